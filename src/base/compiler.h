@@ -1,0 +1,28 @@
+/* The only place for compiler extensions. */
+#ifndef VV_BASE_COMPILER_H
+#define VV_BASE_COMPILER_H
+
+#define VV_MUST_CHECK __attribute__((warn_unused_result))
+#define VV_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#define VV_UNUSED __attribute__((unused))
+#define VV_NORETURN __attribute__((noreturn))
+#define vv_likely(x) __builtin_expect(!!(x), 1)
+#define vv_unlikely(x) __builtin_expect(!!(x), 0)
+#define VV_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/*
+ * Hot integer loops are compiled once per instruction set and picked at load time. The results are
+ * the same bytes on every path. Sanitizers run before the resolver can, so they get one path.
+ */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
+	!defined(__SANITIZE_THREAD__) && defined(__gnu_linux__)
+#define VV_CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
+#else
+#define VV_CLONES
+#endif
+
+/* A broken promise between functions of varve, never bad data: stops the program in every build. */
+#define VV_BUG(msg) vv_bug(__FILE__, __LINE__, msg)
+void vv_bug(const char *file, int line, const char *msg) VV_NORETURN;
+
+#endif

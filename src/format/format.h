@@ -1,0 +1,120 @@
+/*
+ * Model file formats. A format locates tensors in a file's bytes; it opens nothing, executes
+ * nothing, and allocates no more than the bytes it has seen can back. What it cannot read is kept
+ * whole, as opaque bytes with a finding: versioning a file never fails because of its content.
+ */
+#ifndef VV_FORMAT_FORMAT_H
+#define VV_FORMAT_FORMAT_H
+
+#include "base/arena.h"
+#include "base/dtype.h"
+#include "base/source.h"
+
+/* Limits of every reader. */
+enum {
+	VV_MAX_DIMS = 8,
+	VV_MAX_NAME = 4096,          /* bytes of a tensor name */
+	VV_MAX_TENSORS = 1000000,
+	VV_MAX_HEADER = 100000000,   /* bytes: safetensors' own cap */
+	VV_MAX_FINDINGS = 64,
+};
+
+/* A named tensor seen through a segment's bytes. */
+struct vv_view {
+	const char *name;       /* raw bytes from the file, no NUL inside; unique in the layout */
+	unsigned ndim;
+	const uint64_t *shape;  /* ndim numbers */
+	const uint64_t *stride; /* in elements; NULL: contiguous in row-major order */
+	uint64_t offset;        /* first element, counted in elements from the segment's start */
+};
+
+/* A run of the file's bytes. The segments of a layout touch and cover the file, in file order. */
+struct vv_segment {
+	uint64_t off, len; /* bytes */
+	enum vv_dtype dtype; /* VV_DT_BYTES: opaque, no views */
+	size_t n_views;    /* ≥ 1 for a tensor */
+	const struct vv_view *views;
+};
+
+/* Something a careful reader should know: shown by add, kept in the manifest. */
+struct vv_finding {
+	const char *code;   /* "truncated", "pickle-global", "duplicate-name", …: [a-z0-9-]+ */
+	uint64_t off;       /* bytes from the start of the file */
+	const char *detail; /* one line, may hold any bytes: quoted when shown */
+};
+
+struct vv_layout {
+	const struct vv_format *format; /* never NULL after a locate */
+	struct vv_arena arena;          /* owns all below */
+	struct vv_segment *segs;
+	size_t n_segs;
+	struct vv_finding findings[VV_MAX_FINDINGS];
+	size_t n_findings;
+	uint64_t size;
+};
+
+/* What a reader reports to. Implemented in format/layout.c. */
+struct vv_layout_build;
+/* A tensor segment [off, off+len) with its views, in any order. VV_EFORMAT on overlap is decided at the end. */
+VV_MUST_CHECK int vv_layout_tensor(struct vv_layout_build *b, uint64_t off, uint64_t len, enum vv_dtype dt,
+	const struct vv_view *views, size_t n_views, struct vv_err *err);
+void vv_layout_finding(struct vv_layout_build *b, const char *code, uint64_t off, const char *fmt, ...)
+	VV_PRINTF(4, 5);
+struct vv_arena *vv_layout_arena(struct vv_layout_build *b);
+
+enum vv_probe { VV_PROBE_NO, VV_PROBE_MAYBE, VV_PROBE_YES };
+
+/* One tensor of the file that an assembler writes. */
+struct vv_part {
+	const char *name;
+	enum vv_dtype dtype;
+	unsigned ndim;
+	const uint64_t *shape;
+	uint64_t len;                  /* bytes, row-major, contiguous */
+	const struct vv_source *bytes; /* exactly `len` long. Borrowed. */
+};
+
+/* The wanted file: like `layout` (whose bytes are `source`), but with these tensors, in this order. */
+struct vv_assembly {
+	const struct vv_layout *layout;
+	const struct vv_source *source;
+	const struct vv_part *parts;
+	size_t n_parts;
+};
+
+struct vv_format {
+	const char *name; /* in manifests: never renamed */
+	/* Cheap and pure; `head` is the file's first (up to) 4096 bytes. YES: an own signature was seen. */
+	enum vv_probe (*probe)(struct vv_span head, uint64_t size);
+	/*
+	 * Reports tensors and findings. VV_EFORMAT or VV_ELIMIT: the wrapper drops what was reported but
+	 * the findings, and keeps the file opaque. Any other code is passed on. NULL: no tensors.
+	 */
+	int (*locate)(struct vv_layout_build *b, const struct vv_source *src, struct vv_err *err);
+	/*
+	 * Writes the wanted file. VV_ENOTSUP when this format cannot hold the change. When only payloads
+	 * differ from the layout's, the file must equal it in every other byte it does not derive
+	 * (checksums, offsets). NULL: whole files only.
+	 */
+	int (*assemble)(const struct vv_assembly *a, struct vv_sink *out, struct vv_err *err);
+};
+
+/* All formats, strictest probe first; the last is "opaque". Ends with NULL. */
+extern const struct vv_format *const vv_formats[];
+/* NULL when no format has that name. */
+const struct vv_format *vv_format_find(struct vv_span name);
+
+/*
+ * Finds the format by content and locates its tensors. Gaps become opaque segments; the result
+ * always covers the file. Fails only when the source fails or memory is gone.
+ */
+VV_MUST_CHECK int vv_layout_locate(struct vv_layout *out, const struct vv_source *src, struct vv_err *err);
+void vv_layout_release(struct vv_layout *l);
+/* The segment and view of that name; false when there is none. */
+bool vv_layout_find(const struct vv_layout *l, const char *name, size_t *seg, size_t *view);
+/* Is the view's whole segment, contiguous: one tensor, one object. */
+bool vv_view_is_whole(const struct vv_segment *s, const struct vv_view *v);
+/* Wrapper of the slot: VV_ENOTSUP when it is NULL. Checks parts (name, length against shape) first. */
+VV_MUST_CHECK int vv_assemble(const struct vv_assembly *a, struct vv_sink *out, struct vv_err *err);
+
+#endif

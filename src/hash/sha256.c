@@ -1,0 +1,39 @@
+#include "hash/sha256.h"
+
+#include <openssl/evp.h>
+
+int vv_sha256_init(struct vv_sha256 *h, struct vv_err *err)
+{
+	h->ctx = EVP_MD_CTX_new();
+	if (!h->ctx || EVP_DigestInit_ex(h->ctx, EVP_sha256(), NULL) != 1) {
+		vv_sha256_release(h);
+		return vv_fail_nomem(err);
+	}
+	return 0;
+}
+
+void vv_sha256_update(struct vv_sha256 *h, struct vv_span data)
+{
+	if (data.len && EVP_DigestUpdate(h->ctx, data.ptr, data.len) != 1)
+		VV_BUG("SHA-256 update");
+}
+
+void vv_sha256_final(struct vv_sha256 *h, struct vv_id *out)
+{
+	if (EVP_DigestFinal_ex(h->ctx, out->b, NULL) != 1 || EVP_DigestInit_ex(h->ctx, NULL, NULL) != 1)
+		VV_BUG("SHA-256 final");
+}
+
+void vv_sha256_release(struct vv_sha256 *h)
+{
+	EVP_MD_CTX_free(h->ctx);
+	h->ctx = NULL;
+}
+
+void vv_sha256(struct vv_span data, struct vv_id *out)
+{
+	static const uint8_t none[1];
+
+	if (EVP_Digest(data.len ? data.ptr : none, data.len, out->b, NULL, EVP_sha256(), NULL) != 1)
+		VV_BUG("SHA-256");
+}
