@@ -1,0 +1,116 @@
+/* A model file into the store, and its manifest out. */
+#include "model/base_pick.h"
+#include "model/manifest_text.h"
+#include "model/model.h"
+
+#include <stdlib.h>
+
+struct ingest {
+	struct vv_layout layout;
+	struct vv_put_item *items; /* one per segment */
+	struct vv_id file_id;
+};
+
+/* A detail may be longer than a manifest takes, and findings are C strings borrowed from the layout. */
+static int take_findings(struct vv_manifest *m, struct vv_layout *l, struct vv_err *err)
+{
+	m->findings = l->findings;
+	m->n_findings = l->n_findings;
+	for (size_t i = 0; i < l->n_findings; i++) {
+		size_t n = strlen(l->findings[i].detail);
+		if (n <= VV_TEXT_DETAIL)
+			continue;
+		l->findings[i].detail = vv_arena_copy(&m->arena, vv_span(l->findings[i].detail, VV_TEXT_DETAIL));
+		if (!l->findings[i].detail)
+			return vv_fail_nomem(err);
+	}
+	return 0;
+}
+
+/* Emits the text and reads it back, so that what is committed is known to be readable. */
+static int make_manifest(
+	struct ingest *in, struct vv_buf *text_out, struct vv_manifest *m_out, struct vv_err *err)
+{
+	struct vv_layout *l = &in->layout;
+	struct vv_manifest m = {.format = l->format->name, .size = l->size, .sha256 = in->file_id}, parsed = {0};
+	size_t start = text_out->len;
+	int ret;
+
+	m.segs = vv_arena_array(&m.arena, l->n_segs, sizeof(*m.segs));
+	if (!m.segs) {
+		ret = vv_fail_nomem(err);
+		goto out;
+	}
+	for (size_t i = 0; i < l->n_segs; i++)
+		m.segs[i] = (struct vv_manifest_seg){l->segs[i], in->items[i].id};
+	m.n_segs = l->n_segs;
+	ret = take_findings(&m, l, err);
+	if (!ret)
+		ret = vv_manifest_emit(&m, text_out, err);
+	if (!ret)
+		ret = vv_manifest_parse(&parsed, vv_span(text_out->ptr + start, text_out->len - start), err);
+	if (ret)
+		goto out;
+	if (m_out)
+		*m_out = parsed;
+	else
+		vv_manifest_release(&parsed);
+out:
+	vv_arena_release(&m.arena);
+	return ret;
+}
+
+static int locate(struct ingest *in, const struct vv_source *src, struct vv_err *err)
+{
+	int ret = vv_layout_locate(&in->layout, src, err);
+
+	if (ret)
+		return ret;
+	in->items = calloc(in->layout.n_segs ? in->layout.n_segs : 1, sizeof(*in->items));
+	if (!in->items)
+		return vv_fail_nomem(err);
+	for (size_t i = 0; i < in->layout.n_segs; i++) {
+		const struct vv_segment *s = &in->layout.segs[i];
+		in->items[i] = (struct vv_put_item){.off = s->off, .len = s->len, .dtype = s->dtype};
+	}
+	return 0;
+}
+
+static void release(struct ingest *in)
+{
+	vv_layout_release(&in->layout);
+	free(in->items);
+}
+
+int vv_model_put(struct vv_store *store, const struct vv_source *src, const struct vv_manifest *const *parents,
+	size_t n_parents, struct vv_buf *text_out, struct vv_manifest *m_out, struct vv_put_stats *stats,
+	struct vv_progress *prog, struct vv_err *err)
+{
+	struct ingest in = {0};
+	struct vv_put_stats unused;
+	int ret = locate(&in, src, err);
+
+	if (!ret)
+		ret = vv_pick_bases(in.items, &in.layout, parents, n_parents, err);
+	if (!ret)
+		ret = vv_store_put(store, src, in.items, in.layout.n_segs, &in.file_id,
+			stats ? stats : &unused, prog, err);
+	if (!ret)
+		ret = make_manifest(&in, text_out, m_out, err);
+	release(&in);
+	return ret;
+}
+
+int vv_model_hash(struct vv_pool *pool, const struct vv_source *src, struct vv_buf *text_out,
+	struct vv_manifest *m_out, struct vv_progress *prog, struct vv_err *err)
+{
+	struct ingest in = {0};
+	int ret = locate(&in, src, err);
+
+	if (!ret)
+		ret = vv_store_hash(pool, src, in.items, in.layout.n_segs, &in.file_id, prog, err);
+	if (!ret)
+		ret = make_manifest(&in, text_out, m_out, err);
+	release(&in);
+	return ret;
+}

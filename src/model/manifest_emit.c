@@ -1,0 +1,149 @@
+#include "base/quote.h"
+#include "model/manifest_text.h"
+
+static void number(struct vv_buf *out, uint64_t v)
+{
+	char digits[20];
+	size_t i = sizeof(digits);
+
+	do {
+		digits[--i] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v);
+	vv_buf_add(out, digits + i, sizeof(digits) - i);
+}
+
+static void id(struct vv_buf *out, const struct vv_id *v)
+{
+	char hex[VV_ID_HEX + 1];
+
+	vv_buf_add(out, vv_id_hex(v, hex), VV_ID_HEX);
+}
+
+static void dims(struct vv_buf *out, const uint64_t *v, unsigned n)
+{
+	vv_buf_char(out, '[');
+	for (unsigned i = 0; i < n; i++) {
+		if (i)
+			vv_buf_char(out, ',');
+		number(out, v[i]);
+	}
+	vv_buf_char(out, ']');
+}
+
+/* `word "name" dtype [shape]`: how tensor and view lines begin. */
+static void tensor_words(struct vv_buf *out, const char *word, const struct vv_view *v, enum vv_dtype dt)
+{
+	vv_buf_str(out, word);
+	vv_quote(out, vv_span_str(v->name));
+	vv_buf_char(out, ' ');
+	vv_buf_str(out, vv_dtype_info(dt)->name);
+	vv_buf_char(out, ' ');
+	dims(out, v->shape, v->ndim);
+	vv_buf_char(out, ' ');
+}
+
+static void view_line(struct vv_buf *out, const struct vv_view *v, enum vv_dtype dt)
+{
+	tensor_words(out, "view ", v, dt);
+	if (vv_view_contiguous(v))
+		vv_buf_char(out, '-');
+	else
+		dims(out, v->stride, v->ndim);
+	vv_buf_char(out, ' ');
+	number(out, v->offset);
+	vv_buf_char(out, '\n');
+}
+
+static bool names_segment(const struct vv_segment *s, const struct vv_view *v)
+{
+	struct vv_view plain = *v;
+
+	if (!vv_view_contiguous(v))
+		return false;
+	plain.stride = NULL;
+	return vv_view_is_whole(s, &plain);
+}
+
+static int segment_lines(struct vv_buf *out, const struct vv_manifest_seg *ms, struct vv_err *err)
+{
+	const struct vv_segment *s = &ms->seg;
+	size_t named = s->n_views;
+	uint64_t numel;
+
+	if (!s->n_views) {
+		vv_buf_str(out, "opaque ");
+		number(out, s->len);
+		vv_buf_char(out, ' ');
+		id(out, &ms->id);
+		vv_buf_char(out, '\n');
+		return 0;
+	}
+	for (size_t i = 0; i < s->n_views && named == s->n_views; i++)
+		if (names_segment(s, &s->views[i]))
+			named = i;
+	if (named < s->n_views) {
+		tensor_words(out, "tensor ", &s->views[named], s->dtype);
+	} else {
+		if (vv_segment_numel(s, &numel))
+			return vv_fail(err, VV_EFORMAT, "tensor \"%s\": no whole number of elements",
+				s->views[0].name);
+		vv_buf_str(out, "storage ");
+		vv_buf_str(out, vv_dtype_info(s->dtype)->name);
+		vv_buf_char(out, ' ');
+		number(out, numel);
+		vv_buf_char(out, ' ');
+	}
+	id(out, &ms->id);
+	vv_buf_char(out, '\n');
+	for (size_t i = 0; i < s->n_views; i++)
+		if (i != named)
+			view_line(out, &s->views[i], s->dtype);
+	return 0;
+}
+
+int vv_manifest_emit(struct vv_manifest *m, struct vv_buf *out, struct vv_err *err)
+{
+	static const char root_word[] = "root ";
+	size_t start = out->len, root_at, root_end;
+	char hex[VV_ID_HEX + 1];
+	struct vv_id root = {{0}};
+	int ret;
+
+	vv_buf_str(out, VV_TEXT_LINE1 "\nformat ");
+	vv_buf_str(out, m->format);
+	vv_buf_str(out, "\nsize ");
+	number(out, m->size);
+	vv_buf_str(out, "\nsha256 ");
+	id(out, &m->sha256);
+	vv_buf_char(out, '\n');
+	root_at = out->len;
+	vv_buf_str(out, root_word);
+	id(out, &root);
+	vv_buf_char(out, '\n');
+	root_end = out->len;
+	for (size_t i = 0; i < m->n_findings; i++) {
+		vv_buf_str(out, "finding ");
+		vv_quote(out, vv_span_str(m->findings[i].code));
+		vv_buf_char(out, ' ');
+		number(out, m->findings[i].off);
+		vv_buf_char(out, ' ');
+		vv_quote(out, vv_span_str(m->findings[i].detail));
+		vv_buf_char(out, '\n');
+	}
+	vv_buf_char(out, '\n');
+	for (size_t i = 0; i < m->n_segs; i++) {
+		ret = segment_lines(out, &m->segs[i], err);
+		if (ret)
+			return ret;
+	}
+	ret = vv_buf_check(out, err);
+	if (!ret)
+		ret = vv_text_root(vv_span(out->ptr + start, root_at - start),
+			vv_span(out->ptr + root_end, out->len - root_end), &root, err);
+	if (ret)
+		return ret;
+	memcpy(out->ptr + root_at + strlen(root_word), vv_id_hex(&root, hex), VV_ID_HEX);
+	m->root = root;
+	return 0;
+}
