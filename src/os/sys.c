@@ -1,7 +1,16 @@
 #define _GNU_SOURCE
 #include "os/sys.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -32,4 +41,83 @@ unsigned vv_cpus(void)
 	long n = sysconf(_SC_NPROCESSORS_ONLN);
 
 	return n < 1 ? 1 : (unsigned)n;
+}
+
+/* Parent and program name of a process, from /proc. 1 when it cannot be had. */
+static int process_info(pid_t pid, pid_t *parent, char *name, size_t cap)
+{
+	char path[64], line[512], *open_paren, *close_paren;
+	size_t n, len;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
+	f = fopen(path, "re");
+	if (!f)
+		return 1;
+	n = fread(line, 1, sizeof(line) - 1, f);
+	fclose(f);
+	line[n] = 0;
+	/* "pid (name) state ppid …": the name may hold anything, so look from both ends. */
+	open_paren = strchr(line, '(');
+	close_paren = strrchr(line, ')');
+	if (!open_paren || !close_paren || close_paren < open_paren)
+		return 1;
+	len = (size_t)(close_paren - open_paren - 1);
+	if (len >= cap)
+		len = cap - 1;
+	memcpy(name, open_paren + 1, len);
+	name[len] = 0;
+	*parent = (pid_t)strtol(close_paren + 4, NULL, 10);
+	return 0;
+}
+
+pid_t vv_ancestor(const char *name)
+{
+	pid_t pid = getppid(), parent, found = 0;
+	char have[32];
+
+	for (int i = 0; i < 64 && pid > 1 && !process_info(pid, &parent, have, sizeof(have)); i++, pid = parent)
+		if (!strcmp(have, name))
+			found = pid;
+	return found;
+}
+
+void vv_wait_gone(pid_t pid)
+{
+#ifdef SYS_pidfd_open
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	if (fd >= 0) {
+		struct pollfd p = {fd, POLLIN, 0};
+		while (poll(&p, 1, -1) < 0 && errno == EINTR)
+			;
+		close(fd);
+		return;
+	}
+#endif
+	while (!kill(pid, 0) || errno == EPERM)
+		usleep(20000);
+}
+
+int vv_spawn_detached(const char *const *argv, struct vv_err *err)
+{
+	pid_t pid = fork();
+	int status, fd;
+
+	if (pid < 0)
+		return vv_fail_sys(err, errno, "fork");
+	if (pid) {
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			;
+		return 0;
+	}
+	/* The child of a child that ends at once belongs to init. */
+	setsid();
+	if (fork())
+		_exit(0);
+	fd = open("/dev/null", O_RDWR);
+	for (int i = 0; i < 3 && fd >= 0; i++)
+		dup2(fd, i);
+	execvp(argv[0], (char *const *)(uintptr_t)argv);
+	_exit(127);
 }

@@ -12,4 +12,14 @@ uint64_t vv_monotonic_ms(void);
 uint64_t vv_random64(void);
 unsigned vv_cpus(void);
 
+/*
+ * The highest process above us whose program's name is `name`: for a hook, the git command that the
+ * user typed. 0 when there is none, or the system does not tell.
+ */
+pid_t vv_ancestor(const char *name);
+/* Returns when that process, which need not be our child, has ended. */
+void vv_wait_gone(pid_t pid);
+/* Runs argv on its own, in a session of its own, with no input or output. */
+VV_MUST_CHECK int vv_spawn_detached(const char *const *argv, struct vv_err *err);
+
 #endif

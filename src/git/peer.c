@@ -1,0 +1,151 @@
+#define _GNU_SOURCE
+#include "git/peer.h"
+
+#include "base/cursor.h"
+#include "os/file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { MAX_DEPTH = 4 };
+
+/* The path of a local URL, owned; NULL for any other. `from`: the folder relative ones count from. */
+static char *local_path(const char *url, const char *from)
+{
+	if (!strncmp(url, "file://", 7))
+		return url[7] == '/' ? strdup(url + 7) : NULL;
+	if (url[0] == '/')
+		return strdup(url);
+	/* "host:path" is ssh, as git reads it, unless a slash comes first. */
+	if (strcspn(url, ":") < strcspn(url, "/") || strstr(url, "://"))
+		return NULL;
+	return vv_join(from, url);
+}
+
+/* The common git folder of the repository at `path`, owned. git's own variables would mislead it. */
+static int git_dir_at(const char *path, char **out, struct vv_err *err)
+{
+	static const char *const env[] = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR",
+		"GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_CONFIG_PARAMETERS", NULL};
+	const char *args[] = {"-C", path, "rev-parse", "--path-format=absolute", "--git-common-dir", NULL};
+	struct vv_buf b = VV_BUF_INIT(VV_MAX_TEXT);
+	int status = 0, ret = vv_git_status(NULL, args, env, vv_span(NULL, 0), &b, &status, err);
+
+	if (!ret && status)
+		ret = vv_fail(err, VV_ENOTFOUND, "%s: no git repository there", path);
+	while (!ret && b.len && b.ptr[b.len - 1] == '\n')
+		b.ptr[--b.len] = 0;
+	if (!ret && !(*out = vv_buf_take(&b)))
+		ret = vv_fail_nomem(err);
+	vv_buf_release(&b);
+	return ret;
+}
+
+static int open_at(struct vv_repo *r, const char *git_dir, bool create, struct vv_store **out, struct vv_err *err)
+{
+	char *dir = vv_join(git_dir, "varve");
+	int ret = vv_repo_pool(r, err);
+
+	if (!ret && !dir)
+		ret = vv_fail_nomem(err);
+	if (!ret)
+		ret = vv_store_open(out, dir, create ? VV_STORE_CREATE : VV_STORE_READONLY, r->pool, err);
+	free(dir);
+	return ret;
+}
+
+int vv_peer_open(struct vv_repo *r, const char *url, bool create, struct vv_store **out, struct vv_err *err)
+{
+	char *path = local_path(url, r->top ? r->top : r->git_dir), *git_dir = NULL;
+	int ret;
+
+	if (!path)
+		return vv_fail(err, VV_ENOTSUP, "%s: not a path on this machine", url);
+	ret = git_dir_at(path, &git_dir, err);
+	if (!ret)
+		ret = open_at(r, git_dir, create, out, err);
+	free(path);
+	free(git_dir);
+	return ret;
+}
+
+static size_t missing(struct vv_repo *r, const struct vv_id *ids, size_t n, struct vv_id *out)
+{
+	size_t k = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!vv_store_has(r->store, &ids[i]))
+			out[k++] = ids[i];
+	return k;
+}
+
+/* Copies from the store at `git_dir`, then from its local remotes. *n shrinks; `ids` is overwritten. */
+static int fetch_from(struct vv_repo *r, const char *git_dir, unsigned depth, struct vv_id *ids, size_t *n,
+	struct vv_progress *prog, struct vv_err *err)
+{
+	const char *args[] = {"--git-dir", git_dir, "config", "-z", "--get-regexp", "^remote\\..*\\.url$", NULL};
+	struct vv_buf urls = VV_BUF_INIT(VV_MAX_TEXT);
+	struct vv_err ignore = VV_ERR_INIT;
+	struct vv_store *from = NULL;
+	int ret = 0, status = 0;
+
+	if (strcmp(git_dir, r->common_dir) && !open_at(r, git_dir, false, &from, &ignore)) {
+		struct vv_put_stats stats = {0};
+		struct vv_id *have = malloc(*n * sizeof(*have));
+		size_t k = 0;
+
+		if (!have) {
+			ret = vv_fail_nomem(err);
+			goto out;
+		}
+		for (size_t i = 0; i < *n; i++)
+			if (vv_store_has(from, &ids[i]))
+				have[k++] = ids[i];
+		if (k)
+			ret = vv_store_copy(r->store, from, have, k, &stats, prog, err);
+		free(have);
+		if (ret)
+			goto out;
+		*n = missing(r, ids, *n, ids);
+	}
+	if (!*n || depth == MAX_DEPTH)
+		goto out;
+	if (vv_git_status(NULL, args, NULL, vv_span(NULL, 0), &urls, &status, &ignore) || status)
+		goto out; /* no remotes */
+	for (const char *p = (char *)urls.ptr, *end = p + urls.len; p < end && *n && !ret; p += strlen(p) + 1) {
+		const char *url = strchr(p, '\n');
+		char *path = NULL, *next = NULL, *top = NULL;
+
+		if (!url)
+			continue;
+		/* Relative URLs count from the worktree, or from a bare repository itself. */
+		top = strdup(git_dir);
+		if (top && strlen(top) > 5 && !strcmp(top + strlen(top) - 5, "/.git"))
+			top[strlen(top) - 5] = 0;
+		path = top ? local_path(url + 1, top) : NULL;
+		if (path && !git_dir_at(path, &next, &ignore) && strcmp(next, git_dir))
+			ret = fetch_from(r, next, depth + 1, ids, n, prog, err);
+		free(top);
+		free(path);
+		free(next);
+	}
+out:
+	vv_store_free(from);
+	vv_buf_release(&urls);
+	return ret;
+}
+
+int vv_peers_fetch(
+	struct vv_repo *r, const struct vv_id *ids, size_t n, struct vv_progress *prog, struct vv_err *err)
+{
+	struct vv_id *want = malloc((n ? n : 1) * sizeof(*want));
+	int ret = 0;
+
+	if (!want)
+		return vv_fail_nomem(err);
+	n = missing(r, ids, n, want);
+	if (n)
+		ret = fetch_from(r, r->common_dir, 0, want, &n, prog, err);
+	free(want);
+	return ret;
+}

@@ -1,0 +1,23 @@
+/*
+ * Other stores on this machine: those of remotes that are local paths. Objects missing here are
+ * copied from them, and pushes to them carry the objects first.
+ */
+#ifndef VV_GIT_PEER_H
+#define VV_GIT_PEER_H
+
+#include "git/repo.h"
+
+/*
+ * Copies what is missing of `ids` from the stores of local remotes, and of their local remotes, four
+ * deep. What none of them has stays missing: the caller looks again.
+ */
+VV_MUST_CHECK int vv_peers_fetch(
+	struct vv_repo *r, const struct vv_id *ids, size_t n, struct vv_progress *prog, struct vv_err *err);
+/*
+ * The store of the repository at `url`, when that is a local path; made when `create`. VV_ENOTSUP for
+ * any other URL, VV_ENOTFOUND when it has none. Owned by the caller.
+ */
+VV_MUST_CHECK int vv_peer_open(
+	struct vv_repo *r, const char *url, bool create, struct vv_store **out, struct vv_err *err);
+
+#endif

@@ -1,0 +1,373 @@
+#define _GNU_SOURCE
+#include "git/repo.h"
+
+#include "base/cursor.h"
+#include "os/file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { MAX_ARGS = 64 };
+
+bool vv_inside(void)
+{
+	return getenv(VV_ENV_INSIDE) != NULL;
+}
+
+int vv_git_status(const struct vv_repo *r, const char *const *args, const char *const *env, struct vv_span in,
+	struct vv_buf *out, int *status, struct vv_err *err)
+{
+	const char *dir = r ? (r->top ? r->top : r->git_dir) : NULL;
+	const char *argv[MAX_ARGS + 8] = {"git", "-c", "core.fsync=committed", "-c", "core.quotePath=false"};
+	size_t n = 5, k = 0;
+
+	if (dir) {
+		argv[n++] = "-C";
+		argv[n++] = dir;
+	}
+	while (args[k] && k < MAX_ARGS)
+		argv[n++] = args[k++];
+	if (args[k])
+		VV_BUG("too many arguments for git");
+	argv[n] = NULL;
+	return vv_child_run(argv, env, out ? VV_CHILD_ERR : 0, in, out, status, err);
+}
+
+/* The last line of what git said, without "fatal: ". */
+static const char *said(struct vv_buf *b)
+{
+	char *s, *nl;
+
+	vv_buf_add(b, "", 0);
+	s = b->ptr ? (char *)b->ptr : "";
+	while (b->len && s[b->len - 1] == '\n')
+		s[--b->len] = 0;
+	nl = strrchr(s, '\n');
+	s = nl ? nl + 1 : s;
+	return !strncmp(s, "fatal: ", 7) ? s + 7 : !strncmp(s, "error: ", 7) ? s + 7 : s;
+}
+
+int vv_git(const struct vv_repo *r, struct vv_buf *out, struct vv_err *err, const char *const *args)
+{
+	struct vv_buf own = VV_BUF_INIT(VV_MAX_MANIFEST);
+	struct vv_buf *to = out ? out : &own;
+	int status = 0, ret = vv_git_status(r, args, NULL, vv_span(NULL, 0), to, &status, err);
+
+	if (!ret && status)
+		ret = vv_fail(err, VV_EGIT, "git %s: %s", args[0], said(to));
+	vv_buf_release(&own);
+	return ret;
+}
+
+int vv_git_line(const struct vv_repo *r, char **out, struct vv_err *err, const char *const *args)
+{
+	struct vv_buf b = VV_BUF_INIT(VV_MAX_TEXT);
+	int status = 0, ret = vv_git_status(r, args, NULL, vv_span(NULL, 0), &b, &status, err);
+
+	if (!ret && status)
+		ret = vv_fail(err, VV_ENOTFOUND, "git %s: %s", args[0], said(&b));
+	if (!ret) {
+		while (b.len && b.ptr[b.len - 1] == '\n')
+			b.ptr[--b.len] = 0;
+		*out = vv_buf_take(&b);
+		if (!*out)
+			ret = vv_fail_nomem(err);
+	}
+	vv_buf_release(&b);
+	return ret;
+}
+
+/* Takes one line of `c` as an owned string. */
+static int line(struct vv_cursor *c, char **out, struct vv_err *err)
+{
+	struct vv_span s;
+
+	if (vv_take_line(c, &s))
+		return vv_fail(err, VV_EGIT, "git rev-parse said too little");
+	*out = strndup((const char *)s.ptr, s.len);
+	return *out ? 0 : vv_fail_nomem(err);
+}
+
+int vv_repo_open(struct vv_repo *r, struct vv_err *err)
+{
+	static const char *const ask[] = {"rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir",
+		"--show-object-format", "--is-inside-work-tree", "--is-bare-repository", NULL};
+	static const char *const tree[] = {"rev-parse", "--path-format=absolute", "--show-toplevel", "--show-prefix", NULL};
+	struct vv_buf b = VV_BUF_INIT(VV_MAX_TEXT);
+	char *format = NULL, *inside = NULL, *bare = NULL;
+	struct vv_cursor c;
+	int ret, status = 0;
+
+	*r = (struct vv_repo){0};
+	ret = vv_git_status(NULL, ask, NULL, vv_span(NULL, 0), &b, &status, err);
+	if (!ret && status)
+		ret = vv_fail(err, VV_EGIT, "%s", said(&b));
+	if (ret)
+		goto out;
+	c = vv_cursor(vv_buf_view(&b));
+	if ((ret = line(&c, &r->git_dir, err)) || (ret = line(&c, &r->common_dir, err)) ||
+		(ret = line(&c, &format, err)) || (ret = line(&c, &inside, err)) || (ret = line(&c, &bare, err)))
+		goto out;
+	r->sha256 = !strcmp(format, "sha256");
+	if (strcmp(inside, "true") && strcmp(bare, "true")) {
+		/* In the git folder itself (a hook of a plain repository): its worktree is where core.worktree or .. says. */
+		char *slash = strrchr(r->git_dir, '/');
+		if (slash && !strcmp(slash, "/.git") && !strcmp(r->git_dir, r->common_dir))
+			r->top = strndup(r->git_dir, (size_t)(slash - r->git_dir));
+		r->prefix = strdup("");
+	} else if (!strcmp(inside, "true")) {
+		vv_buf_clear(&b);
+		ret = vv_git_status(NULL, tree, NULL, vv_span(NULL, 0), &b, &status, err);
+		if (!ret && status)
+			ret = vv_fail(err, VV_EGIT, "%s", said(&b));
+		c = vv_cursor(vv_buf_view(&b));
+		if (ret || (ret = line(&c, &r->top, err)) || (ret = line(&c, &r->prefix, err)))
+			goto out;
+	} else {
+		r->prefix = strdup("");
+	}
+	r->state_dir = vv_join(r->git_dir, "varve");
+	if (!r->state_dir || !r->prefix)
+		ret = vv_fail_nomem(err);
+out:
+	free(format);
+	free(inside);
+	free(bare);
+	vv_buf_release(&b);
+	if (ret)
+		vv_repo_release(r);
+	return ret;
+}
+
+void vv_repo_release(struct vv_repo *r)
+{
+	vv_store_free(r->store);
+	vv_pool_free(r->pool);
+	free(r->git_dir);
+	free(r->common_dir);
+	free(r->top);
+	free(r->prefix);
+	free(r->state_dir);
+	*r = (struct vv_repo){0};
+}
+
+char *vv_repo_path(const struct vv_repo *r, const char *path)
+{
+	return vv_join(r->top ? r->top : r->git_dir, path);
+}
+
+int vv_repo_pool(struct vv_repo *r, struct vv_err *err)
+{
+	const char *n = getenv("VARVE_THREADS");
+
+	if (!r->pool)
+		r->pool = vv_pool_new(n ? (unsigned)strtoul(n, NULL, 10) : 0);
+	return r->pool ? 0 : vv_fail_nomem(err);
+}
+
+/* The stores of the repositories whose objects git borrows: <objects>/../varve for each alternate. */
+static int add_alternates(struct vv_repo *r, struct vv_err *err)
+{
+	struct vv_buf b = VV_BUF_INIT(VV_MAX_TEXT);
+	char *list = NULL;
+	struct vv_span s;
+	struct vv_cursor c;
+	int ret = 0;
+
+	if (asprintf(&list, "%s/objects/info/alternates", r->common_dir) < 0)
+		return vv_fail_nomem(err);
+	if (!vv_exists(list))
+		goto out;
+	ret = vv_read_file(&b, list, err);
+	if (ret)
+		goto out;
+	vv_buf_char(&b, '\n');
+	c = vv_cursor(vv_buf_view(&b));
+	while (!vv_take_line(&c, &s)) {
+		struct vv_store *other = NULL;
+		struct vv_err ignore = VV_ERR_INIT;
+		char *dir = NULL;
+
+		if (!s.len || s.ptr[0] == '#')
+			continue;
+		/* A relative line counts from the objects folder. */
+		if (asprintf(&dir, "%s%s%.*s/../varve", s.ptr[0] == '/' ? "" : r->common_dir,
+			    s.ptr[0] == '/' ? "" : "/objects/", (int)s.len, s.ptr) < 0) {
+			ret = vv_fail_nomem(err);
+			goto out;
+		}
+		/* An alternate without a store has nothing for us. */
+		if (!vv_store_open(&other, dir, VV_STORE_READONLY, r->pool, &ignore))
+			ret = vv_store_add_alternate(r->store, other, err);
+		free(dir);
+		if (ret)
+			goto out;
+	}
+out:
+	free(list);
+	vv_buf_release(&b);
+	return ret;
+}
+
+int vv_repo_store(struct vv_repo *r, bool create, struct vv_err *err)
+{
+	char *dir;
+	int ret;
+
+	if (r->store)
+		return 0;
+	ret = vv_repo_pool(r, err);
+	if (ret)
+		return ret;
+	dir = vv_join(r->common_dir, "varve");
+	if (!dir)
+		return vv_fail_nomem(err);
+	ret = vv_store_open(&r->store, dir, create ? VV_STORE_CREATE : 0, r->pool, err);
+	if (!ret)
+		ret = add_alternates(r, err);
+	free(dir);
+	return ret;
+}
+
+int vv_blobs_open(struct vv_blobs *b, const struct vv_repo *r, struct vv_err *err)
+{
+	const char *dir = r->top ? r->top : r->git_dir;
+	const char *argv[] = {"git", "-C", dir, "cat-file", "--batch", NULL};
+
+	return vv_child_start(&b->child, argv, NULL, VV_CHILD_IN | VV_CHILD_OUT, err);
+}
+
+static int read_exact(int fd, uint8_t *p, size_t n, struct vv_err *err)
+{
+	while (n) {
+		ssize_t k = read(fd, p, n);
+		if (k <= 0)
+			return vv_fail(err, VV_EGIT, "git cat-file ended early");
+		p += k;
+		n -= (size_t)k;
+	}
+	return 0;
+}
+
+int vv_blobs_get(struct vv_blobs *b, const char *name, struct vv_buf *out, struct vv_err *err)
+{
+	char head[512], type[16];
+	size_t n = 0, size;
+	uint8_t *p;
+	int ret;
+
+	if (strchr(name, '\n'))
+		return vv_fail(err, VV_ENOTSUP, "%s: a line feed in a name", name);
+	ret = vv_write_fd(b->child.in, vv_span_str(name), "git cat-file", err);
+	if (!ret)
+		ret = vv_write_fd(b->child.in, vv_span("\n", 1), "git cat-file", err);
+	/* The answer's first line, byte by byte: what follows is the object's. */
+	do {
+		if (ret || n + 1 >= sizeof(head))
+			return ret ? ret : vv_fail(err, VV_EGIT, "git cat-file said too much");
+		ret = read_exact(b->child.out, (uint8_t *)head + n, 1, err);
+	} while (ret || head[n++] != '\n');
+	head[n - 1] = 0;
+	if (sscanf(head, "%*s %15s %zu", type, &size) != 2)
+		return vv_fail(err, VV_ENOTFOUND, "%s: git has no such object", name);
+	if (size > out->max - out->len || !(p = vv_buf_reserve(out, size + 1))) {
+		vv_blobs_close(b);
+		return vv_fail(err, VV_ELIMIT, "%s: %zu bytes are more than a manifest has", name, size);
+	}
+	ret = read_exact(b->child.out, p, size + 1, err);
+	if (ret)
+		return ret;
+	if (strcmp(type, "blob"))
+		return vv_fail(err, VV_ENOTFOUND, "%s: is not a file", name);
+	out->len += size;
+	out->ptr[out->len] = 0;
+	return 0;
+}
+
+void vv_blobs_close(struct vv_blobs *b)
+{
+	struct vv_err ignore = VV_ERR_INIT;
+	int status;
+
+	if (b->child.pid > 0 && vv_child_wait(&b->child, &status, &ignore))
+		return; /* nothing to tell: every answer was checked */
+	b->child = (struct vv_child)VV_CHILD_INIT;
+}
+
+static int add_entry(struct vv_entries *out, size_t *cap, struct vv_span rec, struct vv_err *err)
+{
+	struct vv_entry e = {0};
+	const char *tab = memchr(rec.ptr, '\t', rec.len);
+
+	if (!tab || sscanf((const char *)rec.ptr, "%o %64s %d", &e.mode, e.oid, &e.stage) != 3)
+		return vv_fail(err, VV_EGIT, "git ls-files said something else than entries");
+	/* Links and submodules are git's own. */
+	if ((e.mode & 0170000) != 0100000)
+		return 0;
+	if (out->n == *cap) {
+		size_t more = *cap ? *cap * 2 : 64;
+		struct vv_entry *v = realloc(out->v, more * sizeof(*v));
+		if (!v)
+			return vv_fail_nomem(err);
+		out->v = v;
+		*cap = more;
+	}
+	e.path = strndup(tab + 1, rec.len - (size_t)(tab + 1 - (const char *)rec.ptr));
+	if (!e.path)
+		return vv_fail_nomem(err);
+	out->v[out->n++] = e;
+	return 0;
+}
+
+int vv_tracked(const struct vv_repo *r, const char *const *paths, struct vv_entries *out, struct vv_err *err)
+{
+	struct vv_buf b = VV_BUF_INIT(VV_MAX_MANIFEST);
+	const char *args[MAX_ARGS] = {"ls-files", "-s", "-z", "--"};
+	char *specs[MAX_ARGS] = {0};
+	size_t n = 4, cap = 0, n_specs = 0;
+	const uint8_t *p, *end;
+	int ret = 0;
+
+	*out = (struct vv_entries){0};
+	for (size_t i = 0; paths && paths[i]; i++) {
+		if (n_specs + 8 >= MAX_ARGS) {
+			ret = vv_fail(err, VV_EUSAGE, "too many paths at once; name their folder");
+			goto out;
+		}
+		if (asprintf(&specs[n_specs], ":(top,attr:filter=varve)%s", paths[i]) < 0) {
+			ret = vv_fail_nomem(err);
+			goto out;
+		}
+		args[n++] = specs[n_specs++];
+	}
+	if (!n_specs)
+		args[n++] = ":(top,attr:filter=varve)";
+	ret = vv_git(r, &b, err, args);
+	if (ret)
+		goto out;
+	p = b.ptr;
+	end = b.ptr + b.len;
+	while (p < end && !ret) {
+		const uint8_t *nul = memchr(p, 0, (size_t)(end - p));
+		if (!nul)
+			break;
+		ret = add_entry(out, &cap, vv_span(p, (size_t)(nul - p)), err);
+		p = nul + 1;
+	}
+out:
+	for (size_t i = 0; i < n_specs; i++)
+		free(specs[i]);
+	vv_buf_release(&b);
+	if (ret)
+		vv_entries_release(out);
+	return ret;
+}
+
+void vv_entries_release(struct vv_entries *e)
+{
+	for (size_t i = 0; i < e->n; i++)
+		free(e->v[i].path);
+	free(e->v);
+	*e = (struct vv_entries){0};
+}

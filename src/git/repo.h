@@ -1,0 +1,80 @@
+/*
+ * The git repository around us, driven through the user's own git as a child process: SHA-256
+ * repositories, reftable, worktrees and partial clones work because git itself does them.
+ */
+#ifndef VV_GIT_REPO_H
+#define VV_GIT_REPO_H
+
+#include "base/buf.h"
+#include "hash/gitoid.h"
+#include "os/child.h"
+#include "store/store.h"
+
+struct vv_repo {
+	char *git_dir;    /* absolute; of this worktree */
+	char *common_dir; /* absolute; shared by all worktrees */
+	char *top;        /* absolute; NULL in a bare repository */
+	char *prefix;     /* where we stand below top: "" or "sub/dir/" */
+	char *state_dir;  /* <git_dir>/varve: what belongs to this worktree */
+	bool sha256;
+	struct vv_pool *pool;   /* made on first use */
+	struct vv_store *store; /* opened on first use */
+	bool store_writable;
+};
+
+/* VV_EGIT when we are not in a repository. */
+VV_MUST_CHECK int vv_repo_open(struct vv_repo *r, struct vv_err *err);
+void vv_repo_release(struct vv_repo *r);
+/* Opens r->store (its pool, and git's alternates as stores to read from). Made when `create`. */
+VV_MUST_CHECK int vv_repo_store(struct vv_repo *r, bool create, struct vv_err *err);
+VV_MUST_CHECK int vv_repo_pool(struct vv_repo *r, struct vv_err *err);
+/* "<top>/<path>", owned by the caller; NULL when memory is gone. */
+char *vv_repo_path(const struct vv_repo *r, const char *path);
+
+/*
+ * Runs git with these arguments (NULL-terminated) in the top folder, or in the git folder of a bare
+ * repository; what it writes is synced. Output goes to `out`, or is dropped when out is NULL.
+ * VV_EGIT when it exits nonzero, with what it said.
+ */
+VV_MUST_CHECK int vv_git(const struct vv_repo *r, struct vv_buf *out, struct vv_err *err, const char *const *args);
+/* As above with input, extra environment and the exit status; a nonzero one is not an error. */
+VV_MUST_CHECK int vv_git_status(const struct vv_repo *r, const char *const *args, const char *const *env,
+	struct vv_span in, struct vv_buf *out, int *status, struct vv_err *err);
+#define VV_GIT(repo, out, err, ...) vv_git((repo), (out), (err), (const char *const[]){__VA_ARGS__, NULL})
+
+/* A line of output, without its LF: owned by the caller. VV_ENOTFOUND when git exits nonzero. */
+VV_MUST_CHECK int vv_git_line(const struct vv_repo *r, char **out, struct vv_err *err, const char *const *args);
+#define VV_GIT_LINE(repo, out, err, ...)                                                           \
+	vv_git_line((repo), (out), (err), (const char *const[]){__VA_ARGS__, NULL})
+
+/* The environment variable by which varve tells its own filter that it, and not the user, runs git. */
+#define VV_ENV_INSIDE "VARVE_INSIDE"
+bool vv_inside(void);
+
+/* Blobs, through one `git cat-file --batch`. */
+struct vv_blobs {
+	struct vv_child child;
+};
+#define VV_BLOBS_INIT {VV_CHILD_INIT}
+VV_MUST_CHECK int vv_blobs_open(struct vv_blobs *b, const struct vv_repo *r, struct vv_err *err);
+/* `name`: anything git understands ("HEAD:path", an oid). VV_ENOTFOUND; appends nothing then. */
+VV_MUST_CHECK int vv_blobs_get(struct vv_blobs *b, const char *name, struct vv_buf *out, struct vv_err *err);
+void vv_blobs_close(struct vv_blobs *b);
+
+/* One entry of the index. */
+struct vv_entry {
+	unsigned mode;
+	int stage; /* 0, or 1 base, 2 ours, 3 theirs */
+	char oid[VV_OID_HEX_MAX + 1];
+	char *path;
+};
+struct vv_entries {
+	struct vv_entry *v;
+	size_t n;
+};
+/* The index's entries that varve keeps (attribute filter=varve), below `paths` (NULL: all). */
+VV_MUST_CHECK int vv_tracked(
+	const struct vv_repo *r, const char *const *paths, struct vv_entries *out, struct vv_err *err);
+void vv_entries_release(struct vv_entries *e);
+
+#endif

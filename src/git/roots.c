@@ -1,0 +1,195 @@
+#define _GNU_SOURCE
+#include "git/roots.h"
+
+#include "base/cursor.h"
+#include "os/file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { SMALLEST_MANIFEST = 100 };
+
+void vv_ids_release(struct vv_ids *ids)
+{
+	vv_map_release(&ids->set);
+	vv_arena_release(&ids->arena);
+	free(ids->v);
+	*ids = (struct vv_ids){0};
+}
+
+bool vv_ids_has(const struct vv_ids *ids, const struct vv_id *id)
+{
+	return vv_map_find(&ids->set, vv_span(id->b, VV_ID_BYTES)) != NULL;
+}
+
+static int add_id(struct vv_ids *ids, const struct vv_id *id, struct vv_err *err)
+{
+	struct vv_id *key;
+	bool added;
+
+	if (vv_ids_has(ids, id))
+		return 0;
+	key = vv_arena_alloc(&ids->arena, sizeof(*key));
+	if (!key)
+		return vv_fail_nomem(err);
+	*key = *id;
+	if (ids->n == ids->cap) {
+		size_t cap = ids->cap ? ids->cap * 2 : 256;
+		struct vv_id *v = realloc(ids->v, cap * sizeof(*v));
+		if (!v)
+			return vv_fail_nomem(err);
+		ids->v = v;
+		ids->cap = cap;
+	}
+	ids->v[ids->n++] = *id;
+	return vv_map_put(&ids->set, vv_span(key->b, VV_ID_BYTES), 1, &added) ? 0 : vv_fail_nomem(err);
+}
+
+/* Adds the ids of one blob, if it is a manifest. */
+static int add_blob(struct vv_blobs *blobs, const char *oid, struct vv_ids *out, struct vv_roots_report *report,
+	struct vv_err *err)
+{
+	struct vv_buf b = VV_BUF_INIT(VV_MAX_MANIFEST);
+	struct vv_manifest m = {0};
+	struct vv_err why = VV_ERR_INIT;
+	int ret = vv_blobs_get(blobs, oid, &b, err);
+
+	if (ret || vv_manifest_detect(vv_buf_view(&b)) == VV_TEXT_OTHER)
+		goto out;
+	if (vv_manifest_parse(&m, vv_buf_view(&b), &why)) {
+		/* Also a newer one: what it names cannot be told, so nothing may be removed. */
+		if (why.code == VV_ENOTSUP && report)
+			report->complete = false;
+		if (report && report->broken)
+			report->broken(report->arg, oid, &why);
+		goto out;
+	}
+	for (size_t i = 0; i < m.n_segs && !ret; i++)
+		ret = add_id(out, &m.segs[i].id, err);
+	if (!ret && report) {
+		report->manifests++;
+		if (report->manifest)
+			ret = report->manifest(report->arg, oid, &m, err);
+	}
+out:
+	vv_manifest_release(&m);
+	vv_buf_release(&b);
+	return ret;
+}
+
+/* `list`: lines "<oid> <type> <size>". */
+static int add_listed(struct vv_repo *r, struct vv_span list, struct vv_ids *out, struct vv_roots_report *report,
+	struct vv_err *err)
+{
+	struct vv_blobs blobs = VV_BLOBS_INIT;
+	struct vv_cursor c = vv_cursor(list);
+	struct vv_span line;
+	int ret = vv_blobs_open(&blobs, r, err);
+
+	while (!ret && !vv_take_line(&c, &line)) {
+		char text[160], oid[VV_OID_HEX_MAX + 1], type[16];
+		unsigned long long size;
+
+		if (line.len >= sizeof(text))
+			continue;
+		memcpy(text, line.ptr, line.len);
+		text[line.len] = 0;
+		if (sscanf(text, "%64s %15s %llu", oid, type, &size) != 3 || strcmp(type, "blob") ||
+			size < SMALLEST_MANIFEST || size > VV_MAX_MANIFEST)
+			continue;
+		ret = add_blob(&blobs, oid, out, report, err);
+	}
+	vv_blobs_close(&blobs);
+	return ret;
+}
+
+static bool is_partial(struct vv_repo *r)
+{
+	char *shallow = vv_join(r->common_dir, "shallow"), *value = NULL;
+	struct vv_err ignore = VV_ERR_INIT;
+	bool yes = !shallow || vv_exists(shallow);
+
+	if (!VV_GIT_LINE(r, &value, &ignore, "config", "--get-regexp", "^(extensions\\.partialclone|remote\\..*\\.promisor)$"))
+		yes = true;
+	free(value);
+	free(shallow);
+	return yes;
+}
+
+int vv_roots_all(struct vv_repo *r, struct vv_ids *out, struct vv_roots_report *report, struct vv_err *err)
+{
+	struct vv_buf list = VV_BUF_INIT((size_t)4 << 30);
+	int ret = VV_GIT(r, &list, err, "cat-file", "--batch-all-objects", "--unordered",
+		"--batch-check=%(objectname) %(objecttype) %(objectsize)");
+
+	report->complete = !is_partial(r);
+	if (!ret)
+		ret = add_listed(r, vv_buf_view(&list), out, report, err);
+	vv_buf_release(&list);
+	return ret;
+}
+
+/* "<local ref> <local oid> <remote ref> <remote oid>" per line: the local oids, unless all zero. */
+static int wanted_tips(struct vv_span list, struct vv_buf *in, struct vv_err *err)
+{
+	struct vv_cursor c = vv_cursor(list);
+	struct vv_span line;
+
+	while (!vv_take_line(&c, &line)) {
+		const uint8_t *a = memchr(line.ptr, ' ', line.len), *b;
+		struct vv_span oid;
+
+		if (!a || !(b = memchr(a + 1, ' ', line.len - (size_t)(a + 1 - line.ptr))))
+			continue;
+		oid = vv_span(a + 1, (size_t)(b - a - 1));
+		if (oid.len > VV_OID_HEX_MAX || oid.len == strspn((const char *)oid.ptr, "0"))
+			continue;
+		vv_buf_span(in, oid);
+		vv_buf_char(in, '\n');
+	}
+	return vv_buf_check(in, err);
+}
+
+int vv_roots_pushed(
+	struct vv_repo *r, const char *remote, struct vv_span list, struct vv_ids *out, struct vv_err *err)
+{
+	static const char *const check[] = {"cat-file", "--batch-check=%(objectname) %(objecttype) %(objectsize)", NULL};
+	struct vv_buf in = VV_BUF_INIT(VV_MAX_TEXT), objects = VV_BUF_INIT((size_t)4 << 30),
+		      checked = VV_BUF_INIT((size_t)4 << 30), names = VV_BUF_INIT((size_t)4 << 30);
+	struct vv_cursor c;
+	struct vv_span line;
+	char *not_there = NULL;
+	const char *revs[] = {"rev-list", "--objects", "--stdin", "--not", NULL, NULL};
+	int ret = 0, status = 0;
+
+	if (asprintf(&not_there, "--remotes=%s", remote) < 0)
+		return vv_fail_nomem(err);
+	revs[4] = not_there;
+	ret = wanted_tips(list, &in, err);
+	if (ret || !in.len)
+		goto out;
+	ret = vv_git_status(r, revs, NULL, vv_buf_view(&in), &objects, &status, err);
+	if (!ret && status)
+		ret = vv_fail(err, VV_EGIT, "git rev-list: %.200s", objects.ptr ? (char *)objects.ptr : "");
+	if (ret)
+		goto out;
+	/* "<oid> <path>": only the oid goes on. */
+	c = vv_cursor(vv_buf_view(&objects));
+	while (!vv_take_line(&c, &line)) {
+		const uint8_t *sp = memchr(line.ptr, ' ', line.len);
+		vv_buf_add(&names, line.ptr, sp ? (size_t)(sp - line.ptr) : line.len);
+		vv_buf_char(&names, '\n');
+	}
+	ret = vv_buf_check(&names, err);
+	if (!ret && names.len)
+		ret = vv_git_status(r, check, NULL, vv_buf_view(&names), &checked, &status, err);
+	if (!ret && checked.len)
+		ret = add_listed(r, vv_buf_view(&checked), out, NULL, err);
+out:
+	free(not_there);
+	vv_buf_release(&in);
+	vv_buf_release(&objects);
+	vv_buf_release(&checked);
+	vv_buf_release(&names);
+	return ret;
+}

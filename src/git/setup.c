@@ -1,0 +1,243 @@
+#define _GNU_SOURCE
+#include "git/setup.h"
+
+#include "base/cursor.h"
+#include "git/hooks.h"
+#include "os/file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+const struct vv_setting vv_settings[] = {
+	{"filter.varve.clean", "varve clean -- %f", "git add turns a model into its manifest"},
+	{"filter.varve.smudge", "varve smudge -- %f", "git checkout calls varve, which then writes the model"},
+	{"filter.varve.required", "true", "a failed clean must fail git add"},
+	{"merge.varve.name", "varve tensor merge", "shown by git"},
+	{"merge.varve.driver", "varve merge-driver %O %A %B %L %P", "git merge goes tensor by tensor"},
+	{"merge.varve.recursive", "binary", "a merge of merge bases needs no weights"},
+	{"diff.varve.xfuncname", "^(tensor|storage|opaque) .*$", "git diff shows manifests as text"},
+	{NULL, NULL, NULL},
+};
+
+/* What varve writes behind a tracked pattern. varve=1 names the manifest's format version. */
+static const char attributes[] = "filter=varve diff=varve merge=varve varve=1 -text";
+
+int vv_setup_config(const struct vv_repo *r, bool global, struct vv_err *err)
+{
+	int ret = 0;
+
+	for (const struct vv_setting *s = vv_settings; s->key && !ret; s++)
+		ret = VV_GIT(r, NULL, err, "config", global ? "--global" : "--local", s->key, s->value);
+	return ret;
+}
+
+int vv_setup_value(const struct vv_repo *r, const char *key, char **value, struct vv_err *err)
+{
+	struct vv_err e = VV_ERR_INIT;
+	int ret = VV_GIT_LINE(r, value, &e, "config", "--get", key);
+
+	if (ret == VV_ENOTFOUND) {
+		*value = NULL;
+		return 0;
+	}
+	if (ret)
+		*err = e;
+	return ret;
+}
+
+static int make_dirs(struct vv_repo *r, struct vv_err *err)
+{
+	int ret = vv_mkdirs(r->state_dir, err);
+
+	return ret ? ret : vv_repo_store(r, true, err);
+}
+
+int vv_setup_repo(struct vv_repo *r, struct vv_err *err)
+{
+	char *have = NULL;
+	int ret = vv_setup_value(r, "filter.varve.clean", &have, err);
+
+	if (!ret && !have)
+		ret = vv_setup_config(r, false, err);
+	free(have);
+	if (!ret)
+		ret = VV_GIT(r, NULL, err, "config", "--local", "core.fsync", "committed");
+	if (!ret)
+		ret = make_dirs(r, err);
+	if (!ret)
+		ret = vv_hooks_install(r, NULL, err);
+	return ret;
+}
+
+void vv_setup_quietly(struct vv_repo *r)
+{
+	struct vv_err ignore = VV_ERR_INIT;
+
+	if (vv_exists(r->state_dir))
+		return;
+	if (!vv_hooks_install(r, NULL, &ignore) && !make_dirs(r, &ignore) &&
+		VV_GIT(r, NULL, &ignore, "config", "--local", "core.fsync", "committed"))
+		return;
+}
+
+int vv_setup_remove(struct vv_repo *r, bool global, struct vv_err *err)
+{
+	static const char *const sections[] = {"filter.varve", "merge.varve", "diff.varve"};
+	struct vv_err ignore = VV_ERR_INIT;
+
+	/* A section that is not there is as good as removed. */
+	for (size_t i = 0; i < VV_COUNT(sections); i++)
+		if (VV_GIT(r, NULL, &ignore, "config", global ? "--global" : "--local", "--remove-section", sections[i]))
+			vv_err_clear(&ignore);
+	return global ? 0 : vv_hooks_remove(r, err);
+}
+
+/* Splits an attributes line into pattern and rest; false for comments and blanks. */
+static bool split(struct vv_span line, struct vv_span *pattern, struct vv_span *rest)
+{
+	size_t i = 0, start;
+
+	while (i < line.len && (line.ptr[i] == ' ' || line.ptr[i] == '\t'))
+		i++;
+	if (i == line.len || line.ptr[i] == '#')
+		return false;
+	start = i;
+	if (line.ptr[i] == '"') {
+		for (i++; i < line.len && line.ptr[i] != '"'; i++)
+			i += line.ptr[i] == '\\';
+		i += i < line.len;
+	} else {
+		while (i < line.len && line.ptr[i] != ' ' && line.ptr[i] != '\t')
+			i++;
+	}
+	*pattern = vv_span(line.ptr + start, i - start);
+	*rest = vv_span(line.ptr + i, line.len - i);
+	return true;
+}
+
+static bool names_varve(struct vv_span rest)
+{
+	return rest.len && memmem(rest.ptr, rest.len, "filter=varve", 12);
+}
+
+/* A pattern as git reads it: with a blank or quote inside, in C quotes. */
+static void put_pattern(struct vv_buf *out, const char *pattern)
+{
+	if (!strpbrk(pattern, " \t\"")) {
+		vv_buf_str(out, pattern);
+		return;
+	}
+	vv_buf_char(out, '"');
+	for (; *pattern; pattern++) {
+		if (*pattern == '"' || *pattern == '\\')
+			vv_buf_char(out, '\\');
+		vv_buf_char(out, *pattern);
+	}
+	vv_buf_char(out, '"');
+}
+
+/* Rewrites <top>/.gitattributes without the pattern's varve line, and with a new one when `add`. */
+static int edit(const struct vv_repo *r, const char *pattern, bool add, bool *changed, struct vv_err *err)
+{
+	struct vv_buf in = VV_BUF_INIT(VV_MAX_TEXT), out = VV_BUF_INIT(VV_MAX_TEXT), want = VV_BUF_INIT(VV_MAX_TEXT);
+	struct vv_err none = VV_ERR_INIT;
+	struct vv_span line, pat, rest;
+	struct vv_cursor c;
+	char *path = vv_repo_path(r, ".gitattributes");
+	bool there = false;
+	int ret = 0;
+
+	*changed = false;
+	if (!path)
+		return vv_fail_nomem(err);
+	put_pattern(&want, pattern);
+	if (vv_read_file(&in, path, &none) && none.code != VV_ENOTFOUND) {
+		*err = none;
+		ret = none.code;
+		goto out;
+	}
+	if (in.len && in.ptr[in.len - 1] != '\n')
+		vv_buf_char(&in, '\n');
+	c = vv_cursor(vv_buf_view(&in));
+	while (!vv_take_line(&c, &line)) {
+		if (split(line, &pat, &rest) && names_varve(rest) && vv_span_eq(pat, vv_buf_view(&want))) {
+			there = true;
+			if (!add)
+				continue;
+		}
+		vv_buf_span(&out, line);
+		vv_buf_char(&out, '\n');
+	}
+	if (there == add)
+		goto out;
+	if (add) {
+		vv_buf_span(&out, vv_buf_view(&want));
+		vv_buf_fmt(&out, " %s\n", attributes);
+	}
+	ret = vv_buf_check(&out, err);
+	if (!ret)
+		ret = vv_write_file(path, vv_buf_view(&out), false, err);
+	*changed = !ret;
+out:
+	free(path);
+	vv_buf_release(&in);
+	vv_buf_release(&out);
+	vv_buf_release(&want);
+	return ret;
+}
+
+int vv_track(const struct vv_repo *r, const char *pattern, bool *changed, struct vv_err *err)
+{
+	return edit(r, pattern, true, changed, err);
+}
+
+int vv_untrack(const struct vv_repo *r, const char *pattern, bool *changed, struct vv_err *err)
+{
+	return edit(r, pattern, false, changed, err);
+}
+
+static int each_in(const struct vv_repo *r, const char *file,
+	int (*fn)(void *, const char *, const char *, struct vv_err *), void *arg, struct vv_err *err)
+{
+	struct vv_buf in = VV_BUF_INIT(VV_MAX_TEXT);
+	struct vv_err none = VV_ERR_INIT;
+	char *path = vv_repo_path(r, file);
+	struct vv_span line, pat, rest;
+	struct vv_cursor c;
+	int ret = 0;
+
+	if (!path)
+		return vv_fail_nomem(err);
+	if (vv_read_file(&in, path, &none))
+		goto out; /* gone from the worktree, or none at the top */
+	vv_buf_char(&in, '\n');
+	c = vv_cursor(vv_buf_view(&in));
+	while (!ret && !vv_take_line(&c, &line))
+		if (split(line, &pat, &rest) && names_varve(rest)) {
+			char *s = strndup((const char *)pat.ptr, pat.len);
+			ret = s ? fn(arg, file, s, err) : vv_fail_nomem(err);
+			free(s);
+		}
+out:
+	free(path);
+	vv_buf_release(&in);
+	return ret;
+}
+
+int vv_track_each(const struct vv_repo *r, int (*fn)(void *, const char *, const char *, struct vv_err *), void *arg,
+	struct vv_err *err)
+{
+	struct vv_buf list = VV_BUF_INIT(VV_MAX_TEXT);
+	bool top = false;
+	int ret = VV_GIT(r, &list, err, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--",
+		".gitattributes", "**/.gitattributes");
+
+	for (const char *p = (char *)list.ptr, *end = p + list.len; !ret && p < end; p += strlen(p) + 1) {
+		top |= !strcmp(p, ".gitattributes");
+		ret = each_in(r, p, fn, arg, err);
+	}
+	if (!ret && !top)
+		ret = each_in(r, ".gitattributes", fn, arg, err);
+	vv_buf_release(&list);
+	return ret;
+}

@@ -1,0 +1,292 @@
+#define _GNU_SOURCE
+#include "git/sync.h"
+
+#include "git/peer.h"
+#include "git/statcache.h"
+#include "model/manifest.h"
+#include "model/model.h"
+#include "os/file.h"
+#include "os/place.h"
+#include "os/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+enum {
+	/* git re-reads a file whose mtime is not older than the index, at every status. */
+	MTIME_AGE_S = 2,
+};
+
+bool vv_in_sequence(const struct vv_repo *r)
+{
+	static const char *const dirs[] = {"rebase-merge", "rebase-apply", "sequencer"};
+	bool found = false;
+
+	for (size_t i = 0; i < VV_COUNT(dirs) && !found; i++) {
+		char *p = vv_join(r->git_dir, dirs[i]);
+		found = p && vv_exists(p);
+		free(p);
+	}
+	return found;
+}
+
+int vv_refresh_index(const struct vv_repo *r, struct vv_span paths, struct vv_err *err)
+{
+	static const char *const args[] = {"update-index", "-z", "--stdin", NULL};
+	static const char *const env[] = {VV_ENV_INSIDE "=1", NULL};
+	struct vv_buf out = VV_BUF_INIT(VV_MAX_TEXT);
+	int status = 0, ret;
+
+	if (!paths.len)
+		return 0;
+	ret = vv_git_status(r, args, env, paths, &out, &status, err);
+	if (!ret && status) {
+		vv_buf_add(&out, "", 0);
+		ret = vv_fail(err, memmem(out.ptr, out.len, "index.lock", 10) ? VV_ELOCKED : VV_EGIT,
+			"git update-index: %.200s", out.ptr);
+	}
+	vv_buf_release(&out);
+	return ret;
+}
+
+/* What the worktree has at `path`, when it is a manifest's text. 1: it is not, or not there. */
+static int read_text(const struct vv_place *place, struct vv_buf *text, struct stat *st, struct vv_err *err)
+{
+	uint8_t head[64];
+	ssize_t n;
+	int fd = openat(place->dirfd, place->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), ret = 1;
+
+	if (fd < 0)
+		return 1;
+	if (fstat(fd, st) || !S_ISREG(st->st_mode) || (uint64_t)st->st_size > VV_MAX_MANIFEST)
+		goto out;
+	n = pread(fd, head, sizeof(head), 0);
+	if (n <= 0 || vv_manifest_detect(vv_span(head, (size_t)n)) == VV_TEXT_OTHER)
+		goto out;
+	ret = vv_read_fd(text, fd, place->name, err);
+out:
+	close(fd);
+	return ret;
+}
+
+static int have_objects(
+	struct vv_repo *r, const struct vv_manifest *m, struct vv_progress *prog, struct vv_err *err)
+{
+	struct vv_id *ids = malloc((m->n_segs ? m->n_segs : 1) * sizeof(*ids));
+	size_t n = 0, missing = 0;
+	char hex[VV_ID_HEX + 1];
+	int ret = 0;
+
+	if (!ids)
+		return vv_fail_nomem(err);
+	for (size_t i = 0; i < m->n_segs; i++)
+		if (!vv_store_has(r->store, &m->segs[i].id))
+			ids[n++] = m->segs[i].id;
+	if (n)
+		ret = vv_store_refresh(r->store, err);
+	if (n && !ret)
+		ret = vv_peers_fetch(r, ids, n, prog, err);
+	for (size_t i = 0; i < n && !ret; i++)
+		if (!vv_store_has(r->store, &ids[i]) && !missing++)
+			vv_id_hex(&ids[i], hex);
+	if (missing)
+		ret = vv_fail(err, VV_ENOTFOUND, "%zu of %zu objects are not on this machine, %.12s the first", missing,
+			m->n_segs, hex);
+	free(ids);
+	return ret;
+}
+
+/* A full disk is better told before 100 GB are written than after. */
+static int have_room(int fd, uint64_t size, struct vv_err *err)
+{
+	struct statvfs v;
+
+	if (!fstatvfs(fd, &v) && (uint64_t)v.f_bavail * v.f_frsize < size)
+		return vv_fail(err, VV_EIO, "needs %" PRIu64 " bytes, the disk has %" PRIu64 " left", size,
+			(uint64_t)v.f_bavail * v.f_frsize);
+	return 0;
+}
+
+int vv_write_model(struct vv_repo *r, const struct vv_manifest *m, const struct vv_place *place, const char *path,
+	const struct stat *expected, struct stat *st, struct vv_progress *prog, struct vv_err *err)
+{
+	char temp[40] = "";
+	struct timespec times[2];
+	struct stat now;
+	int fd = -1, ret = vv_place_temp(place, temp, &fd, err);
+
+	if (ret)
+		return ret;
+	ret = have_room(fd, m->size, err);
+	if (!ret)
+		ret = vv_model_get_fd(r->store, m, fd, path, 0, prog, err);
+	if (!ret && fchmod(fd, expected ? expected->st_mode & 07777 : 0644))
+		ret = vv_fail_sys(err, errno, "%s: chmod", path);
+	clock_gettime(CLOCK_REALTIME, &times[0]);
+	times[0].tv_sec -= MTIME_AGE_S;
+	times[1] = times[0];
+	if (!ret && futimens(fd, times))
+		ret = vv_fail_sys(err, errno, "%s: utime", path);
+	if (close(fd) && !ret)
+		ret = vv_fail_sys(err, errno, "%s: close", path);
+	/* Somebody may have written the file while we decoded: theirs stays. */
+	if (!ret && expected && (fstatat(place->dirfd, place->name, &now, AT_SYMLINK_NOFOLLOW) ||
+			now.st_ino != expected->st_ino || now.st_size != expected->st_size ||
+			now.st_mtim.tv_sec != expected->st_mtim.tv_sec || now.st_mtim.tv_nsec != expected->st_mtim.tv_nsec))
+		ret = vv_fail(err, VV_ECHANGED, "was changed meanwhile; left alone");
+	if (!ret && renameat(place->dirfd, temp, place->dirfd, place->name))
+		ret = vv_fail_sys(err, errno, "%s", path);
+	if (ret)
+		unlinkat(place->dirfd, temp, 0);
+	else if (fstatat(place->dirfd, place->name, st, AT_SYMLINK_NOFOLLOW))
+		ret = vv_fail_sys(err, errno, "%s", path);
+	return ret;
+}
+
+struct work {
+	struct vv_repo *repo;
+	struct vv_sync_report *report;
+	struct vv_statcache cache;
+	struct vv_buf refresh; /* NUL-separated paths */
+	int root;
+};
+
+/* Writes one model. An error concerns this file alone. */
+static int materialise(struct work *w, const struct vv_place *place, const struct vv_entry *e, struct vv_span text,
+	const struct stat *seen, struct vv_err *err)
+{
+	struct vv_repo *r = w->repo;
+	struct vv_manifest m = {0};
+	char oid[VV_OID_HEX_MAX + 1];
+	struct stat st;
+	int ret;
+
+	if (vv_manifest_detect(text) == VV_TEXT_CONFLICTED)
+		return vv_fail(err, VV_ECONFLICT, "a manifest with conflict markers");
+	ret = vv_manifest_parse(&m, text, err);
+	if (ret)
+		return ret;
+	ret = vv_repo_store(r, true, err);
+	if (!ret)
+		ret = have_objects(r, &m, w->report->prog, err);
+	if (!ret)
+		ret = vv_write_model(r, &m, place, e->path, seen, &st, w->report->prog, err);
+	if (ret)
+		goto out;
+	w->report->written++;
+	w->report->bytes += m.size;
+	vv_git_blob_oid(text, r->sha256, oid);
+	ret = vv_statcache_set(&w->cache, e->path, &st, oid, err);
+	if (!ret && e->stage == 0 && !strcmp(oid, e->oid))
+		vv_buf_add(&w->refresh, e->path, strlen(e->path) + 1);
+out:
+	vv_manifest_release(&m);
+	return ret;
+}
+
+static int sync_entry(struct work *w, const struct vv_entry *e, struct vv_err *err)
+{
+	struct vv_place place = VV_PLACE_INIT;
+	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
+	struct vv_err why = VV_ERR_INIT;
+	struct stat st;
+	const char *oid;
+	int ret = vv_place_open(&place, w->root, e->path, &why);
+
+	if (ret == VV_ENOTFOUND)
+		return 0; /* sparse, or deleted: nothing to write */
+	if (!ret)
+		ret = read_text(&place, &text, &st, &why);
+	if (!ret) {
+		ret = materialise(w, &place, e, vv_buf_view(&text), &st, &why);
+	} else if (ret == 1) {
+		ret = 0;
+		/* A model that we wrote and the index may not know yet. */
+		if (!fstatat(place.dirfd, place.name, &st, AT_SYMLINK_NOFOLLOW) && e->stage == 0 &&
+			(oid = vv_statcache_find(&w->cache, e->path, &st)) && !strcmp(oid, e->oid))
+			vv_buf_add(&w->refresh, e->path, strlen(e->path) + 1);
+	}
+	if (ret) {
+		w->report->left_n++;
+		if (w->report->left)
+			w->report->left(w->report->arg, e->path, &why);
+		ret = why.code == VV_ENOMEM ? vv_fail_nomem(err) : 0;
+	}
+	vv_place_release(&place);
+	vv_buf_release(&text);
+	return ret;
+}
+
+/* Keeps of w->refresh what git's index holds other stat data for. */
+static int only_stale(struct work *w, struct vv_err *err)
+{
+	struct vv_buf stale = VV_BUF_INIT(VV_MAX_MANIFEST), keep = VV_BUF_INIT(VV_MAX_MANIFEST);
+	struct vv_map set = {0};
+	int ret;
+
+	if (!w->refresh.len)
+		return 0;
+	ret = VV_GIT(w->repo, &stale, err, "diff-files", "-z", "--name-only", "--", ":(top,attr:filter=varve)");
+	for (const char *p = (char *)stale.ptr, *end = p + stale.len; !ret && p < end; p += strlen(p) + 1)
+		if (!vv_map_put(&set, vv_span_str(p), 1, NULL))
+			ret = vv_fail_nomem(err);
+	for (const char *p = (char *)w->refresh.ptr, *end = p + w->refresh.len; !ret && p < end; p += strlen(p) + 1)
+		if (vv_map_find(&set, vv_span_str(p)))
+			vv_buf_add(&keep, p, strlen(p) + 1);
+	vv_map_release(&set);
+	vv_buf_release(&stale);
+	vv_buf_release(&w->refresh);
+	w->refresh = keep;
+	return ret ? ret : vv_buf_check(&w->refresh, err);
+}
+
+int vv_sync(struct vv_repo *r, const char *const *paths, struct vv_sync_report *report, struct vv_err *err)
+{
+	struct work w = {.repo = r, .report = report, .refresh = VV_BUF_INIT(VV_MAX_MANIFEST), .root = -1};
+	struct vv_entries all = {0};
+	struct vv_lock lock = VV_LOCK_INIT;
+	char *lock_path = NULL;
+	int ret = 0;
+
+	if (!r->top)
+		return 0;
+	ret = vv_mkdirs(r->state_dir, err);
+	if (!ret && !(lock_path = vv_join(r->state_dir, "sync.lock")))
+		ret = vv_fail_nomem(err);
+	if (!ret)
+		ret = vv_lock(&lock, lock_path, VV_LOCK_EXCLUSIVE, err);
+	if (!ret)
+		ret = vv_tracked(r, paths, &all, err);
+	if (!ret)
+		ret = vv_statcache_open(&w.cache, r, err);
+	if (ret || !all.n)
+		goto out;
+	w.root = open(r->top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (w.root < 0) {
+		ret = vv_fail_sys(err, errno, "%s", r->top);
+		goto out;
+	}
+	for (size_t i = 0; i < all.n && !ret; i++)
+		ret = sync_entry(&w, &all.v[i], err);
+	if (!ret && report->written)
+		ret = vv_statcache_write(&w.cache, err);
+	if (!ret)
+		ret = only_stale(&w, err);
+	if (!ret)
+		ret = vv_refresh_index(r, vv_buf_view(&w.refresh), err);
+out:
+	if (w.root >= 0)
+		close(w.root);
+	vv_unlock(&lock);
+	free(lock_path);
+	vv_statcache_release(&w.cache);
+	vv_buf_release(&w.refresh);
+	vv_entries_release(&all);
+	return ret;
+}

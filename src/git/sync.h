@@ -1,0 +1,44 @@
+/*
+ * Putting the worktree in step: wherever git left a manifest's text, the model itself is written,
+ * and the index is told, so that git status stays clean and reads nothing.
+ */
+#ifndef VV_GIT_SYNC_H
+#define VV_GIT_SYNC_H
+
+#include "git/repo.h"
+
+#include <sys/stat.h>
+
+struct vv_sync_report {
+	/* A file that stays a manifest, and why. May be NULL. */
+	void (*left)(void *arg, const char *path, const struct vv_err *why);
+	void *arg;
+	struct vv_progress *prog;
+	size_t written, left_n; /* files */
+	uint64_t bytes;
+};
+
+/*
+ * All tracked files below `paths` (relative to the top; NULL: all). A file that cannot be written
+ * (objects missing, a hand-merged text, no room) stays as it is and is reported; the others are
+ * written all the same. Fails only when the work itself cannot be done.
+ */
+VV_MUST_CHECK int vv_sync(
+	struct vv_repo *r, const char *const *paths, struct vv_sync_report *report, struct vv_err *err);
+
+/* Is git in the middle of a rebase, am, cherry-pick or revert of several commits? Then a sync has to wait. */
+bool vv_in_sequence(const struct vv_repo *r);
+
+/*
+ * Tells the index that these worktree files are clean versions of what it holds, without reading
+ * them: their stat data must be in the stat cache. `paths` is NUL-separated.
+ */
+VV_MUST_CHECK int vv_refresh_index(const struct vv_repo *r, struct vv_span paths, struct vv_err *err);
+
+/* Writes one manifest's model to `place` (replacing what is there), with an old enough mtime. */
+struct vv_manifest;
+struct vv_place;
+VV_MUST_CHECK int vv_write_model(struct vv_repo *r, const struct vv_manifest *m, const struct vv_place *place,
+	const char *path, const struct stat *expected, struct stat *st, struct vv_progress *prog, struct vv_err *err);
+
+#endif
