@@ -1,0 +1,66 @@
+/*
+ * What changed between two versions, tensor by tensor. vv_diff_make looks at the manifests only;
+ * vv_diff_measure reads weights and says how far they moved.
+ */
+#ifndef VV_MODEL_DIFF_H
+#define VV_MODEL_DIFF_H
+
+#include "model/model.h"
+
+enum vv_diff_kind {
+	VV_DIFF_ADDED,
+	VV_DIFF_REMOVED,
+	VV_DIFF_RENAMED,  /* same bytes, type and shape under another name */
+	VV_DIFF_RETYPED,  /* same name, other type (and maybe shape) */
+	VV_DIFF_RESHAPED, /* same name and type, other shape */
+	VV_DIFF_CHANGED,  /* same name, type and shape, other bytes */
+	VV_DIFF_MOVED,    /* the same tensor at another place among the others */
+};
+
+/* How far `b` is from `a`. Norms are over the pairs where both elements are finite. */
+struct vv_delta {
+	uint64_t numel, changed;             /* changed: bytes differ; values, when types differ */
+	uint64_t nan_a, nan_b, inf_a, inf_b;
+	double norm_a, norm_b, norm_delta;   /* L2 */
+	double relative;                     /* norm_delta / norm_a; infinite when only a's is 0 */
+	double cosine;                       /* NaN when a norm is 0 */
+	double max_abs;                      /* largest |b - a| */
+};
+
+struct vv_diff_item {
+	enum vv_diff_kind kind;
+	const char *name;     /* in b; in a when removed. Borrowed from a manifest */
+	const char *old_name; /* in a, when renamed */
+	const struct vv_manifest_seg *seg_a, *seg_b; /* NULL on the side that has it not */
+	const struct vv_view *view_a, *view_b;
+	bool measured;
+	struct vv_delta delta;
+};
+
+/* The bytes between tensors. */
+struct vv_diff_opaque {
+	size_t runs_a, runs_b;         /* opaque segments */
+	uint64_t only_a, only_b, both; /* bytes in runs (by id) that one side, or both have */
+};
+
+struct vv_diff {
+	struct vv_diff_item *items; /* in b's order; removed ones after what they followed in a */
+	size_t n;
+	size_t n_same; /* tensors that did not change at all */
+	struct vv_diff_opaque opaque;
+	bool same_file; /* equal SHA-256 */
+	const char *format_a, *format_b;
+};
+
+/* Borrows both manifests. */
+VV_MUST_CHECK int vv_diff_make(
+	struct vv_diff *out, const struct vv_manifest *a, const struct vv_manifest *b, struct vv_err *err);
+void vv_diff_release(struct vv_diff *d);
+/*
+ * Measures all items whose shapes are equal and whose elements are numbers: changed and retyped
+ * ones. The versions are those of vv_diff_make. The result does not depend on the number of threads.
+ */
+VV_MUST_CHECK int vv_diff_measure(struct vv_diff *d, const struct vv_version *a, const struct vv_version *b,
+	struct vv_pool *pool, struct vv_progress *prog, struct vv_err *err);
+
+#endif

@@ -1,0 +1,310 @@
+#include "model/merge.h"
+
+#include "model/assembly.h"
+#include "model/lineup.h"
+
+#include <fnmatch.h>
+#include <stdlib.h>
+
+const char *vv_merge_reason_text(enum vv_merge_reason reason)
+{
+	switch (reason) {
+	case VV_MERGE_CLEAN:
+		break;
+	case VV_MERGE_BOTH_CHANGED:
+		return "both sides changed it";
+	case VV_MERGE_REMOVED_CHANGED:
+		return "removed here, changed there";
+	case VV_MERGE_CHANGED_REMOVED:
+		return "changed here, removed there";
+	case VV_MERGE_BOTH_ADDED:
+		return "both sides added it, differently";
+	case VV_MERGE_METADATA:
+		return "both sides changed the metadata";
+	case VV_MERGE_WHOLE:
+		return "this file can only be taken as a whole";
+	}
+	return "no conflict";
+}
+
+/* --- tensors --- */
+
+static enum vv_merge_reason conflict_of(const struct vv_lineup_row *row)
+{
+	if (!row->at[VV_MERGE_BASE].there)
+		return VV_MERGE_BOTH_ADDED;
+	if (!row->at[VV_MERGE_OURS].there)
+		return VV_MERGE_REMOVED_CHANGED;
+	if (!row->at[VV_MERGE_THEIRS].there)
+		return VV_MERGE_CHANGED_REMOVED;
+	return VV_MERGE_BOTH_CHANGED;
+}
+
+static struct vv_merge_item decide(const struct vv_lineup *l, size_t row)
+{
+	bool ours = !vv_lineup_same(l, row, VV_MERGE_BASE, VV_MERGE_OURS);
+	bool theirs = !vv_lineup_same(l, row, VV_MERGE_BASE, VV_MERGE_THEIRS);
+	struct vv_merge_item it = {.name = l->rows[row].name, .take = VV_MERGE_OURS, .changed = ours || theirs};
+
+	if (theirs && !ours)
+		it.take = VV_MERGE_THEIRS;
+	else if (theirs && !vv_lineup_same(l, row, VV_MERGE_OURS, VV_MERGE_THEIRS))
+		it.reason = conflict_of(&l->rows[row]);
+	return it;
+}
+
+static size_t pick_all(struct vv_pick *picks, const struct vv_lineup *l, const struct vv_version *v, size_t side)
+{
+	size_t n = 0;
+
+	/* In the version's own order, which the lineup keeps for its first column only. */
+	for (size_t i = 0; i < l->n; i++)
+		if (l->rows[i].at[side].there) {
+			const struct vv_place *at = &l->rows[i].at[side];
+			picks[at->rank] = (struct vv_pick){v, at->seg, at->view};
+			n++;
+		}
+	return n;
+}
+
+/* --- the bytes around tensors --- */
+
+static bool same_opaque(const struct vv_manifest *a, const struct vv_manifest *b)
+{
+	size_t i = 0, j = 0;
+
+	for (;; i++, j++) {
+		while (i < a->n_segs && a->segs[i].seg.n_views)
+			i++;
+		while (j < b->n_segs && b->segs[j].seg.n_views)
+			j++;
+		if (i == a->n_segs || j == b->n_segs)
+			return i == a->n_segs && j == b->n_segs;
+		if (!vv_id_eq(&a->segs[i].id, &b->segs[j].id))
+			return false;
+	}
+}
+
+static int hash_assembled(struct vv_id *out, const struct vv_version *skeleton, const struct vv_pick *picks,
+	size_t n, struct vv_err *err)
+{
+	struct vv_hash_sink sink;
+	int ret = vv_hash_sink_init(&sink, err);
+
+	if (ret)
+		return ret;
+	ret = vv_assemble_picks(skeleton, picks, n, &sink.base, err);
+	if (!ret)
+		vv_sha256_final(&sink.sha, out);
+	vv_sha256_release(&sink.sha);
+	return ret;
+}
+
+/*
+ * Do the frames of versions `x` and `y` say the same, apart from what follows from their tensors?
+ * Both are asked for a file without any tensor. A format that cannot do that is asked to put y's
+ * tensors into x's frame: if that yields y's file, y's frame holds nothing of its own.
+ */
+static int same_frame(const struct vv_merge *m, size_t x, size_t y, bool *same, struct vv_err *err)
+{
+	const struct vv_version *vx = m->sides[x], *vy = m->sides[y];
+	struct vv_id a, b;
+	struct vv_pick *picks;
+	int ret;
+
+	*same = same_opaque(vx->m, vy->m);
+	if (*same)
+		return 0;
+	ret = hash_assembled(&a, vx, NULL, 0, err);
+	if (!ret)
+		ret = hash_assembled(&b, vy, NULL, 0, err);
+	if (ret != VV_ENOTSUP) {
+		*same = !ret && vv_id_eq(&a, &b);
+		return ret;
+	}
+	vv_err_clear(err);
+	picks = calloc(m->lineup->n ? m->lineup->n : 1, sizeof(*picks));
+	if (!picks)
+		return vv_fail_nomem(err);
+	ret = hash_assembled(&a, vx, picks, pick_all(picks, m->lineup, vy, y), err);
+	free(picks);
+	if (ret == VV_ENOTSUP) {
+		/* Cannot be told: the safe answer. */
+		vv_err_clear(err);
+		ret = 0;
+	} else {
+		*same = !ret && vv_id_eq(&a, &vy->m->sha256);
+	}
+	return ret;
+}
+
+static int decide_frame(struct vv_merge *m, struct vv_err *err)
+{
+	bool ours = true, theirs = true, alike = false;
+	int ret = 0;
+
+	m->frame = (struct vv_merge_item){.take = VV_MERGE_OURS};
+	if (m->sides[VV_MERGE_BASE]) {
+		ret = same_frame(m, VV_MERGE_BASE, VV_MERGE_THEIRS, &theirs, err);
+		if (ret || theirs)
+			return ret;
+		ret = same_frame(m, VV_MERGE_BASE, VV_MERGE_OURS, &ours, err);
+		if (ret)
+			return ret;
+		m->frame.changed = true;
+		if (ours) {
+			m->frame.take = VV_MERGE_THEIRS;
+			return 0;
+		}
+	}
+	ret = same_frame(m, VV_MERGE_OURS, VV_MERGE_THEIRS, &alike, err);
+	if (!ret && !alike)
+		m->frame.reason = VV_MERGE_METADATA;
+	return ret;
+}
+
+/* --- the plan --- */
+
+static const struct vv_manifest *manifest_of(const struct vv_version *v)
+{
+	return v ? v->m : NULL;
+}
+
+static bool same_file(const struct vv_version *a, const struct vv_version *b)
+{
+	return a && b && vv_id_eq(&a->m->sha256, &b->m->sha256);
+}
+
+static bool mergeable(const struct vv_merge *m)
+{
+	const char *format = m->sides[VV_MERGE_OURS]->m->format;
+
+	for (size_t i = 0; i < 3; i++)
+		if (m->sides[i] && strcmp(m->sides[i]->m->format, format) != 0)
+			return false;
+	return vv_can_assemble(m->sides[VV_MERGE_OURS]->m);
+}
+
+static int plan_tensors(struct vv_merge *m, struct vv_err *err)
+{
+	const struct vv_manifest *cols[3];
+	int ret;
+
+	for (size_t i = 0; i < 3; i++)
+		cols[i] = manifest_of(m->sides[i]);
+	m->lineup = calloc(1, sizeof(*m->lineup));
+	if (!m->lineup)
+		return vv_fail_nomem(err);
+	ret = vv_lineup_make(m->lineup, cols, 3, err);
+	if (ret)
+		return ret;
+	m->items = calloc(m->lineup->n ? m->lineup->n : 1, sizeof(*m->items));
+	if (!m->items)
+		return vv_fail_nomem(err);
+	for (size_t i = 0; i < m->lineup->n; i++) {
+		m->items[i] = decide(m->lineup, i);
+		m->n_conflicts += m->items[i].reason != VV_MERGE_CLEAN;
+	}
+	m->n = m->lineup->n;
+	ret = decide_frame(m, err);
+	m->n_conflicts += !ret && m->frame.reason != VV_MERGE_CLEAN;
+	return ret;
+}
+
+int vv_merge_plan(struct vv_merge *out, const struct vv_version *base, const struct vv_version *ours,
+	const struct vv_version *theirs, struct vv_err *err)
+{
+	struct vv_merge m = {.result = VV_MERGE_ASSEMBLED,
+		.sides = {[VV_MERGE_OURS] = ours, [VV_MERGE_THEIRS] = theirs, [VV_MERGE_BASE] = base}};
+	int ret = 0;
+
+	if (same_file(ours, theirs) || same_file(base, theirs)) {
+		m.result = VV_MERGE_IS_OURS;
+	} else if (same_file(base, ours)) {
+		m.result = VV_MERGE_IS_THEIRS;
+	} else if (!mergeable(&m)) {
+		m.result = VV_MERGE_IS_OURS;
+		m.frame.reason = VV_MERGE_WHOLE;
+		m.n_conflicts = 1;
+	} else {
+		ret = plan_tensors(&m, err);
+	}
+	if (ret)
+		vv_merge_release(&m);
+	else
+		*out = m;
+	return ret;
+}
+
+void vv_merge_release(struct vv_merge *m)
+{
+	if (m->lineup)
+		vv_lineup_release(m->lineup);
+	free(m->lineup);
+	free(m->items);
+	*m = (struct vv_merge){0};
+}
+
+/* --- settling and writing --- */
+
+static void settle(struct vv_merge *m, struct vv_merge_item *it, enum vv_merge_side side)
+{
+	it->take = side;
+	it->reason = VV_MERGE_CLEAN;
+	m->n_conflicts--;
+}
+
+int vv_merge_settle(struct vv_merge *m, const char *pattern, enum vv_merge_side side, size_t *settled,
+	struct vv_err *err)
+{
+	size_t before = m->n_conflicts;
+
+	if (!m->sides[side])
+		return vv_fail(err, VV_EUSAGE, "the two sides have no common version to take");
+	if (m->frame.reason == VV_MERGE_WHOLE && !pattern) {
+		if (side == VV_MERGE_BASE)
+			return vv_fail(err, VV_EUSAGE, "a whole file is taken from one of the two sides");
+		m->result = side == VV_MERGE_OURS ? VV_MERGE_IS_OURS : VV_MERGE_IS_THEIRS;
+	}
+	if (m->frame.reason && !pattern)
+		settle(m, &m->frame, side);
+	for (size_t i = 0; i < m->n; i++)
+		if (m->items[i].reason && (!pattern || !fnmatch(pattern, m->items[i].name, 0)))
+			settle(m, &m->items[i], side);
+	*settled = before - m->n_conflicts;
+	return 0;
+}
+
+/* The place a tensor is taken from; NULL when the result does not have it. */
+static const struct vv_place *place_of(const struct vv_merge *m, size_t i)
+{
+	const struct vv_place *at = &m->lineup->rows[i].at[m->items[i].take];
+
+	return at->there ? at : NULL;
+}
+
+int vv_merge_write(
+	const struct vv_merge *m, int fd, const char *path, struct vv_progress *prog, struct vv_err *err)
+{
+	struct vv_fd_sink sink;
+	struct vv_pick *picks;
+	size_t n = 0;
+	int ret;
+
+	if (m->n_conflicts)
+		return vv_fail(err, VV_ECONFLICT, "%s: %zu conflicts are left", path, m->n_conflicts);
+	if (m->result != VV_MERGE_ASSEMBLED)
+		return vv_fail(err, VV_EUSAGE, "%s: one side is the result as it is", path);
+	picks = calloc(m->n ? m->n : 1, sizeof(*picks));
+	if (!picks)
+		return vv_fail_nomem(err);
+	for (size_t i = 0; i < m->n; i++) {
+		const struct vv_place *at = place_of(m, i);
+		if (at)
+			picks[n++] = (struct vv_pick){m->sides[m->items[i].take], at->seg, at->view};
+	}
+	vv_fd_sink_init(&sink, fd, path, m->sides[VV_MERGE_OURS]->m->size, prog);
+	ret = vv_assemble_picks(m->sides[m->frame.take], picks, n, &sink.base, err);
+	free(picks);
+	return ret;
+}

@@ -1,0 +1,68 @@
+/*
+ * Three-way merge of models, tensor by tensor. A plan is made from the manifests (and, where both
+ * sides changed the bytes around the tensors, from those bytes); the caller may settle conflicts in
+ * it; writing it streams the merged file.
+ */
+#ifndef VV_MODEL_MERGE_H
+#define VV_MODEL_MERGE_H
+
+#include "model/model.h"
+
+enum vv_merge_side { VV_MERGE_OURS, VV_MERGE_THEIRS, VV_MERGE_BASE };
+
+enum vv_merge_reason {
+	VV_MERGE_CLEAN = 0,
+	VV_MERGE_BOTH_CHANGED,    /* in different ways */
+	VV_MERGE_REMOVED_CHANGED, /* ours removed it, theirs changed it */
+	VV_MERGE_CHANGED_REMOVED, /* ours changed it, theirs removed it */
+	VV_MERGE_BOTH_ADDED,      /* in different ways */
+	VV_MERGE_METADATA,        /* both changed what surrounds the tensors, in different ways */
+	VV_MERGE_WHOLE,           /* the file's format, or this pair of formats, merges only as a whole */
+};
+/* "both sides changed it", …: one line for people. */
+const char *vv_merge_reason_text(enum vv_merge_reason reason);
+
+/* What becomes of one tensor, or (name NULL) of the bytes around them, or of the file. */
+struct vv_merge_item {
+	const char *name;            /* borrowed from a manifest */
+	enum vv_merge_side take;     /* in a conflict: ours, until it is settled */
+	enum vv_merge_reason reason; /* VV_MERGE_CLEAN: no conflict, or settled */
+	bool changed;                /* the result differs from the base here */
+};
+
+enum vv_merge_result {
+	VV_MERGE_IS_OURS,    /* the result is that side's manifest, verbatim */
+	VV_MERGE_IS_THEIRS,
+	VV_MERGE_ASSEMBLED,  /* vv_merge_write makes it */
+};
+
+struct vv_merge {
+	enum vv_merge_result result;
+	struct vv_merge_item frame;  /* the bytes around the tensors */
+	struct vv_merge_item *items; /* every tensor of any side, in the result's order */
+	size_t n;
+	size_t n_conflicts;          /* frame and items */
+	const struct vv_version *sides[3]; /* by vv_merge_side; borrowed; base may be NULL */
+	struct vv_lineup *lineup;
+};
+
+/*
+ * Per tensor: changed on one side only, take that; changed alike, take it; else a conflict. The
+ * bytes around the tensors are the format's business as far as they follow from the tensors; what
+ * else they hold (metadata) merges as one piece. `base` is NULL when there is none: what both have
+ * and differs is then added by both. Versions are borrowed until the release.
+ */
+VV_MUST_CHECK int vv_merge_plan(struct vv_merge *out, const struct vv_version *base,
+	const struct vv_version *ours, const struct vv_version *theirs, struct vv_err *err);
+void vv_merge_release(struct vv_merge *m);
+/*
+ * Settles conflicts in favour of a side: tensors whose names match the pattern (fnmatch); NULL: all
+ * that is left, the frame and whole-file conflicts too. *settled counts them.
+ */
+VV_MUST_CHECK int vv_merge_settle(struct vv_merge *m, const char *pattern, enum vv_merge_side side,
+	size_t *settled, struct vv_err *err);
+/* Writes the merged file to `fd`, which is empty. VV_ECONFLICT while conflicts are left. */
+VV_MUST_CHECK int vv_merge_write(
+	const struct vv_merge *m, int fd, const char *path, struct vv_progress *prog, struct vv_err *err);
+
+#endif
