@@ -136,21 +136,26 @@ static void put_pattern(struct vv_buf *out, const char *pattern)
 	vv_buf_char(out, '"');
 }
 
-/* Rewrites <top>/.gitattributes without the pattern's varve line, and with a new one when `add`. */
-static int edit(const struct vv_repo *r, const char *pattern, bool add, bool *changed, struct vv_err *err)
+/*
+ * Rewrites one .gitattributes without the pattern's varve line (NULL: every varve line), and with a
+ * new one when `add`.
+ */
+static int edit(
+	const struct vv_repo *r, const char *file, const char *pattern, bool add, bool *changed, struct vv_err *err)
 {
 	struct vv_buf in = VV_BUF_INIT(VV_MAX_TEXT), out = VV_BUF_INIT(VV_MAX_TEXT), want = VV_BUF_INIT(VV_MAX_TEXT);
 	struct vv_err none = VV_ERR_INIT;
 	struct vv_span line, pat, rest;
 	struct vv_cursor c;
-	char *path = vv_repo_path(r, ".gitattributes");
+	char *path = vv_repo_path(r, file);
 	bool there = false;
 	int ret = 0;
 
 	*changed = false;
 	if (!path)
 		return vv_fail_nomem(err);
-	put_pattern(&want, pattern);
+	if (pattern)
+		put_pattern(&want, pattern);
 	if (vv_read_file(&in, path, &none) && none.code != VV_ENOTFOUND) {
 		*err = none;
 		ret = none.code;
@@ -160,7 +165,8 @@ static int edit(const struct vv_repo *r, const char *pattern, bool add, bool *ch
 		vv_buf_char(&in, '\n');
 	c = vv_cursor(vv_buf_view(&in));
 	while (!vv_take_line(&c, &line)) {
-		if (split(line, &pat, &rest) && names_varve(rest) && vv_span_eq(pat, vv_buf_view(&want))) {
+		if (split(line, &pat, &rest) && names_varve(rest) &&
+			(!pattern || vv_span_eq(pat, vv_buf_view(&want)))) {
 			there = true;
 			if (!add)
 				continue;
@@ -188,12 +194,12 @@ out:
 
 int vv_track(const struct vv_repo *r, const char *pattern, bool *changed, struct vv_err *err)
 {
-	return edit(r, pattern, true, changed, err);
+	return edit(r, ".gitattributes", pattern, true, changed, err);
 }
 
 int vv_untrack(const struct vv_repo *r, const char *pattern, bool *changed, struct vv_err *err)
 {
-	return edit(r, pattern, false, changed, err);
+	return edit(r, ".gitattributes", pattern, false, changed, err);
 }
 
 static int each_in(const struct vv_repo *r, const char *file,
@@ -240,4 +246,16 @@ int vv_track_each(const struct vv_repo *r, int (*fn)(void *, const char *, const
 		ret = each_in(r, ".gitattributes", fn, arg, err);
 	vv_buf_release(&list);
 	return ret;
+}
+
+static int untrack_in(void *arg, const char *file, const char *pattern VV_UNUSED, struct vv_err *err)
+{
+	bool changed;
+
+	return edit(arg, file, NULL, false, &changed, err);
+}
+
+int vv_untrack_all(const struct vv_repo *r, struct vv_err *err)
+{
+	return vv_track_each(r, untrack_in, (void *)(uintptr_t)r, err);
 }

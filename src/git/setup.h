@@ -24,6 +24,8 @@ VV_MUST_CHECK int vv_setup_remove(struct vv_repo *r, bool global, struct vv_err 
 /* .gitattributes: adds or removes the pattern's line. *changed tells; a line that is there is left alone. */
 VV_MUST_CHECK int vv_track(const struct vv_repo *r, const char *pattern, bool *changed, struct vv_err *err);
 VV_MUST_CHECK int vv_untrack(const struct vv_repo *r, const char *pattern, bool *changed, struct vv_err *err);
+/* Removes every line that names varve from every .gitattributes of the worktree. */
+VV_MUST_CHECK int vv_untrack_all(const struct vv_repo *r, struct vv_err *err);
 /* Calls fn for each pattern of any .gitattributes in the worktree's index or top folder that names varve. */
 VV_MUST_CHECK int vv_track_each(const struct vv_repo *r,
 	int (*fn)(void *arg, const char *file, const char *pattern, struct vv_err *err), void *arg, struct vv_err *err);

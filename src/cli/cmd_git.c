@@ -1,0 +1,116 @@
+/* The commands that git calls. */
+#include "cli/cli.h"
+
+#include "base/quote.h"
+#include "git/clean.h"
+#include "git/hook.h"
+#include "git/mergedriver.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static void say_finding(const char *path, const struct vv_finding *f)
+{
+	char *name = vv_safe(path), *detail = vv_safe(f->detail ? f->detail : "");
+
+	fprintf(stderr, "varve: %s: finding %s at offset %llu: %s\n", name, f->code, (unsigned long long)f->off, detail);
+	free(name);
+	free(detail);
+}
+
+int cmd_clean(struct vv_ctx *ctx, int argc, char **argv)
+{
+	if (argc > 1 && !strcmp(argv[1], "--")) {
+		argc--;
+		argv++;
+	}
+	if (argc != 2)
+		return vv_fail(&ctx->err, VV_EUSAGE, "clean takes one path");
+	return vv_clean(&ctx->repo, argv[1], STDIN_FILENO, STDOUT_FILENO, say_finding, &ctx->err);
+}
+
+int cmd_smudge(struct vv_ctx *ctx, int argc VV_UNUSED, char **argv VV_UNUSED)
+{
+	struct vv_err ignore = VV_ERR_INIT;
+	bool repo = !vv_repo_open(&ctx->repo, &ignore);
+
+	return vv_smudge(repo ? &ctx->repo : NULL, STDIN_FILENO, STDOUT_FILENO, &ctx->err);
+}
+
+static void say_left(void *arg VV_UNUSED, const char *path, const struct vv_err *why)
+{
+	char *name = vv_safe(path);
+
+	fprintf(stderr, "varve: %s stays a manifest: %s\n", name, why->msg);
+	free(name);
+}
+
+int cmd_hook(struct vv_ctx *ctx, int argc, char **argv)
+{
+	struct vv_sync_report report = {.left = say_left, .prog = ctx->progress};
+
+	if (argc < 2)
+		return vv_fail(&ctx->err, VV_EUSAGE, "hook takes a name");
+	return vv_hook_run(&ctx->repo, argv[1], (const char *const *)argv + 2, (size_t)argc - 2, STDIN_FILENO, &report,
+		&ctx->err);
+}
+
+int cmd_hook_wait(struct vv_ctx *ctx, int argc, char **argv)
+{
+	struct vv_sync_report report = {0};
+
+	if (argc != 2)
+		return vv_fail(&ctx->err, VV_EUSAGE, "hook-wait takes a process number");
+	return vv_hook_wait(&ctx->repo, (pid_t)strtol(argv[1], NULL, 10), &report, &ctx->err);
+}
+
+static void say_conflict(void *arg, const char *name, const char *reason)
+{
+	char *path = vv_safe(arg), *tensor = vv_safe(name);
+
+	fprintf(stderr, "varve: CONFLICT in %s: %s: %s\n", path, tensor, reason);
+	free(path);
+	free(tensor);
+}
+
+int cmd_merge_driver(struct vv_ctx *ctx, int argc, char **argv)
+{
+	int ret;
+
+	if (argc != 6)
+		return vv_fail(&ctx->err, VV_EUSAGE, "merge-driver takes five words from git");
+	ret = vv_merge_driver(&ctx->repo, argv[1], argv[2], argv[3], argv[5], say_conflict, argv[5], &ctx->err);
+	if (ret == VV_ECONFLICT)
+		return VV_EXIT_NO;
+	if (ret) {
+		/* To git any status up to 128 is a conflict: ours stays, and the reason is told. */
+		fprintf(stderr, "varve: %s\n", ctx->err.msg);
+		return VV_EXIT_NO;
+	}
+	return VV_EXIT_OK;
+}
+
+int cmd_checkout(struct vv_ctx *ctx, int argc, char **argv)
+{
+	const struct vv_opt none[] = {{0}};
+	struct vv_sync_report report = {.left = say_left, .prog = ctx->progress};
+	const char **paths = calloc((size_t)argc + 1, sizeof(*paths));
+	char size[32];
+	int ret = paths ? vv_opt_parse(ctx, none, &argc, argv, NULL) : vv_fail_nomem(&ctx->err);
+
+	for (int i = 1; i < argc && !ret; i++)
+		ret = vv_top_path(ctx, argv[i], (char **)&paths[i - 1]);
+	if (!ret)
+		ret = vv_sync(&ctx->repo, argc > 1 ? paths : NULL, &report, &ctx->err);
+	vv_progress_end();
+	if (!ret && ctx->json)
+		vv_print_json(json_pack("{s:I,s:I,s:I}", "written", (json_int_t)report.written, "left",
+			(json_int_t)report.left_n, "bytes", (json_int_t)report.bytes));
+	else if (!ret && report.written && !ctx->quiet)
+		printf("%zu model%s written, %s\n", report.written, report.written == 1 ? "" : "s",
+			vv_human(report.bytes, size));
+	for (int i = 1; paths && i < argc; i++)
+		free((void *)(uintptr_t)paths[i - 1]);
+	free(paths);
+	return ret ? ret : report.left_n ? VV_EXIT_NO : VV_EXIT_OK;
+}

@@ -1,0 +1,93 @@
+#include "cli/cli.h"
+
+#include "git/hooks.h"
+#include "git/setup.h"
+#include "git/sync.h"
+
+#include <stdlib.h>
+
+int cmd_init(struct vv_ctx *ctx, int argc, char **argv)
+{
+	bool global = false;
+	const struct vv_opt opts[] = {
+		{'g', "global", VV_OPT_FLAG, &global, NULL, "once per machine: every later git clone just works"},
+		{0},
+	};
+	struct vv_sync_report report = {.prog = ctx->progress};
+	int ret = vv_opt_parse(ctx, opts, &argc, argv, NULL);
+
+	if (ret)
+		return ret;
+	if (argc > 1)
+		return vv_fail(&ctx->err, VV_EUSAGE, "init takes no path; run it inside the repository");
+	if (global) {
+		ret = vv_setup_config(NULL, true, &ctx->err);
+		if (ret)
+			return ret;
+		if (ctx->json)
+			vv_print_json(json_pack("{s:b}", "global", 1));
+		else if (!ctx->quiet)
+			puts("varve is set up for this user: git clone now ends with the models themselves.");
+		return VV_EXIT_OK;
+	}
+	ret = vv_repo_open(&ctx->repo, &ctx->err);
+	if (ret)
+		return vv_err_in(&ctx->err, "run 'git init' first");
+	ret = vv_setup_repo(&ctx->repo, &ctx->err);
+	if (!ret)
+		ret = vv_sync(&ctx->repo, NULL, &report, &ctx->err);
+	if (ret)
+		return ret;
+	if (ctx->json) {
+		vv_print_json(json_pack("{s:s}", "store", ctx->repo.common_dir));
+		return VV_EXIT_OK;
+	}
+	if (!ctx->quiet)
+		printf("varve keeps models in %s/varve\n", ctx->repo.common_dir);
+	vv_hint(ctx, "name the files to keep, for example: varve track '*.safetensors' '*.pt'");
+	return VV_EXIT_OK;
+}
+
+int cmd_leave(struct vv_ctx *ctx, int argc, char **argv)
+{
+	bool global = false;
+	const struct vv_opt opts[] = {
+		{'g', "global", VV_OPT_FLAG, &global, NULL, "also take varve out of your own git configuration"},
+		{0},
+	};
+	struct vv_sync_report report = {.prog = ctx->progress};
+	struct vv_entries kept = {0};
+	struct vv_buf paths = VV_BUF_INIT(VV_MAX_TEXT);
+	static const char *const add[] = {"add", "--renormalize", "--pathspec-from-file=-", "--pathspec-file-nul", NULL};
+	int ret = vv_opt_parse(ctx, opts, &argc, argv, NULL), status = 0;
+
+	if (ret)
+		return ret;
+	/* Every model must be in the worktree, whole, before anything is taken away. */
+	ret = vv_sync(&ctx->repo, NULL, &report, &ctx->err);
+	if (!ret && report.left_n)
+		ret = vv_fail(&ctx->err, VV_ENOTFOUND,
+			"%zu models are not in the worktree yet; 'varve status' names them", report.left_n);
+	if (!ret)
+		ret = vv_tracked(&ctx->repo, NULL, &kept, &ctx->err);
+	for (size_t i = 0; !ret && i < kept.n; i++)
+		vv_buf_add(&paths, kept.v[i].path, strlen(kept.v[i].path) + 1);
+	if (!ret)
+		ret = vv_untrack_all(&ctx->repo, &ctx->err);
+	if (!ret)
+		ret = vv_setup_remove(&ctx->repo, false, &ctx->err);
+	if (!ret && global)
+		ret = vv_setup_remove(&ctx->repo, true, &ctx->err);
+	if (!ret && paths.len)
+		ret = vv_git_status(&ctx->repo, add, NULL, vv_buf_view(&paths), NULL, &status, &ctx->err);
+	if (!ret && status)
+		ret = vv_fail(&ctx->err, VV_EGIT, "git add of the models failed");
+	if (!ret && !ctx->quiet) {
+		printf("%zu models are plain files for git again; review with 'git status' and commit.\n", kept.n);
+		printf("Older versions stay in %s/varve; remove that folder when you need none of them.\n",
+			ctx->repo.common_dir);
+	}
+	vv_entries_release(&kept);
+	vv_buf_release(&paths);
+	return ret;
+}
