@@ -1,0 +1,80 @@
+#!/bin/sh
+# Clones, bare repositories, pull, SHA-256, sparse-checkout, submodules, hooks that were there before.
+. "$(dirname "$0")/lib.sh"
+
+new_repo "$T/a"
+model m.safetensors seed=1; one=$(sum m.safetensors); git add .; git commit -q -m one
+model m.safetensors seed=1 set=t1:2; two=$(sum m.safetensors); git commit -q -am two
+
+git clone -q "$T/a" "$T/plain" 2>/dev/null
+head -c 8 "$T/plain/m.safetensors" | grep -q '^varve 1 '; ok "a clone without varve has the manifest"
+cd "$T/plain" && [ -z "$(git status --porcelain)" ]; ok "and nothing is broken"
+varve init -q && same m.safetensors "$two"; ok "varve init there brings the model"
+clean; ok "clean after it"
+
+varve init --global -q
+git clone -q "$T/a" "$T/b"; ok "git clone after varve init --global"
+cd "$T/b" && same m.safetensors "$two"; ok "ends with the model"
+clean; ok "clean in the clone"
+git checkout -q HEAD~1; same m.safetensors "$one"; ok "and with its history"
+git checkout -q main
+
+git clone -q --bare "$T/a" "$T/hub.git" && git clone -q "$T/hub.git" "$T/c"; ok "clone of a bare clone"
+cd "$T/c" && same m.safetensors "$two"; ok "has the model"
+model m.safetensors seed=1 set=t1:2 set=t2:3; three=$(sum m.safetensors); git commit -q -am three
+git push -q origin main; ok "push to the bare repository"
+[ -n "$(ls "$T"/hub.git/varve/packs)" ]; ok "which has a store now"
+mv "$T/a" "$T/a-away"; mv "$T/c" "$T/c-away"
+git clone -q "$T/hub.git" "$T/d"; cd "$T/d" && same m.safetensors "$three"; ok "a clone needs the bare repository alone"
+git checkout -q HEAD~1 && same m.safetensors "$two"; ok "older versions too"
+mv "$T/a-away" "$T/a"; mv "$T/c-away" "$T/c"
+
+cd "$T/d" && git checkout -q main && model m.safetensors seed=1 set=t1:2 set=t2:3 set=t6:6
+git commit -q -am four && git push -q origin main
+cd "$T/c"; for i in 1 2 3; do
+	if [ $i = 1 ]; then model m.safetensors seed=1 set=t1:2 set=t2:3 set=t3:1
+	elif [ $i = 2 ]; then model m.safetensors seed=1 set=t1:2 set=t2:3 set=t3:1 set=t4:1
+	else model m.safetensors seed=1 set=t1:2 set=t2:3 set=t3:1 set=t4:1 set=t5:1; fi
+	git commit -q -am "c$i"
+done
+echo x >untracked; echo y >>.gitattributes; sed -i '$d' .gitattributes; echo z >file; git add file; git commit -q -m file; echo zz >file
+git pull -q --rebase --autostash; ok "git pull --rebase --autostash over three commits"
+settled; model "$T/x" seed=1 set=t1:2 set=t2:3 set=t3:1 set=t4:1 set=t5:1 set=t6:6
+same m.safetensors "$(sum "$T/x")"; ok "the model has both sides"
+[ "$(cat file)" = zz ] && git checkout -q file && rm -f untracked && clean; ok "the stash is back, the model clean"
+git fetch -q --prune; same m.safetensors "$(sum "$T/x")"; ok "fetch --prune leaves it alone"
+varve fsck >"$T/out" 2>&1; ok "fsck in the clone"
+
+git clone -q -s "$T/a" "$T/shared"; cd "$T/shared" && same m.safetensors "$two"; ok "git clone -s reads the other store"
+
+new_repo "$T/s256" --object-format=sha256
+model m.safetensors seed=4; s=$(sum m.safetensors); git add .; git commit -q -m one
+model m.safetensors seed=5; git commit -q -am two; git checkout -q HEAD~1
+same m.safetensors "$s" && clean; ok "a SHA-256 repository"
+
+new_repo "$T/sparse"; mkdir in out; model in/m.safetensors seed=1; model out/m.safetensors seed=2; o=$(sum out/m.safetensors)
+git add .; git commit -q -m both
+git sparse-checkout set in 2>/dev/null; [ ! -e out/m.safetensors ] && clean; ok "sparse-checkout leaves models out"
+git sparse-checkout disable; same out/m.safetensors "$o"; ok "and brings them back"
+clean; ok "clean after sparse-checkout"
+
+new_repo "$T/super"; git -c protocol.file.allow=always submodule --quiet add "$T/a" sub 2>/dev/null; ok "git submodule add"
+same sub/m.safetensors "$two"; ok "the submodule has the model"
+git commit -q -m sub; cd sub; clean; ok "clean in the submodule"
+
+git init -q "$T/hooked"; cd "$T/hooked"
+printf '#!/bin/sh\necho "mine $3" >>"%s/ran"\n' "$T" >.git/hooks/post-checkout; chmod +x .git/hooks/post-checkout
+varve init -q; ok "init beside an existing hook"
+varve track -q '*.safetensors'; model m.safetensors seed=1; git add .; git commit -q -m one; git branch other
+git checkout -q other; grep -q '^mine 1' "$T/ran"; ok "the old hook still runs"
+varve doctor >"$T/out"; ok "doctor finds nothing wrong"
+rm .git/hooks/post-index-change; [ "$(status_of varve doctor)" = 1 ] && said 'NO .*hooks'; ok "doctor sees a missing hook"
+varve doctor --fix >/dev/null && varve doctor >/dev/null; ok "doctor --fix mends it"
+one=$(sum m.safetensors); varve leave -q >/dev/null; ok "varve leave"
+same m.safetensors "$one" && ! grep -q varve .gitattributes; ok "leaves the model, takes the attributes"
+grep -q mine .git/hooks/post-checkout; ok "and puts the old hook back"
+git commit -q -am left && git show HEAD:m.safetensors | cmp -s - m.safetensors; ok "git has the plain file"
+
+cd "$T/a"; git checkout -q main; git archive HEAD | tar xO m.safetensors | grep -q '^varve 1'; ok "git archive has manifests"
+varve archive HEAD | tar xO m.safetensors | sha256sum | grep -q "^$two"; ok "varve archive has models"
+plan_end
