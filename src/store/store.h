@@ -118,11 +118,11 @@ VV_MUST_CHECK int vv_store_copy(struct vv_store *to, struct vv_store *from, cons
 struct vv_store_usage {
 	size_t packs, objects, deltas, trash_packs, corrupt_packs;
 	uint64_t disk, trash_disk; /* bytes of pack files */
-	uint64_t raw;              /* bytes of all objects, decoded (chunk lists count, their chunks do not) */
+	uint64_t raw;              /* bytes of all objects, decoded (chunks count, lists of them do not) */
 	unsigned max_depth;
 };
 VV_MUST_CHECK int vv_store_usage(struct vv_store *s, struct vv_store_usage *out, struct vv_err *err);
-/* Every object of this store (not alternates), in id order. */
+/* Every object of this store (not of alternates). */
 VV_MUST_CHECK int vv_store_each(struct vv_store *s,
 	int (*fn)(void *arg, const struct vv_id *id, const struct vv_object_info *info, struct vv_err *err), void *arg,
 	struct vv_err *err);
