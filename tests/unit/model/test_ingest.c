@@ -1,0 +1,137 @@
+#include "fixture.h"
+#include "hash/sha256.h"
+
+static void put(struct fixture *f, const struct vv_buf *file, const struct vv_manifest *parent,
+	struct vv_buf *text, struct vv_manifest *m, struct vv_put_stats *stats)
+{
+	struct vv_source_mem src;
+	struct vv_err err = VV_ERR_INIT;
+
+	vv_source_mem_init(&src, vv_buf_view(file));
+	vv_buf_init(text, VV_MAX_MANIFEST);
+	CHECK_OK(vv_model_put(f->store, &src.base, &parent, parent ? 1 : 0, text, m, stats, NULL, &err), &err);
+}
+
+/* A file with two tensors: the whole manifest, but for ids. */
+static void test_manifest(struct fixture *f)
+{
+	struct vv_buf file, text, hashed = VV_BUF_INIT(VV_MAX_TEXT);
+	struct vv_manifest m = {0};
+	struct vv_put_stats stats = {0};
+	struct vv_source_mem src;
+	struct vv_err err = VV_ERR_INIT;
+	struct vv_id id;
+	char hex[VV_ID_HEX + 1];
+
+	st_file(&file, NULL, "a.weight=1 b=2");
+	put(f, &file, NULL, &text, &m, &stats);
+	CHECK_STR(m.format, "safetensors");
+	CHECK_INT(m.size, file.len);
+	vv_sha256(vv_buf_view(&file), &id);
+	CHECK(vv_id_eq(&m.sha256, &id));
+	CHECK_INT(m.n_segs, 3);
+	CHECK_INT(stats.raw, file.len);
+	CHECK_INT(stats.objects_new, 3);
+	CHECK(strstr((char *)text.ptr, "\ntensor \"a.weight\" f32 [4] ") != NULL);
+	vv_sha256(vv_span(file.ptr + file.len - 16, 16), &id);
+	CHECK(strstr((char *)text.ptr, vv_id_hex(&id, hex)) != NULL);
+
+	/* Hashing says the same and stores nothing; the second put adds nothing. */
+	vv_source_mem_init(&src, vv_buf_view(&file));
+	CHECK_OK(vv_model_hash(f->pool, &src.base, &hashed, NULL, NULL, &err), &err);
+	CHECK(buf_eq(&hashed, &text));
+	vv_buf_release(&text);
+	put(f, &file, &m, &text, NULL, &stats);
+	CHECK(buf_eq(&hashed, &text));
+	CHECK_INT(stats.objects_new, 0);
+	vv_manifest_release(&m);
+	vv_buf_release(&file);
+	vv_buf_release(&text);
+	vv_buf_release(&hashed);
+}
+
+/* Whatever it is, it can be put: nothing, garbage, a header that lies. */
+static void test_anything(struct fixture *f)
+{
+	static const char lies[] = "\x10\0\0\0\0\0\0\0{\"a\":{\"dtype\":\"";
+	static const struct vv_span files[] = {{(const uint8_t *)"", 0}, {(const uint8_t *)"garbage", 7},
+		{(const uint8_t *)lies, sizeof(lies) - 1}, {(const uint8_t *)"PK\3\4", 4},
+		{(const uint8_t *)"GGUF\3\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff", 16}};
+
+	for (size_t i = 0; i < VV_COUNT(files); i++) {
+		struct vv_buf file = VV_BUF_INIT(VV_MAX_TEXT), text;
+		struct vv_manifest m = {0};
+
+		vv_buf_span(&file, files[i]);
+		put(f, &file, NULL, &text, &m, NULL);
+		CHECK_INT(m.size, files[i].len);
+		CHECK_INT(m.n_segs, files[i].len ? 1 : 0);
+		vv_manifest_release(&m);
+		vv_buf_release(&file);
+		vv_buf_release(&text);
+	}
+}
+
+/* A parent given, a small change costs little; its tensor is found under another prefix, too. */
+static void test_delta(struct fixture *f)
+{
+	enum { N = 200000 };
+	float *w = calloc(N, sizeof(*w));
+	struct vv_buf file, text;
+	struct vv_manifest m = {0}, m2 = {0};
+	struct vv_put_stats first = {0}, second = {0};
+	struct vv_object_info info;
+	struct vv_err err = VV_ERR_INIT;
+	uint64_t seed = 7;
+	struct st s;
+
+	for (int round = 0; round < 2; round++) {
+		for (size_t i = 0; i < N; i++) {
+			seed = seed * 6364136223846793005u + 1442695040888963407u;
+			w[i] = round ? w[i] * (1 + 1e-6f) : (float)((double)(int32_t)(seed >> 32) / 2e9);
+		}
+		st_init(&s, NULL);
+		st_add(&s, round ? "model.net.weight" : "net.weight", "F32", "[200000]", w, N * sizeof(*w));
+		st_done(&s, &file);
+		put(f, &file, round ? &m : NULL, &text, round ? &m2 : &m, round ? &second : &first);
+		vv_buf_release(&file);
+		vv_buf_release(&text);
+	}
+	CHECK(second.stored < first.stored / 2);
+	CHECK_OK(vv_store_find(f->store, &m2.segs[1].id, &info, &err), &err);
+	CHECK(info.depth == 1 && vv_id_eq(&info.base, &m.segs[1].id));
+	vv_manifest_release(&m);
+	vv_manifest_release(&m2);
+	free(w);
+}
+
+static int no_read(const struct vv_source *self VV_UNUSED, uint64_t off VV_UNUSED, void *dst VV_UNUSED,
+	size_t len VV_UNUSED, struct vv_err *err)
+{
+	return vv_fail(err, VV_EIO, "no");
+}
+
+static void test_failing_source(struct fixture *f)
+{
+	struct vv_source src = {100, no_read};
+	struct vv_buf text = VV_BUF_INIT(VV_MAX_TEXT);
+	struct vv_err err = VV_ERR_INIT;
+
+	CHECK_INT(vv_model_put(f->store, &src, NULL, 0, &text, NULL, NULL, NULL, &err), VV_EIO);
+	CHECK_INT(vv_model_hash(f->pool, &src, &text, NULL, NULL, &err), VV_EIO);
+	CHECK(!text.len);
+	vv_buf_release(&text);
+}
+
+int main(void)
+{
+	struct fixture f;
+
+	fixture_init(&f);
+	test_manifest(&f);
+	test_anything(&f);
+	test_delta(&f);
+	test_failing_source(&f);
+	fixture_release(&f);
+	return done();
+}

@@ -1,0 +1,203 @@
+#include "model/merge.h"
+
+#include "fixture.h"
+
+struct three {
+	struct vv_pool *pool;
+	struct mem_version base, ours, theirs;
+	bool no_base;
+	struct vv_merge m;
+};
+
+static void plan(struct three *t)
+{
+	struct vv_err err = VV_ERR_INIT;
+
+	CHECK_OK(vv_merge_plan(&t->m, t->no_base ? NULL : &t->base.v, &t->ours.v, &t->theirs.v, &err), &err);
+}
+
+/* Metadata and tensors of each side; base NULL: none. */
+static void make(struct three *t, const char *base_meta, const char *base, const char *ours_meta,
+	const char *ours, const char *theirs_meta, const char *theirs)
+{
+	*t = (struct three){.pool = vv_pool_new(2), .no_base = !base};
+	mem_st(&t->base, t->pool, base_meta, base ? base : "");
+	mem_st(&t->ours, t->pool, ours_meta, ours);
+	mem_st(&t->theirs, t->pool, theirs_meta, theirs);
+	plan(t);
+}
+
+static void drop(struct three *t)
+{
+	vv_merge_release(&t->m);
+	mem_release(&t->base);
+	mem_release(&t->ours);
+	mem_release(&t->theirs);
+	vv_pool_free(t->pool);
+}
+
+static void check_written(struct three *t, const char *metadata, const char *spec)
+{
+	FILE *f = tmpfile();
+	struct vv_buf got, want;
+	struct vv_err err = VV_ERR_INIT;
+
+	CHECK_INT(t->m.result, VV_MERGE_ASSEMBLED);
+	CHECK_OK(vv_merge_write(&t->m, fileno(f), "model.x", NULL, &err), &err);
+	fd_bytes(fileno(f), &got);
+	st_file(&want, metadata, spec);
+	CHECK(buf_eq(&got, &want));
+	if (!buf_eq(&got, &want))
+		printf("# %.*s\n# %.*s\n", (int)got.len - 8, got.ptr + 8, (int)want.len - 8, want.ptr + 8);
+	vv_buf_release(&got);
+	vv_buf_release(&want);
+	fclose(f);
+}
+
+static enum vv_merge_reason reason(const struct three *t, const char *name)
+{
+	for (size_t i = 0; i < t->m.n; i++)
+		if (!strcmp(t->m.items[i].name, name))
+			return t->m.items[i].reason;
+	return (enum vv_merge_reason)-1;
+}
+
+static void test_verbatim(void)
+{
+	struct three t;
+
+	make(&t, NULL, "a=1", NULL, "a=1", NULL, "a=2");
+	CHECK_INT(t.m.result, VV_MERGE_IS_THEIRS);
+	drop(&t);
+	make(&t, NULL, "a=1", NULL, "a=2", NULL, "a=1");
+	CHECK_INT(t.m.result, VV_MERGE_IS_OURS);
+	drop(&t);
+	make(&t, NULL, "a=1", NULL, "a=2", NULL, "a=2");
+	CHECK_INT(t.m.result, VV_MERGE_IS_OURS);
+	drop(&t);
+	make(&t, NULL, NULL, NULL, "a=2", NULL, "a=2");
+	CHECK_INT(t.m.result, VV_MERGE_IS_OURS);
+	CHECK_INT(t.m.n_conflicts, 0);
+	drop(&t);
+}
+
+static void test_clean(void)
+{
+	struct three t;
+
+	/* Changed, added and removed on either side, and some alike on both. */
+	make(&t, NULL, "a=1 b=2 c=3 d=4 e=5 f=6", NULL, "a=10 b=2 d=4 e=50 new=7", NULL,
+		"a=1 b=20 c=3 e=50 f=6 their=8");
+	CHECK_INT(t.m.n_conflicts, 0);
+	check_written(&t, NULL, "a=10 b=20 e=50 their=8 new=7");
+	drop(&t);
+	make(&t, NULL, NULL, NULL, "a=1 b=2", NULL, "a=1 c=3");
+	CHECK_INT(t.m.n_conflicts, 0);
+	check_written(&t, NULL, "a=1 c=3 b=2");
+	drop(&t);
+}
+
+static void test_conflicts(void)
+{
+	struct vv_err err = VV_ERR_INIT;
+	struct three t;
+	size_t n = 0;
+
+	make(&t, NULL, "both=1 rc=2 cr=3 ok=4", NULL, "both=10 cr=30 ok=4 add=1", NULL, "both=11 rc=20 ok=5 add=2");
+	CHECK_INT(t.m.n_conflicts, 4);
+	CHECK_INT(reason(&t, "both"), VV_MERGE_BOTH_CHANGED);
+	CHECK_INT(reason(&t, "rc"), VV_MERGE_REMOVED_CHANGED);
+	CHECK_INT(reason(&t, "cr"), VV_MERGE_CHANGED_REMOVED);
+	CHECK_INT(reason(&t, "add"), VV_MERGE_BOTH_ADDED);
+	CHECK_INT(reason(&t, "ok"), VV_MERGE_CLEAN);
+	CHECK_INT(vv_merge_write(&t.m, -1, "model.x", NULL, &err), VV_ECONFLICT);
+	CHECK_OK(vv_merge_settle(&t.m, "b*", VV_MERGE_THEIRS, &n, &err), &err);
+	CHECK_INT(n, 1);
+	CHECK_OK(vv_merge_settle(&t.m, "rc", VV_MERGE_BASE, &n, &err), &err);
+	CHECK_OK(vv_merge_settle(&t.m, "nothing", VV_MERGE_OURS, &n, &err), &err);
+	CHECK_INT(n, 0);
+	CHECK_OK(vv_merge_settle(&t.m, NULL, VV_MERGE_OURS, &n, &err), &err);
+	CHECK_INT(n, 2);
+	CHECK_INT(t.m.n_conflicts, 0);
+	check_written(&t, NULL, "both=11 rc=2 cr=30 ok=5 add=1");
+	drop(&t);
+}
+
+static void test_metadata(void)
+{
+	static const char m1[] = "\"step\":\"1\"", m2[] = "\"step\":\"2\"", m3[] = "\"step\":\"3\"";
+	struct vv_err err = VV_ERR_INIT;
+	struct three t;
+	size_t n = 0;
+
+	make(&t, m1, "a=1 b=1", m1, "a=2 b=1", m2, "a=1 b=2");
+	CHECK_INT(t.m.n_conflicts, 0);
+	check_written(&t, m2, "a=2 b=2");
+	drop(&t);
+	make(&t, m1, "a=1 b=1", m2, "a=2 b=1 new=1", m1, "a=1 b=2 other=1");
+	CHECK_INT(t.m.n_conflicts, 0);
+	check_written(&t, m2, "a=2 b=2 other=1 new=1");
+	drop(&t);
+	make(&t, m1, "a=1 b=1", m1, "a=2 b=1 new=1", m2, "a=1 b=2 other=1");
+	CHECK_INT(t.m.n_conflicts, 0);
+	check_written(&t, m2, "a=2 b=2 other=1 new=1");
+	drop(&t);
+	make(&t, m1, "a=1 b=1", m2, "a=2 b=1", m2, "a=1 b=2");
+	CHECK_INT(t.m.n_conflicts, 0);
+	check_written(&t, m2, "a=2 b=2");
+	drop(&t);
+	make(&t, m1, "a=1 b=1", m2, "a=2 b=1", m3, "a=1 b=2");
+	CHECK_INT(t.m.n_conflicts, 1);
+	CHECK_INT(t.m.frame.reason, VV_MERGE_METADATA);
+	CHECK_OK(vv_merge_settle(&t.m, "*", VV_MERGE_THEIRS, &n, &err), &err);
+	CHECK_INT(n, 0);
+	CHECK_OK(vv_merge_settle(&t.m, NULL, VV_MERGE_THEIRS, &n, &err), &err);
+	check_written(&t, m3, "a=2 b=2");
+	drop(&t);
+	make(&t, NULL, NULL, m2, "a=1", m3, "b=2");
+	CHECK_INT(t.m.frame.reason, VV_MERGE_METADATA);
+	CHECK_INT(vv_merge_settle(&t.m, NULL, VV_MERGE_BASE, &n, &err), VV_EUSAGE);
+	drop(&t);
+}
+
+/* A format that cannot assemble, or two formats: one side as a whole. */
+static void test_whole(void)
+{
+	static const char *const files[] = {"first", "second", "third"};
+	struct vv_err err = VV_ERR_INIT;
+	struct three t = {.pool = vv_pool_new(1)};
+	struct mem_version *side[] = {&t.base, &t.ours, &t.theirs};
+	size_t n = 0;
+
+	for (int i = 0; i < 3; i++) {
+		struct vv_buf b = VV_BUF_INIT(100);
+		vv_buf_str(&b, files[i]);
+		mem_version(side[i], &b, t.pool);
+	}
+	plan(&t);
+	CHECK_INT(t.m.n_conflicts, 1);
+	CHECK_INT(t.m.frame.reason, VV_MERGE_WHOLE);
+	CHECK(!t.m.frame.name);
+	CHECK_INT(vv_merge_settle(&t.m, NULL, VV_MERGE_BASE, &n, &err), VV_EUSAGE);
+	CHECK_OK(vv_merge_settle(&t.m, NULL, VV_MERGE_THEIRS, &n, &err), &err);
+	CHECK_INT(t.m.result, VV_MERGE_IS_THEIRS);
+	CHECK_INT(vv_merge_write(&t.m, -1, "model.x", NULL, &err), VV_EUSAGE);
+	vv_merge_release(&t.m);
+	mem_release(&t.theirs);
+	mem_st(&t.theirs, t.pool, NULL, "a=1");
+	plan(&t);
+	CHECK_INT(t.m.frame.reason, VV_MERGE_WHOLE);
+	drop(&t);
+}
+
+int main(void)
+{
+	test_verbatim();
+	test_clean();
+	test_conflicts();
+	test_metadata();
+	test_whole();
+	for (int i = VV_MERGE_CLEAN; i <= VV_MERGE_WHOLE; i++)
+		CHECK(vv_merge_reason_text((enum vv_merge_reason)i)[0] != 0);
+	return done();
+}
