@@ -1,0 +1,24 @@
+/* The table of formats. */
+#include "format/formats.h"
+
+static enum vv_probe opaque_probe(struct vv_span head VV_UNUSED, uint64_t size VV_UNUSED)
+{
+	return VV_PROBE_MAYBE;
+}
+
+/* Whatever no reader knows: bytes. */
+static const struct vv_format vv_format_opaque = {.name = "opaque", .probe = opaque_probe};
+
+const struct vv_format *const vv_formats[] = {
+	&vv_format_safetensors,
+	&vv_format_opaque,
+	NULL,
+};
+
+const struct vv_format *vv_format_find(struct vv_span name)
+{
+	for (size_t i = 0; vv_formats[i]; i++)
+		if (vv_span_is(name, vv_formats[i]->name))
+			return vv_formats[i];
+	return NULL;
+}

@@ -1,0 +1,9 @@
+/* One row per reader: each is its own file. */
+#ifndef VV_FORMAT_FORMATS_H
+#define VV_FORMAT_FORMATS_H
+
+#include "format/format.h"
+
+extern const struct vv_format vv_format_safetensors;
+
+#endif

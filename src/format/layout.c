@@ -1,0 +1,246 @@
+/* Finding the format, and making of what it reports a layout that covers the file. */
+#include "format/format.h"
+
+#include "base/check.h"
+#include "base/map.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { HEAD_BYTES = 4096 };
+
+struct vv_layout_build {
+	struct vv_layout *layout;
+	struct vv_segment *segs;
+	size_t n, cap, n_views;
+};
+
+struct vv_arena *vv_layout_arena(struct vv_layout_build *b)
+{
+	return &b->layout->arena;
+}
+
+void vv_layout_finding(struct vv_layout_build *b, const char *code, uint64_t off, const char *fmt, ...)
+{
+	struct vv_layout *l = b->layout;
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (l->n_findings == VV_MAX_FINDINGS)
+		return;
+	const char *detail = vv_arena_copy(&l->arena, vv_span_str(text));
+	l->findings[l->n_findings++] = (struct vv_finding){code, off, detail ? detail : ""};
+}
+
+/* Do the view's elements lie inside the segment? */
+static bool view_fits(uint64_t len, enum vv_dtype dt, const struct vv_view *v)
+{
+	uint64_t numel, bytes, bits = vv_dtype_info(dt)->bits, last = v->offset, step;
+
+	if (v->ndim > VV_MAX_DIMS || strlen(v->name) > VV_MAX_NAME)
+		return false;
+	if (!v->stride) {
+		uint64_t start;
+		return !vv_dtype_bytes(dt, v->shape, v->ndim, &numel, &bytes) && !vv_mul_over(v->offset, bits, &start) &&
+			start % 8 == 0 && start / 8 <= len && bytes <= len - start / 8;
+	}
+	for (unsigned i = 0; i < v->ndim; i++)
+		if (!v->shape[i])
+			return true;
+	for (unsigned i = 0; i < v->ndim; i++)
+		if (vv_mul_over(v->shape[i] - 1, v->stride[i], &step) || vv_add_over(last, step, &last))
+			return false;
+	return !vv_add_over(last, (uint64_t)1, &last) && !vv_mul_over(last, bits, &last) && last <= len * 8;
+}
+
+int vv_layout_tensor(struct vv_layout_build *b, uint64_t off, uint64_t len, enum vv_dtype dt,
+	const struct vv_view *views, size_t n_views, struct vv_err *err)
+{
+	uint64_t size = b->layout->size;
+
+	if (off > size || len > size - off)
+		return vv_fail(err, VV_EFORMAT, "tensor '%s' lies past the end, at offset %" PRIu64, views[0].name, off);
+	if (b->n_views + n_views > VV_MAX_TENSORS)
+		return vv_fail(err, VV_ELIMIT, "more than %d tensors", VV_MAX_TENSORS);
+	for (size_t i = 0; i < n_views; i++)
+		if (!view_fits(len, dt, &views[i]))
+			return vv_fail(err, VV_EFORMAT, "tensor '%s' does not fit its bytes at offset %" PRIu64, views[i].name, off);
+	if (b->n == b->cap) {
+		size_t cap = b->cap ? b->cap * 2 : 64;
+		struct vv_segment *s = realloc(b->segs, cap * sizeof(*s));
+		if (!s)
+			return vv_fail_nomem(err);
+		b->segs = s;
+		b->cap = cap;
+	}
+	b->n_views += n_views;
+	b->segs[b->n++] = (struct vv_segment){off, len, dt, n_views, views};
+	return 0;
+}
+
+/* Stable for empty tensors at one place: those keep the order of the report. */
+static int by_place(const void *a, const void *b)
+{
+	const struct vv_segment *x = a, *y = b;
+
+	if (x->off != y->off)
+		return x->off < y->off ? -1 : 1;
+	if (!x->len != !y->len)
+		return x->len ? 1 : -1;
+	return strcmp(x->views[0].name, y->views[0].name);
+}
+
+/* Names are unique in a layout: a second "w" is "w~2". */
+static int unique_names(struct vv_layout *l, struct vv_err *err)
+{
+	struct vv_map names = {0};
+	int ret = 0;
+
+	for (size_t i = 0; i < l->n_segs && !ret; i++)
+		for (size_t k = 0; k < l->segs[i].n_views && !ret; k++) {
+			struct vv_view *v = (struct vv_view *)(uintptr_t)&l->segs[i].views[k];
+			bool added = false;
+			for (unsigned n = 1; !added && !ret; n++) {
+				char *name = (char *)(uintptr_t)v->name;
+				if (n > 1) {
+					size_t len = strlen(v->name) + 16;
+					name = vv_arena_alloc(&l->arena, len);
+					if (name)
+						snprintf(name, len, "%s~%u", v->name, n);
+				}
+				if (!name || !vv_map_put(&names, vv_span_str(name), 1, &added))
+					ret = vv_fail_nomem(err);
+				else if (added)
+					v->name = name;
+				else if (n > 1000)
+					ret = vv_fail(err, VV_EFORMAT, "more than 1000 tensors of one name");
+			}
+		}
+	vv_map_release(&names);
+	return ret;
+}
+
+/* Tensors and the opaque bytes between them, as l->segs. */
+static int cover(struct vv_layout_build *b, struct vv_err *err)
+{
+	struct vv_layout *l = b->layout;
+	uint64_t at = 0;
+
+	if (b->n)
+		qsort(b->segs, b->n, sizeof(*b->segs), by_place);
+	l->segs = vv_arena_array(&l->arena, 2 * b->n + 1, sizeof(*l->segs));
+	if (!l->segs)
+		return vv_fail_nomem(err);
+	l->n_segs = 0;
+	for (size_t i = 0; i <= b->n; i++) {
+		uint64_t to = i < b->n ? b->segs[i].off : l->size;
+		if (to < at)
+			return vv_fail(err, VV_EFORMAT, "tensor '%s' overlaps another at offset %" PRIu64,
+				b->segs[i].views[0].name, to);
+		if (to > at)
+			l->segs[l->n_segs++] = (struct vv_segment){at, to - at, VV_DT_BYTES, 0, NULL};
+		at = to;
+		if (i < b->n) {
+			l->segs[l->n_segs++] = b->segs[i];
+			at += b->segs[i].len;
+		}
+	}
+	return unique_names(l, err);
+}
+
+static const struct vv_format *choose(struct vv_span head, uint64_t size)
+{
+	const struct vv_format *maybe = NULL;
+
+	for (size_t i = 0; vv_formats[i]; i++) {
+		enum vv_probe p = vv_formats[i]->probe(head, size);
+		if (p == VV_PROBE_YES)
+			return vv_formats[i];
+		if (p == VV_PROBE_MAYBE && !maybe)
+			maybe = vv_formats[i];
+	}
+	return maybe;
+}
+
+int vv_layout_locate(struct vv_layout *out, const struct vv_source *src, struct vv_err *err)
+{
+	struct vv_layout_build b = {out, NULL, 0, 0, 0};
+	struct vv_err why = VV_ERR_INIT;
+	uint8_t head[HEAD_BYTES];
+	size_t n = src->size < HEAD_BYTES ? (size_t)src->size : HEAD_BYTES;
+	int ret;
+
+	*out = (struct vv_layout){.size = src->size};
+	ret = vv_source_read(src, 0, head, n, err);
+	if (ret)
+		return ret;
+	out->format = choose(vv_span(head, n), src->size);
+	ret = out->format->locate ? out->format->locate(&b, src, &why) : 0;
+	if (!ret)
+		ret = cover(&b, &why);
+	if (ret == VV_EFORMAT || ret == VV_ELIMIT) {
+		/* Kept whole, and said why: a model that cannot be read is still versioned byte for byte. */
+		vv_layout_finding(&b, ret == VV_EFORMAT ? "malformed" : "limit", 0, "%s: %s", out->format->name, why.msg);
+		out->format = vv_format_find(vv_span_str("opaque"));
+		b.n = 0;
+		ret = cover(&b, &why);
+	}
+	free(b.segs);
+	if (ret) {
+		*err = why;
+		vv_layout_release(out);
+	}
+	return ret;
+}
+
+void vv_layout_release(struct vv_layout *l)
+{
+	vv_arena_release(&l->arena);
+	*l = (struct vv_layout){0};
+}
+
+bool vv_layout_find(const struct vv_layout *l, const char *name, size_t *seg, size_t *view)
+{
+	for (size_t i = 0; i < l->n_segs; i++)
+		for (size_t k = 0; k < l->segs[i].n_views; k++)
+			if (!strcmp(l->segs[i].views[k].name, name)) {
+				*seg = i;
+				*view = k;
+				return true;
+			}
+	return false;
+}
+
+bool vv_view_is_whole(const struct vv_segment *s, const struct vv_view *v)
+{
+	uint64_t numel, bytes, want = 1;
+
+	if (v->offset || vv_dtype_bytes(s->dtype, v->shape, v->ndim, &numel, &bytes) || bytes != s->len)
+		return false;
+	/* Strides that say row-major anyway. */
+	for (unsigned i = v->ndim; v->stride && i-- > 0;) {
+		if (v->shape[i] != 1 && v->stride[i] != want)
+			return false;
+		want *= v->shape[i];
+	}
+	return true;
+}
+
+int vv_assemble(const struct vv_assembly *a, struct vv_sink *out, struct vv_err *err)
+{
+	if (!a->layout->format->assemble)
+		return vv_fail(err, VV_ENOTSUP, "format %s can only be written as a whole file", a->layout->format->name);
+	for (size_t i = 0; i < a->n_parts; i++) {
+		const struct vv_part *p = &a->parts[i];
+		uint64_t numel, bytes;
+		if (p->ndim > VV_MAX_DIMS || vv_dtype_bytes(p->dtype, p->shape, p->ndim, &numel, &bytes) ||
+			bytes != p->len || p->bytes->size != p->len)
+			return vv_fail(err, VV_EFORMAT, "tensor '%s': its length is not that of its shape", p->name);
+	}
+	return a->layout->format->assemble(a, out, err);
+}
