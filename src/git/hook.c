@@ -154,6 +154,7 @@ static int push_objects(
 	struct vv_ids ids = {0};
 	struct vv_store *to = NULL;
 	struct vv_put_stats stats = {0};
+	struct vv_store_usage there = {0};
 	int ret;
 
 	ret = vv_peer_open(r, url, true, &to, err);
@@ -166,7 +167,10 @@ static int push_objects(
 	if (!ret)
 		ret = vv_read_fd(&list, in, "the list of refs", err);
 	if (!ret)
-		ret = vv_roots_pushed(r, remote, vv_buf_view(&list), &ids, err);
+		ret = vv_store_usage(to, &there, err);
+	/* A store that is new there has nothing, whatever commits the remote has. */
+	if (!ret)
+		ret = vv_roots_pushed(r, there.objects ? remote : NULL, vv_buf_view(&list), &ids, err);
 	if (!ret && ids.n)
 		ret = vv_repo_store(r, true, err);
 	if (!ret && ids.n)

@@ -37,7 +37,7 @@ static const char with_input[] =
 	"fi\n";
 static const char early[] =
 	"[ -z \"$VARVE_INSIDE\" ] || exit 0\n"
-	"[ \"$1\" = 1 ] || [ -e \"${GIT_DIR:-.git}/varve/again\" ] || exit 0\n";
+	"[ \"$1\" = 1 ] || [ \"$2\" = 1 ] || [ -e \"${GIT_DIR:-.git}/varve/again\" ] || exit 0\n";
 static const char inside[] = "[ -z \"$VARVE_INSIDE\" ] || exit 0\n";
 
 static int hooks_dir(const struct vv_repo *r, char **out, struct vv_err *err)

@@ -159,12 +159,15 @@ int vv_roots_pushed(
 	struct vv_cursor c;
 	struct vv_span line;
 	char *not_there = NULL;
-	const char *revs[] = {"rev-list", "--objects", "--stdin", "--not", NULL, NULL};
+	const char *revs[] = {"rev-list", "--objects", "--stdin", NULL, NULL, NULL};
 	int ret = 0, status = 0;
 
-	if (asprintf(&not_there, "--remotes=%s", remote) < 0)
-		return vv_fail_nomem(err);
-	revs[4] = not_there;
+	if (remote) {
+		if (asprintf(&not_there, "--remotes=%s", remote) < 0)
+			return vv_fail_nomem(err);
+		revs[3] = "--not";
+		revs[4] = not_there;
+	}
 	ret = wanted_tips(list, &in, err);
 	if (ret || !in.len)
 		goto out;

@@ -33,7 +33,7 @@ VV_MUST_CHECK int vv_roots_all(
 	struct vv_repo *r, struct vv_ids *out, struct vv_roots_report *report, struct vv_err *err);
 /*
  * The ids that a push needs: `list` is what git gives pre-push on its input, `remote` a remote's name
- * or URL.
+ * or URL whose tracking refs tell what it has already; NULL: it may have nothing.
  */
 VV_MUST_CHECK int vv_roots_pushed(
 	struct vv_repo *r, const char *remote, struct vv_span list, struct vv_ids *out, struct vv_err *err);

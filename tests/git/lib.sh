@@ -23,7 +23,12 @@ said() { grep -q -- "$1" "$T/out" || { sed 's/^/# /' "$T/out"; false; }; }
 sum() { sha256sum "$1" | cut -d' ' -f1; }
 same() { [ "$(sum "$1")" = "$2" ] || { echo "# $1 is $(head -c 60 "$1" | tr -d '\0' | head -1), not $2"; false; }; }
 # A saved model is older than the index that git will write, as it is when training took a while.
-model() { mkmodel "$@" && touch -d '10 seconds ago' "$1"; }
+# It is a new file each time: git would not see a same-sized one with the same times.
+model() {
+	f=$1
+	shift
+	mkmodel "$f.new" "$@" && touch -d '10 seconds ago' "$f.new" && mv "$f.new" "$f"
+}
 plan_end() { echo "1..$n"; exit $failed; }
 new_repo() { # new_repo DIR [git init options]
 	d=$1

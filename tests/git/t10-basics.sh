@@ -11,7 +11,7 @@ git show HEAD:m.safetensors | head -1 | grep -q '^varve 1 '; ok "git has a manif
 [ "$(git show HEAD:m.safetensors | wc -c)" -lt 3000 ]; ok "which is small"
 
 model m.safetensors seed=1 set=t3:7; two=$(sum m.safetensors)
-a=$(varve add m.safetensors && git ls-files -s m.safetensors)
+a=$(varve add -q m.safetensors && git ls-files -s m.safetensors)
 git rm -q --cached m.safetensors && git add m.safetensors
 [ "$a" = "$(git ls-files -s m.safetensors)" ]; ok "varve add and git add give the same manifest"
 git commit -q -m two
