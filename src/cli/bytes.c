@@ -1,0 +1,28 @@
+#include "cli/bytes.h"
+
+#include <stdlib.h>
+
+int vv_bytes_open(struct vv_ctx *ctx, const struct vv_named *n, struct vv_bytes *out)
+{
+	struct vv_id *ids;
+	int ret = 0;
+
+	if (n->file) {
+		out->version = (struct vv_version){n->manifest, &n->file->base};
+		return 0;
+	}
+	if (!ctx->repo.store)
+		return vv_fail(&ctx->err, VV_ENOTFOUND, "this repository has no varve store; run 'varve init'");
+	ids = malloc((n->manifest->n_segs + 1) * sizeof(*ids));
+	if (!ids)
+		return vv_fail_nomem(&ctx->err);
+	for (size_t i = 0; i < n->manifest->n_segs; i++)
+		ids[i] = n->manifest->segs[i].id;
+	ret = vv_peers_fetch(&ctx->repo, ids, n->manifest->n_segs, ctx->progress, &ctx->err);
+	free(ids);
+	if (!ret)
+		ret = vv_model_has(ctx->repo.store, n->manifest, NULL, &ctx->err);
+	vv_model_source_init(&out->stored, ctx->repo.store, n->manifest);
+	out->version = (struct vv_version){n->manifest, &out->stored.base};
+	return ret;
+}

@@ -1,0 +1,190 @@
+/* Names of models on the command line. */
+#define _GNU_SOURCE
+#include "cli/cli.h"
+
+#include "git/peer.h"
+#include "git/statcache.h"
+#include "model/model.h"
+#include "os/file.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+int vv_top_path(struct vv_ctx *ctx, const char *path, char **out)
+{
+	const char *prefix = ctx->repo.prefix ? ctx->repo.prefix : "", *from = path;
+	size_t top = ctx->repo.top ? strlen(ctx->repo.top) : 0;
+	char *full = NULL, *w;
+
+	if (path[0] == '/') {
+		if (!top || strncmp(path, ctx->repo.top, top) || (path[top] && path[top] != '/'))
+			return vv_fail(&ctx->err, VV_EUSAGE, "%s is outside of the repository", path);
+		from = path + top + (path[top] == '/');
+		prefix = "";
+	}
+	if (asprintf(&full, "%s%s", prefix, from) < 0)
+		return vv_fail_nomem(&ctx->err);
+	/* "." and ".." are resolved in place, by words. */
+	w = full;
+	for (char *r = full; *r;) {
+		size_t len = strcspn(r, "/"), skip = len + (r[len] == '/');
+		if (len == 2 && !memcmp(r, "..", 2)) {
+			if (w == full) {
+				free(full);
+				return vv_fail(&ctx->err, VV_EUSAGE, "%s is outside of the repository", path);
+			}
+			for (w--; w > full && w[-1] != '/'; w--)
+				;
+		} else if (len && !(len == 1 && *r == '.')) {
+			memmove(w, r, skip);
+			w += skip;
+		}
+		r += skip;
+	}
+	if (w > full && w[-1] == '/')
+		w--;
+	*w = 0;
+	if (!*full)
+		memcpy(full, ".", 2);
+	*out = full;
+	return 0;
+}
+
+/* The text at a git name, parsed. 1 when git has no such thing, or it is no manifest. */
+static int manifest_blob(struct vv_ctx *ctx, const char *name, struct vv_named *out)
+{
+	struct vv_blobs blobs = VV_BLOBS_INIT;
+	struct vv_buf b = VV_BUF_INIT(VV_MAX_MANIFEST);
+	struct vv_err why = VV_ERR_INIT;
+	int ret = vv_blobs_open(&blobs, &ctx->repo, &ctx->err);
+
+	if (ret)
+		return ret;
+	ret = 1;
+	if (!vv_blobs_get(&blobs, name, &b, &why) && vv_manifest_detect(vv_buf_view(&b)) != VV_TEXT_OTHER) {
+		out->manifest = calloc(1, sizeof(*out->manifest));
+		ret = out->manifest ? vv_manifest_parse(out->manifest, vv_buf_view(&b), &ctx->err) : vv_fail_nomem(&ctx->err);
+		if (ret)
+			vv_err_in(&ctx->err, "%s", name);
+		vv_git_blob_oid(vv_buf_view(&b), ctx->repo.sha256, out->oid);
+	}
+	vv_blobs_close(&blobs);
+	vv_buf_release(&b);
+	return ret;
+}
+
+/* A file as it lies there: a manifest's text is read, a model hashed. */
+static int plain_file(struct vv_ctx *ctx, const char *path, struct vv_named *out)
+{
+	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
+	uint8_t head[64];
+	size_t n;
+	int ret;
+
+	out->manifest = calloc(1, sizeof(*out->manifest));
+	out->file = calloc(1, sizeof(*out->file));
+	if (!out->manifest || !out->file)
+		return vv_fail_nomem(&ctx->err);
+	ret = vv_file_open(out->file, path, &ctx->err);
+	if (ret) {
+		free(out->file);
+		out->file = NULL;
+		return ret;
+	}
+	n = out->file->base.size < sizeof(head) ? (size_t)out->file->base.size : sizeof(head);
+	ret = vv_source_read(&out->file->base, 0, head, n, &ctx->err);
+	if (!ret && vv_manifest_detect(vv_span(head, n)) != VV_TEXT_OTHER) {
+		ret = vv_read_file(&text, path, &ctx->err);
+		if (!ret)
+			ret = vv_manifest_parse(out->manifest, vv_buf_view(&text), &ctx->err);
+		vv_file_close(out->file);
+		free(out->file);
+		out->file = NULL;
+	} else if (!ret) {
+		ret = vv_repo_pool(&ctx->repo, &ctx->err);
+		if (!ret)
+			ret = vv_model_hash(ctx->repo.pool, &out->file->base, &text, out->manifest, ctx->progress, &ctx->err);
+		vv_progress_end();
+	}
+	vv_buf_release(&text);
+	return ret ? vv_err_in(&ctx->err, "%s", path) : 0;
+}
+
+int vv_named_at(struct vv_ctx *ctx, const char *rev, const char *path, struct vv_named *out)
+{
+	struct vv_statcache cache = {0};
+	char *name = NULL, *full = NULL;
+	const char *known;
+	struct stat st;
+	int ret;
+
+	*out = (struct vv_named){.path = strdup(path)};
+	if (!out->path)
+		return vv_fail_nomem(&ctx->err);
+	if (rev) {
+		if (asprintf(&name, "%s:%s", rev, path) < 0)
+			return vv_fail_nomem(&ctx->err);
+		ret = manifest_blob(ctx, name, out);
+		if (ret == 1)
+			ret = vv_fail(&ctx->err, VV_ENOTFOUND, "%s: no model that varve keeps", name);
+		goto out;
+	}
+	full = vv_repo_path(&ctx->repo, path);
+	ret = full ? vv_statcache_open(&cache, &ctx->repo, &ctx->err) : vv_fail_nomem(&ctx->err);
+	if (!ret && !lstat(full, &st) && (known = vv_statcache_find(&cache, path, &st)) &&
+		(ret = manifest_blob(ctx, known, out)) != 1)
+		goto out;
+	if (ret >= 0)
+		ret = plain_file(ctx, full, out);
+out:
+	vv_statcache_release(&cache);
+	free(name);
+	free(full);
+	if (ret)
+		vv_named_release(out);
+	return ret;
+}
+
+int vv_named_open(struct vv_ctx *ctx, const char *name, struct vv_named *out)
+{
+	const char *colon = strchr(name, ':');
+	struct vv_err none = VV_ERR_INIT;
+	bool repo = ctx->repo.git_dir || !vv_repo_open(&ctx->repo, &none);
+	char *rev = NULL, *path = NULL;
+	int ret;
+
+	if (repo && !ctx->repo.store && vv_repo_store(&ctx->repo, false, &none) && none.code == VV_ENOTSUP) {
+		ctx->err = none;
+		return none.code;
+	}
+	if (colon && repo && access(name, F_OK)) {
+		rev = strndup(name, (size_t)(colon - name));
+		ret = rev ? vv_top_path(ctx, colon + 1, &path) : vv_fail_nomem(&ctx->err);
+		if (!ret)
+			ret = vv_named_at(ctx, rev, path, out);
+	} else if (repo && ctx->repo.top && !vv_top_path(ctx, name, &path)) {
+		ret = vv_named_at(ctx, NULL, path, out);
+	} else {
+		vv_err_clear(&ctx->err);
+		*out = (struct vv_named){.path = strdup(name)};
+		ret = plain_file(ctx, name, out);
+		if (ret)
+			vv_named_release(out);
+	}
+	free(rev);
+	free(path);
+	return ret;
+}
+
+void vv_named_release(struct vv_named *n)
+{
+	if (n->manifest)
+		vv_manifest_release(n->manifest);
+	if (n->file) {
+		vv_file_close(n->file);
+		free(n->file);
+	}
+	free(n->manifest);
+	free(n->path);
+	*n = (struct vv_named){0};
+}
