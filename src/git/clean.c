@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "git/clean.h"
 
+#include "git/hooks.h"
 #include "git/setup.h"
 #include "git/statcache.h"
 #include "model/model.h"
@@ -474,6 +475,7 @@ int vv_clean(struct vv_repo *r, const char *path, int in, int out,
 
 int vv_smudge(struct vv_repo *r, int in, int out, struct vv_err *err)
 {
+	struct vv_err ignore = VV_ERR_INIT;
 	uint8_t buf[65536];
 	size_t n;
 	int ret = 0;
@@ -486,7 +488,11 @@ int vv_smudge(struct vv_repo *r, int in, int out, struct vv_err *err)
 		if (ret)
 			break;
 	}
-	if (r)
+	if (r) {
 		vv_setup_quietly(r);
+		/* Some commands (sparse-checkout) do not tell their hooks that they wrote files. */
+		if (r->top && vv_exists(r->state_dir) && vv_mark_again(r, true, &ignore))
+			vv_err_clear(&ignore);
+	}
 	return ret;
 }

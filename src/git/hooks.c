@@ -162,3 +162,18 @@ int vv_hooks_remove(const struct vv_repo *r, struct vv_err *err)
 	free(dir);
 	return ret;
 }
+
+int vv_mark_again(const struct vv_repo *r, bool on, struct vv_err *err)
+{
+	char *path = vv_join(r->state_dir, "again");
+	int ret = 0;
+
+	if (!path)
+		return vv_fail_nomem(err);
+	if (on)
+		ret = vv_write_file(path, vv_span(NULL, 0), false, err);
+	else
+		unlink(path);
+	free(path);
+	return ret;
+}

@@ -23,19 +23,6 @@ enum {
 	MTIME_AGE_S = 2,
 };
 
-bool vv_in_sequence(const struct vv_repo *r)
-{
-	static const char *const dirs[] = {"rebase-merge", "rebase-apply", "sequencer"};
-	bool found = false;
-
-	for (size_t i = 0; i < VV_COUNT(dirs) && !found; i++) {
-		char *p = vv_join(r->git_dir, dirs[i]);
-		found = p && vv_exists(p);
-		free(p);
-	}
-	return found;
-}
-
 int vv_refresh_index(const struct vv_repo *r, struct vv_span paths, struct vv_err *err)
 {
 	static const char *const args[] = {"update-index", "-z", "--stdin", NULL};

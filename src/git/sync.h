@@ -26,9 +26,6 @@ struct vv_sync_report {
 VV_MUST_CHECK int vv_sync(
 	struct vv_repo *r, const char *const *paths, struct vv_sync_report *report, struct vv_err *err);
 
-/* Is git in the middle of a rebase, am, cherry-pick or revert of several commits? Then a sync has to wait. */
-bool vv_in_sequence(const struct vv_repo *r);
-
 /*
  * Tells the index that these worktree files are clean versions of what it holds, without reading
  * them: their stat data must be in the stat cache. `paths` is NUL-separated.
