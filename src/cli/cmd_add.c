@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 
 #include "git/clean.h"
+#include "git/inside.h"
 #include "git/statcache.h"
 #include "os/file.h"
 
@@ -46,6 +47,8 @@ static int add_model(struct adding *a, const char *path)
 		goto release;
 	vv_git_blob_oid(vv_buf_view(&added.text), ctx->repo.sha256, oid);
 	ret = vv_statcache_set(&a->cache, path, &added.st, oid, &ctx->err);
+	if (!ret)
+		ret = vv_inside_put(&ctx->repo, oid, vv_buf_view(&added.text), &ctx->err);
 	vv_progress_end();
 	for (size_t i = 0; i < added.manifest.n_findings; i++) {
 		const struct vv_finding *f = &added.manifest.findings[i];
@@ -128,7 +131,6 @@ int cmd_add(struct vv_ctx *ctx, int argc, char **argv)
 		{'u', "update", VV_OPT_FLAG, &update, NULL, "only files that git has already"},
 		{0},
 	};
-	static const char *const env[] = {VV_ENV_INSIDE "=1", NULL};
 	struct adding a = {.ctx = ctx, .list = json_array()};
 	struct vv_buf paths = VV_BUF_INIT(VV_MAX_MANIFEST);
 	const char *list[72] = {"ls-files", "-z", "-m"}, *add[72] = {"add"};
@@ -169,7 +171,8 @@ int cmd_add(struct vv_ctx *ctx, int argc, char **argv)
 		ret = vv_statcache_write(&a.cache, &ctx->err);
 	vv_buf_clear(&paths);
 	if (!ret)
-		ret = vv_git_status(&ctx->repo, add, env, vv_span(NULL, 0), &paths, &status, &ctx->err);
+		ret = vv_git_status(&ctx->repo, add, vv_inside_env(&ctx->repo), vv_span(NULL, 0), &paths, &status, &ctx->err);
+	vv_inside_clear(&ctx->repo);
 	if (!ret && paths.len)
 		fwrite(paths.ptr, 1, paths.len, stderr);
 	if (!ret && status)

@@ -4,6 +4,7 @@
 #include "base/quote.h"
 #include "git/clean.h"
 #include "git/hook.h"
+#include "git/inside.h"
 #include "git/mergedriver.h"
 
 #include <stdlib.h>
@@ -20,21 +21,26 @@ static void say_finding(const char *path, const struct vv_finding *f)
 
 int cmd_clean(struct vv_ctx *ctx, int argc, char **argv)
 {
+	int ret = 1;
+
 	if (argc > 1 && !strcmp(argv[1], "--")) {
 		argc--;
 		argv++;
 	}
 	if (argc != 2)
 		return vv_fail(&ctx->err, VV_EUSAGE, "clean takes one path");
-	return vv_clean(&ctx->repo, argv[1], STDIN_FILENO, STDOUT_FILENO, say_finding, &ctx->err);
+	if (vv_inside())
+		ret = vv_inside_clean(argv[1], STDOUT_FILENO, &ctx->err);
+	if (ret == 1)
+		ret = vv_repo_open(&ctx->repo, &ctx->err);
+	else
+		return ret;
+	return ret ? ret : vv_clean(&ctx->repo, argv[1], STDIN_FILENO, STDOUT_FILENO, say_finding, &ctx->err);
 }
 
 int cmd_smudge(struct vv_ctx *ctx, int argc VV_UNUSED, char **argv VV_UNUSED)
 {
-	struct vv_err ignore = VV_ERR_INIT;
-	bool repo = !vv_repo_open(&ctx->repo, &ignore);
-
-	return vv_smudge(repo ? &ctx->repo : NULL, STDIN_FILENO, STDOUT_FILENO, &ctx->err);
+	return vv_smudge(STDIN_FILENO, STDOUT_FILENO, &ctx->err);
 }
 
 static void say_left(void *arg VV_UNUSED, const char *path, const struct vv_err *why)
@@ -49,9 +55,14 @@ int cmd_hook(struct vv_ctx *ctx, int argc, char **argv)
 {
 	struct vv_sync_report report = {.left = say_left, .prog = ctx->progress};
 
+	int ret;
+
 	if (argc < 2)
 		return vv_fail(&ctx->err, VV_EUSAGE, "hook takes a name");
-	return vv_hook_run(&ctx->repo, argv[1], (const char *const *)argv + 2, (size_t)argc - 2, STDIN_FILENO, &report,
+	if (vv_hook_idle(argv[1]))
+		return VV_EXIT_OK;
+	ret = vv_repo_open(&ctx->repo, &ctx->err);
+	return ret ? ret : vv_hook_run(&ctx->repo, argv[1], (const char *const *)argv + 2, (size_t)argc - 2, STDIN_FILENO, &report,
 		&ctx->err);
 }
 

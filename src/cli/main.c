@@ -22,10 +22,10 @@ const struct vv_cmd vv_cmds[] = {
 	{"leave", cmd_leave, IN_TREE | VV_CMD_STORE, "store", "go back to plain git, with the models in the worktree", "[--global]"},
 	{"version", cmd_version, 0, "help", "the version of varve and its formats", "[--json]"},
 	{"help", cmd_help, 0, "help", "this list, or the manual of a command", "[COMMAND]"},
-	{"clean", cmd_clean, VV_CMD_REPO | VV_CMD_HIDDEN, NULL, "git's clean filter", "-- FILE"},
+	{"clean", cmd_clean, VV_CMD_HIDDEN, NULL, "git's clean filter", "-- FILE"},
 	{"smudge", cmd_smudge, VV_CMD_HIDDEN, NULL, "git's smudge filter", "-- FILE"},
 	{"merge-driver", cmd_merge_driver, VV_CMD_REPO | VV_CMD_HIDDEN, NULL, "git's merge driver", "BASE OURS THEIRS SIZE FILE"},
-	{"hook", cmd_hook, VV_CMD_REPO | VV_CMD_HIDDEN, NULL, "git's hooks", "NAME [ARG...]"},
+	{"hook", cmd_hook, VV_CMD_HIDDEN, NULL, "git's hooks", "NAME [ARG...]"},
 	{"hook-wait", cmd_hook_wait, IN_TREE | VV_CMD_HIDDEN, NULL, "finishes after a sequence of git's", "PID"},
 	{NULL, NULL, 0, NULL, NULL, NULL},
 };

@@ -1,7 +1,7 @@
 #define _GNU_SOURCE
 #include "git/clean.h"
 
-#include "git/hooks.h"
+#include "git/marks.h"
 #include "git/setup.h"
 #include "git/statcache.h"
 #include "model/model.h"
@@ -418,29 +418,6 @@ static int clean_text(struct vv_repo *r, const char *path, struct vv_span text, 
 	return vv_write_fd(out, text, "standard output", err);
 }
 
-/* Inside varve's own git call: the blob that the worktree file is known to be. 1 when it is not known. */
-static int clean_known(struct vv_repo *r, const char *path, int out)
-{
-	struct vv_statcache cache = {0};
-	struct vv_blobs blobs = VV_BLOBS_INIT;
-	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
-	struct vv_err ignore = VV_ERR_INIT;
-	char *full = vv_repo_path(r, path);
-	const char *oid = NULL;
-	struct stat st;
-	int ret = 1;
-
-	if (full && !lstat(full, &st) && S_ISREG(st.st_mode) && !vv_statcache_open(&cache, r, &ignore))
-		oid = vv_statcache_find(&cache, path, &st);
-	if (oid && !vv_blobs_open(&blobs, r, &ignore) && !vv_blobs_get(&blobs, oid, &text, &ignore))
-		ret = vv_write_fd(out, vv_buf_view(&text), "standard output", &ignore) ? ignore.code : 0;
-	vv_blobs_close(&blobs);
-	vv_statcache_release(&cache);
-	vv_buf_release(&text);
-	free(full);
-	return ret;
-}
-
 int vv_clean(struct vv_repo *r, const char *path, int in, int out,
 	void (*say)(const char *path, const struct vv_finding *f), struct vv_err *err)
 {
@@ -450,8 +427,6 @@ int vv_clean(struct vv_repo *r, const char *path, int in, int out,
 	size_t n;
 	int ret;
 
-	if (vv_inside() && !clean_known(r, path, out))
-		return 0;
 	ret = read_some(in, head, sizeof(head), &n, err);
 	if (ret || !n)
 		return ret; /* an empty file is its own manifest */
@@ -473,9 +448,10 @@ int vv_clean(struct vv_repo *r, const char *path, int in, int out,
 	return ret;
 }
 
-int vv_smudge(struct vv_repo *r, int in, int out, struct vv_err *err)
+int vv_smudge(int in, int out, struct vv_err *err)
 {
 	struct vv_err ignore = VV_ERR_INIT;
+	struct vv_repo r;
 	uint8_t buf[65536];
 	size_t n;
 	int ret = 0;
@@ -488,11 +464,12 @@ int vv_smudge(struct vv_repo *r, int in, int out, struct vv_err *err)
 		if (ret)
 			break;
 	}
-	if (r) {
-		vv_setup_quietly(r);
-		/* Some commands (sparse-checkout) do not tell their hooks that they wrote files. */
-		if (r->top && vv_exists(r->state_dir) && vv_mark_again(r, true, &ignore))
+	/* What cannot be noted or set up here, varve init, checkout and doctor can. */
+	if (!vv_mark_smudged_here() && !vv_repo_open(&r, &ignore)) {
+		vv_setup_quietly(&r);
+		if (r.top && vv_mark_set(&r, VV_MARK_SMUDGED, &ignore))
 			vv_err_clear(&ignore);
+		vv_repo_release(&r);
 	}
 	return ret;
 }

@@ -2,7 +2,7 @@
 #include "git/hook.h"
 
 #include "base/cursor.h"
-#include "git/hooks.h"
+#include "git/marks.h"
 #include "git/peer.h"
 #include "git/roots.h"
 #include "os/file.h"
@@ -15,28 +15,17 @@
 
 enum { LOCK_TRIES = 50, LOCK_PAUSE_MS = 100 };
 
-static char *state_file(const struct vv_repo *r, const char *name)
-{
-	return vv_join(r->state_dir, name);
-}
-
-/* Starts the waiter unless one is already waiting; it will see `wanted` in any case. */
+/* Starts the waiter unless one is already waiting; it will see the mark in any case. */
 static int start_waiter(const struct vv_repo *r, struct vv_err *err)
 {
-	char *wanted = state_file(r, "wanted");
 	char pid[32];
 	const char *argv[] = {"varve", "hook-wait", pid, NULL};
 	int ret = vv_mkdirs(r->state_dir, err);
 
-	if (!wanted)
-		return vv_fail_nomem(err);
 	snprintf(pid, sizeof(pid), "%ld", (long)vv_ancestor("git"));
 	if (!ret)
-		ret = vv_write_file(wanted, vv_span(NULL, 0), false, err);
-	if (!ret)
-		ret = vv_spawn_detached(argv, err);
-	free(wanted);
-	return ret;
+		ret = vv_mark_set(r, VV_MARK_WANTED, err);
+	return ret ? ret : vv_spawn_detached(argv, err);
 }
 
 /* A lock on the index is git's, for a moment: try again. */
@@ -56,16 +45,12 @@ static int sync_patiently(struct vv_repo *r, struct vv_sync_report *report, stru
 
 int vv_hook_wait(struct vv_repo *r, pid_t pid, struct vv_sync_report *report, struct vv_err *err)
 {
-	char *wanted = state_file(r, "wanted"), *lock_path = state_file(r, "wait.lock");
+	char *lock_path = vv_join(r->state_dir, "wait.lock");
 	struct vv_lock lock = VV_LOCK_INIT;
-	int ret = 0;
+	int ret = lock_path ? 0 : vv_fail_nomem(err);
 
-	if (!wanted || !lock_path) {
-		ret = vv_fail_nomem(err);
-		goto out;
-	}
-	/* Whoever comes while we hold the lock leaves `wanted` for us; we look again after letting go. */
-	while (!ret && vv_exists(wanted)) {
+	/* Whoever comes while we hold the lock leaves the mark for us; we look again after letting go. */
+	while (!ret && vv_mark_is_set(r, VV_MARK_WANTED)) {
 		ret = vv_lock(&lock, lock_path, VV_LOCK_EXCLUSIVE | VV_LOCK_NOWAIT, err);
 		if (ret == VV_ELOCKED) {
 			ret = 0;
@@ -75,12 +60,10 @@ int vv_hook_wait(struct vv_repo *r, pid_t pid, struct vv_sync_report *report, st
 			break;
 		if (pid > 0)
 			vv_wait_gone(pid);
-		unlink(wanted);
+		vv_mark_clear(r, VV_MARK_WANTED);
 		ret = sync_patiently(r, report, err);
 		vv_unlock(&lock);
 	}
-out:
-	free(wanted);
 	free(lock_path);
 	return ret;
 }
@@ -166,7 +149,7 @@ static int worktree_hook(struct vv_repo *r, const char *name, const char *const 
 {
 	size_t before = report->written;
 	bool sequence = in_sequence(r);
-	int ret;
+	int ret = 0;
 
 	if (!r->top)
 		return 0;
@@ -174,16 +157,18 @@ static int worktree_hook(struct vv_repo *r, const char *name, const char *const 
 	if (sequence)
 		ret = start_waiter(r, err);
 	else
-		ret = vv_mark_again(r, false, err);
+		vv_mark_clear(r, VV_MARK_AGAIN);
 	if (!ret && (!sequence || sequence_is_over(r, name, args, n))) {
 		ret = vv_sync(r, NULL, report, err);
 		if (ret == VV_ELOCKED) {
 			/* Some commands call us while they hold the index. */
 			vv_err_clear(err);
 			ret = start_waiter(r, err);
+		} else if (!ret && !sequence) {
+			vv_mark_in_step(r);
+			if (report->written != before)
+				ret = vv_mark_set(r, VV_MARK_AGAIN, err);
 		}
-		if (!ret && !sequence && report->written != before)
-			ret = vv_mark_again(r, true, err);
 	}
 	return ret;
 }
@@ -252,6 +237,11 @@ out:
 	vv_store_free(to);
 	vv_buf_release(&list);
 	return ret;
+}
+
+bool vv_hook_idle(const char *name)
+{
+	return strcmp(name, "pre-push") && vv_is_in_step_here();
 }
 
 int vv_hook_run(struct vv_repo *r, const char *name, const char *const *args, size_t n, int in,

@@ -37,7 +37,8 @@ static const char with_input[] =
 	"fi\n";
 static const char early[] =
 	"[ -z \"$VARVE_INSIDE\" ] || exit 0\n"
-	"[ \"$1\" = 1 ] || [ \"$2\" = 1 ] || [ -e \"${GIT_DIR:-.git}/varve/again\" ] || exit 0\n";
+	"d=${GIT_DIR:-.git}/varve\n"
+	"[ \"$1\" = 1 ] || [ \"$2\" = 1 ] || [ -e \"$d/smudged\" ] || [ -e \"$d/again\" ] || exit 0\n";
 static const char inside[] = "[ -z \"$VARVE_INSIDE\" ] || exit 0\n";
 
 static int hooks_dir(const struct vv_repo *r, char **out, struct vv_err *err)
@@ -160,20 +161,5 @@ int vv_hooks_remove(const struct vv_repo *r, struct vv_err *err)
 		free(old);
 	}
 	free(dir);
-	return ret;
-}
-
-int vv_mark_again(const struct vv_repo *r, bool on, struct vv_err *err)
-{
-	char *path = vv_join(r->state_dir, "again");
-	int ret = 0;
-
-	if (!path)
-		return vv_fail_nomem(err);
-	if (on)
-		ret = vv_write_file(path, vv_span(NULL, 0), false, err);
-	else
-		unlink(path);
-	free(path);
 	return ret;
 }

@@ -20,10 +20,4 @@ VV_MUST_CHECK int vv_hooks_install(const struct vv_repo *r, unsigned *changed, s
 /* Puts back what was there before. */
 VV_MUST_CHECK int vv_hooks_remove(const struct vv_repo *r, struct vv_err *err);
 
-/*
- * Asks that the next post-index-change calls varve whatever its arguments: git may write its older
- * idea of the index once more after we wrote models, and some commands do not say that they wrote files.
- */
-VV_MUST_CHECK int vv_mark_again(const struct vv_repo *r, bool on, struct vv_err *err);
-
 #endif

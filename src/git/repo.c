@@ -10,11 +10,6 @@
 
 enum { MAX_ARGS = 64 };
 
-bool vv_inside(void)
-{
-	return getenv(VV_ENV_INSIDE) != NULL;
-}
-
 int vv_git_status(const struct vv_repo *r, const char *const *args, const char *const *env, struct vv_span in,
 	struct vv_buf *out, int *status, struct vv_err *err)
 {
@@ -79,7 +74,7 @@ int vv_git_line(const struct vv_repo *r, char **out, struct vv_err *err, const c
 }
 
 /* Takes one line of `c` as an owned string. */
-static int line(struct vv_cursor *c, char **out, struct vv_err *err)
+static int answer(struct vv_cursor *c, char **out, struct vv_err *err)
 {
 	struct vv_span s;
 
@@ -89,44 +84,27 @@ static int line(struct vv_cursor *c, char **out, struct vv_err *err)
 	return *out ? 0 : vv_fail_nomem(err);
 }
 
-int vv_repo_open(struct vv_repo *r, struct vv_err *err)
+/* What the answers of rev-parse say. `c` may hold fewer of them in a bare repository. */
+static int take_answers(struct vv_repo *r, struct vv_cursor *c, struct vv_err *err)
 {
-	static const char *const ask[] = {"rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir",
-		"--show-object-format", "--is-inside-work-tree", "--is-bare-repository", NULL};
-	static const char *const tree[] = {"rev-parse", "--path-format=absolute", "--show-toplevel", "--show-prefix", NULL};
-	struct vv_buf b = VV_BUF_INIT(VV_MAX_TEXT);
 	char *format = NULL, *inside = NULL, *bare = NULL;
-	struct vv_cursor c;
-	int ret, status = 0;
+	int ret;
 
-	*r = (struct vv_repo){0};
-	ret = vv_git_status(NULL, ask, NULL, vv_span(NULL, 0), &b, &status, err);
-	if (!ret && status)
-		ret = vv_fail(err, VV_EGIT, "%s", said(&b));
-	if (ret)
-		goto out;
-	c = vv_cursor(vv_buf_view(&b));
-	if ((ret = line(&c, &r->git_dir, err)) || (ret = line(&c, &r->common_dir, err)) ||
-		(ret = line(&c, &format, err)) || (ret = line(&c, &inside, err)) || (ret = line(&c, &bare, err)))
+	if ((ret = answer(c, &r->git_dir, err)) || (ret = answer(c, &r->common_dir, err)) ||
+		(ret = answer(c, &format, err)) || (ret = answer(c, &inside, err)) || (ret = answer(c, &bare, err)))
 		goto out;
 	r->sha256 = !strcmp(format, "sha256");
-	if (strcmp(inside, "true") && strcmp(bare, "true")) {
-		/* In the git folder itself (a hook of a plain repository): its worktree is where core.worktree or .. says. */
+	if (!strcmp(inside, "true")) {
+		if ((ret = answer(c, &r->top, err)) || (ret = answer(c, &r->prefix, err)))
+			goto out;
+	} else if (strcmp(bare, "true")) {
+		/* In the git folder itself (a hook of a plain repository): its worktree is where .. says. */
 		char *slash = strrchr(r->git_dir, '/');
 		if (slash && !strcmp(slash, "/.git") && !strcmp(r->git_dir, r->common_dir))
 			r->top = strndup(r->git_dir, (size_t)(slash - r->git_dir));
-		r->prefix = strdup("");
-	} else if (!strcmp(inside, "true")) {
-		vv_buf_clear(&b);
-		ret = vv_git_status(NULL, tree, NULL, vv_span(NULL, 0), &b, &status, err);
-		if (!ret && status)
-			ret = vv_fail(err, VV_EGIT, "%s", said(&b));
-		c = vv_cursor(vv_buf_view(&b));
-		if (ret || (ret = line(&c, &r->top, err)) || (ret = line(&c, &r->prefix, err)))
-			goto out;
-	} else {
-		r->prefix = strdup("");
 	}
+	if (!r->prefix)
+		r->prefix = strdup("");
 	r->state_dir = vv_join(r->git_dir, "varve");
 	if (!r->state_dir || !r->prefix)
 		ret = vv_fail_nomem(err);
@@ -134,6 +112,29 @@ out:
 	free(format);
 	free(inside);
 	free(bare);
+	return ret;
+}
+
+int vv_repo_open(struct vv_repo *r, struct vv_err *err)
+{
+	/* Without a worktree the last two are an error, after what stands before them was answered. */
+	static const char *const ask[] = {"rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir",
+		"--show-object-format", "--is-inside-work-tree", "--is-bare-repository", "--show-toplevel", "--show-prefix",
+		NULL};
+	struct vv_buf b = VV_BUF_INIT(VV_MAX_TEXT);
+	struct vv_cursor c;
+	struct vv_span line;
+	int ret, status = 0;
+
+	*r = (struct vv_repo){0};
+	ret = vv_git_status(NULL, ask, NULL, vv_span(NULL, 0), &b, &status, err);
+	if (!ret) {
+		c = vv_cursor(vv_buf_view(&b));
+		/* The complaint may come before the answers: the two are different streams. */
+		while (c.left && c.ptr[0] != '/' && !vv_take_line(&c, &line))
+			;
+		ret = c.left ? take_answers(r, &c, err) : vv_fail(err, VV_EGIT, "%s", said(&b));
+	}
 	vv_buf_release(&b);
 	if (ret)
 		vv_repo_release(r);

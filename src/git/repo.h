@@ -47,10 +47,6 @@ VV_MUST_CHECK int vv_git_line(const struct vv_repo *r, char **out, struct vv_err
 #define VV_GIT_LINE(repo, out, err, ...)                                                           \
 	vv_git_line((repo), (out), (err), (const char *const[]){__VA_ARGS__, NULL})
 
-/* The environment variable by which varve tells its own filter that it, and not the user, runs git. */
-#define VV_ENV_INSIDE "VARVE_INSIDE"
-bool vv_inside(void);
-
 /* Blobs, through one `git cat-file --batch`. */
 struct vv_blobs {
 	struct vv_child child;

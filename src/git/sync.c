@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "git/sync.h"
 
+#include "git/inside.h"
+#include "git/marks.h"
 #include "git/peer.h"
 #include "git/statcache.h"
 #include "model/manifest.h"
@@ -26,13 +28,12 @@ enum {
 int vv_refresh_index(const struct vv_repo *r, struct vv_span paths, struct vv_err *err)
 {
 	static const char *const args[] = {"update-index", "-z", "--stdin", NULL};
-	static const char *const env[] = {VV_ENV_INSIDE "=1", NULL};
 	struct vv_buf out = VV_BUF_INIT(VV_MAX_TEXT);
 	int status = 0, ret;
 
 	if (!paths.len)
 		return 0;
-	ret = vv_git_status(r, args, env, paths, &out, &status, err);
+	ret = vv_git_status(r, args, vv_inside_env(r), paths, &out, &status, err);
 	if (!ret && status) {
 		vv_buf_add(&out, "", 0);
 		ret = vv_fail(err, memmem(out.ptr, out.len, "index.lock", 10) ? VV_ELOCKED : VV_EGIT,
@@ -140,7 +141,8 @@ struct work {
 	struct vv_repo *repo;
 	struct vv_sync_report *report;
 	struct vv_statcache cache;
-	struct vv_buf refresh; /* NUL-separated paths */
+	struct vv_buf refresh; /* NUL-separated paths that the index has other stat data for */
+	struct vv_buf maybe;   /* paths of models written earlier, of which the index may know */
 	int root;
 };
 
@@ -170,8 +172,10 @@ static int materialise(struct work *w, const struct vv_place *place, const struc
 	w->report->bytes += m.size;
 	vv_git_blob_oid(text, r->sha256, oid);
 	ret = vv_statcache_set(&w->cache, e->path, &st, oid, err);
-	if (!ret && e->stage == 0 && !strcmp(oid, e->oid))
+	if (!ret && e->stage == 0 && !strcmp(oid, e->oid)) {
+		ret = vv_inside_put(r, oid, text, err);
 		vv_buf_add(&w->refresh, e->path, strlen(e->path) + 1);
+	}
 out:
 	vv_manifest_release(&m);
 	return ret;
@@ -197,7 +201,7 @@ static int sync_entry(struct work *w, const struct vv_entry *e, struct vv_err *e
 		/* A model that we wrote and the index may not know yet. */
 		if (!fstatat(place.dirfd, place.name, &st, AT_SYMLINK_NOFOLLOW) && e->stage == 0 &&
 			(oid = vv_statcache_find(&w->cache, e->path, &st)) && !strcmp(oid, e->oid))
-			vv_buf_add(&w->refresh, e->path, strlen(e->path) + 1);
+			vv_buf_add(&w->maybe, e->path, strlen(e->path) + 1);
 	}
 	if (ret) {
 		w->report->left_n++;
@@ -210,32 +214,47 @@ static int sync_entry(struct work *w, const struct vv_entry *e, struct vv_err *e
 	return ret;
 }
 
-/* Keeps of w->refresh what git's index holds other stat data for. */
-static int only_stale(struct work *w, struct vv_err *err)
+/* Adds to w->refresh those of w->maybe that git's index holds other stat data for. */
+static int add_stale(struct work *w, struct vv_err *err)
 {
-	struct vv_buf stale = VV_BUF_INIT(VV_MAX_MANIFEST), keep = VV_BUF_INIT(VV_MAX_MANIFEST);
+	struct vv_buf stale = VV_BUF_INIT(VV_MAX_MANIFEST);
+	struct vv_blobs blobs = VV_BLOBS_INIT;
 	struct vv_map set = {0};
-	int ret;
+	int ret = w->maybe.len
+		? VV_GIT(w->repo, &stale, err, "diff-files", "-z", "--name-only", "--", ":(top,attr:filter=varve)") : 0;
 
-	if (!w->refresh.len)
-		return 0;
-	ret = VV_GIT(w->repo, &stale, err, "diff-files", "-z", "--name-only", "--", ":(top,attr:filter=varve)");
-	for (const char *p = (char *)stale.ptr, *end = p + stale.len; !ret && p < end; p += strlen(p) + 1)
+	for (const char *p = (char *)w->maybe.ptr, *end = p + w->maybe.len; !ret && p < end; p += strlen(p) + 1)
 		if (!vv_map_put(&set, vv_span_str(p), 1, NULL))
 			ret = vv_fail_nomem(err);
-	for (const char *p = (char *)w->refresh.ptr, *end = p + w->refresh.len; !ret && p < end; p += strlen(p) + 1)
-		if (vv_map_find(&set, vv_span_str(p)))
-			vv_buf_add(&keep, p, strlen(p) + 1);
+	if (!ret && stale.len)
+		ret = vv_blobs_open(&blobs, w->repo, err);
+	for (const char *p = (char *)stale.ptr, *end = p + stale.len; !ret && p < end; p += strlen(p) + 1) {
+		struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
+		char oid[VV_OID_HEX_MAX + 1], *name = NULL;
+		if (!vv_map_find(&set, vv_span_str(p)))
+			continue;
+		if (asprintf(&name, ":%s", p) < 0)
+			ret = vv_fail_nomem(err);
+		else
+			ret = vv_blobs_get(&blobs, name, &text, err);
+		if (!ret) {
+			vv_git_blob_oid(vv_buf_view(&text), w->repo->sha256, oid);
+			ret = vv_inside_put(w->repo, oid, vv_buf_view(&text), err);
+			vv_buf_add(&w->refresh, p, strlen(p) + 1);
+		}
+		free(name);
+		vv_buf_release(&text);
+	}
+	vv_blobs_close(&blobs);
 	vv_map_release(&set);
 	vv_buf_release(&stale);
-	vv_buf_release(&w->refresh);
-	w->refresh = keep;
 	return ret ? ret : vv_buf_check(&w->refresh, err);
 }
 
 int vv_sync(struct vv_repo *r, const char *const *paths, struct vv_sync_report *report, struct vv_err *err)
 {
-	struct work w = {.repo = r, .report = report, .refresh = VV_BUF_INIT(VV_MAX_MANIFEST), .root = -1};
+	struct work w = {.repo = r, .report = report, .refresh = VV_BUF_INIT(VV_MAX_MANIFEST),
+		.maybe = VV_BUF_INIT(VV_MAX_MANIFEST), .root = -1};
 	struct vv_entries all = {0};
 	struct vv_lock lock = VV_LOCK_INIT;
 	char *lock_path = NULL;
@@ -248,6 +267,8 @@ int vv_sync(struct vv_repo *r, const char *const *paths, struct vv_sync_report *
 		ret = vv_fail_nomem(err);
 	if (!ret)
 		ret = vv_lock(&lock, lock_path, VV_LOCK_EXCLUSIVE, err);
+	if (!ret && !paths)
+		vv_mark_clear(r, VV_MARK_SMUDGED); /* what git writes from here on is another sync's */
 	if (!ret)
 		ret = vv_tracked(r, paths, &all, err);
 	if (!ret)
@@ -264,7 +285,7 @@ int vv_sync(struct vv_repo *r, const char *const *paths, struct vv_sync_report *
 	if (!ret && report->written)
 		ret = vv_statcache_write(&w.cache, err);
 	if (!ret)
-		ret = only_stale(&w, err);
+		ret = add_stale(&w, err);
 	if (!ret)
 		ret = vv_refresh_index(r, vv_buf_view(&w.refresh), err);
 out:
@@ -273,7 +294,10 @@ out:
 	vv_unlock(&lock);
 	free(lock_path);
 	vv_statcache_release(&w.cache);
+	if (w.refresh.len)
+		vv_inside_clear(r);
 	vv_buf_release(&w.refresh);
+	vv_buf_release(&w.maybe);
 	vv_entries_release(&all);
 	return ret;
 }
