@@ -123,17 +123,13 @@ int vv_repo_open(struct vv_repo *r, struct vv_err *err)
 		NULL};
 	struct vv_buf b = VV_BUF_INIT(VV_MAX_TEXT);
 	struct vv_cursor c;
-	struct vv_span line;
 	int ret, status = 0;
 
 	*r = (struct vv_repo){0};
 	ret = vv_git_status(NULL, ask, NULL, vv_span(NULL, 0), &b, &status, err);
 	if (!ret) {
 		c = vv_cursor(vv_buf_view(&b));
-		/* The complaint may come before the answers: the two are different streams. */
-		while (c.left && c.ptr[0] != '/' && !vv_take_line(&c, &line))
-			;
-		ret = c.left ? take_answers(r, &c, err) : vv_fail(err, VV_EGIT, "%s", said(&b));
+		ret = c.left && c.ptr[0] == '/' ? take_answers(r, &c, err) : vv_fail(err, VV_EGIT, "%s", said(&b));
 	}
 	vv_buf_release(&b);
 	if (ret)
