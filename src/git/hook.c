@@ -148,11 +148,13 @@ static int worktree_hook(struct vv_repo *r, const char *name, const char *const 
 	struct vv_sync_report *report, struct vv_err *err)
 {
 	size_t before = report->written;
-	bool sequence = in_sequence(r);
+	bool sequence;
 	int ret = 0;
 
-	if (!r->top)
+	/* With hooks in a folder that several repositories share, some have nothing to do with varve. */
+	if (!r->top || !vv_repo_has_store(r))
 		return 0;
+	sequence = in_sequence(r);
 	/* Also after the last word of a sequence git may write its index: the waiter looks once more. */
 	if (sequence)
 		ret = start_waiter(r, err);

@@ -207,6 +207,16 @@ out:
 	return ret;
 }
 
+bool vv_repo_has_store(const struct vv_repo *r)
+{
+	char *dir = vv_join(r->common_dir, "varve"), *format = dir ? vv_join(dir, "format") : NULL;
+	bool yes = format && vv_exists(format);
+
+	free(dir);
+	free(format);
+	return yes;
+}
+
 int vv_repo_store(struct vv_repo *r, bool create, struct vv_err *err)
 {
 	char *dir;

@@ -27,6 +27,7 @@ VV_MUST_CHECK int vv_repo_open(struct vv_repo *r, struct vv_err *err);
 void vv_repo_release(struct vv_repo *r);
 /* Opens r->store (its pool, and git's alternates as stores to read from). Made when `create`. */
 VV_MUST_CHECK int vv_repo_store(struct vv_repo *r, bool create, struct vv_err *err);
+bool vv_repo_has_store(const struct vv_repo *r);
 VV_MUST_CHECK int vv_repo_pool(struct vv_repo *r, struct vv_err *err);
 /* "<top>/<path>", owned by the caller; NULL when memory is gone. */
 char *vv_repo_path(const struct vv_repo *r, const char *path);
