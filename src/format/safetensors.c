@@ -193,22 +193,6 @@ static int locate(struct vv_layout_build *b, const struct vv_source *src, struct
 
 /* --- writing --- */
 
-static int copy_bytes(const struct vv_source *src, uint64_t off, uint64_t len, struct vv_sink *out, struct vv_err *err)
-{
-	enum { PIECE = 1 << 20 };
-	uint8_t *buf = malloc(PIECE);
-	int ret = buf ? 0 : vv_fail_nomem(err);
-
-	for (uint64_t at = 0; at < len && !ret; at += PIECE) {
-		size_t n = (size_t)vv_min64(PIECE, len - at);
-		ret = vv_source_read(src, off + at, buf, n, err);
-		if (!ret)
-			ret = out->write(out, vv_span(buf, n), err);
-	}
-	free(buf);
-	return ret;
-}
-
 static bool same_shape(const struct vv_part *p, const struct vv_segment *s)
 {
 	const struct vv_view *v = &s->views[0];
@@ -327,7 +311,7 @@ static int assemble(const struct vv_assembly *a, struct vv_sink *out, struct vv_
 	int ret;
 
 	if (same_set(a) && a->layout->n_segs && !a->layout->segs[0].n_views) {
-		ret = copy_bytes(a->source, 0, a->layout->segs[0].len, out, err);
+		ret = vv_source_copy(a->source, 0, a->layout->segs[0].len, out, err);
 	} else {
 		ret = new_header(a, &head, err);
 		vv_put64(len, head.len);
@@ -337,7 +321,7 @@ static int assemble(const struct vv_assembly *a, struct vv_sink *out, struct vv_
 			ret = out->write(out, vv_buf_view(&head), err);
 	}
 	for (size_t i = 0; i < a->n_parts && !ret; i++)
-		ret = copy_bytes(a->parts[i].bytes, 0, a->parts[i].len, out, err);
+		ret = vv_source_copy(a->parts[i].bytes, 0, a->parts[i].len, out, err);
 	vv_buf_release(&head);
 	return ret;
 }
