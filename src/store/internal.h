@@ -9,6 +9,7 @@
 #include "store/store.h"
 
 #include <pthread.h>
+#include <time.h>
 
 enum {
 	PACK_HEAD = 16,          /* magic and version */
@@ -38,12 +39,15 @@ struct entry {
 struct pack {
 	char *path;
 	struct vv_id name;
-	uint64_t size, mtime_s;
-	uint64_t footer_off;
+	uint64_t size, footer_off;
+	struct timespec mtime;
 	size_t n;
 	struct vv_map_file index; /* n entries, sorted by id */
 	uint32_t fanout[257];     /* first entry whose id begins with this byte, or more */
 	bool trashed;             /* it lies in the trash: found only to be revived */
+	uint64_t trashed_s;       /* since then */
+	bool seen;                /* by the refresh that runs */
+	bool touched;             /* made young since the last refresh */
 	int fd, refs;             /* under the store's lock */
 };
 
@@ -53,6 +57,9 @@ struct vv_store {
 	bool readonly;
 	struct pack **packs;
 	size_t n_packs, cap_packs, bad_packs;
+	struct vv_map names;      /* name → struct pack */
+	struct pack **gone;       /* no longer there, but an open object may still point to one */
+	size_t n_gone, cap_gone;
 	struct vv_store **alternates;
 	size_t n_alternates;
 	pthread_mutex_t lock; /* packs' descriptors */
@@ -65,6 +72,8 @@ VV_MUST_CHECK int pack_open(struct pack **out, const char *path, const struct vv
 void pack_free(struct pack *p);
 void pack_entry(const struct pack *p, size_t i, struct entry *out);
 bool pack_find(const struct pack *p, const struct vv_id *id, size_t *at);
+/* VV_ECORRUPT unless the file's SHA-256 is its name. */
+VV_MUST_CHECK int pack_verify(const struct pack *p, struct vv_err *err);
 /* Reads from the pack's file; the range is checked against its size. */
 VV_MUST_CHECK int pack_read(
 	struct vv_store *s, struct pack *p, uint64_t off, void *dst, size_t len, struct vv_err *err);
@@ -103,8 +112,12 @@ VV_MUST_CHECK int store_add_pack(struct vv_store *s, struct pack *p, struct vv_e
 char *store_path(const struct vv_store *s, const char *sub, const char *name);
 /* The writers' lock: shared; gc takes it exclusively. */
 VV_MUST_CHECK int store_lock(struct vv_store *s, struct vv_lock *l, unsigned flags, struct vv_err *err);
+/* One gc, fsck --repair or merge at a time. VV_ELOCKED when another is at work. */
+VV_MUST_CHECK int store_lock_gc(struct vv_store *s, struct vv_lock *l, struct vv_err *err);
 /* If the pack that holds a live object is old or in the trash: makes it young, or takes it back. */
 VV_MUST_CHECK int store_freshen(struct vv_store *s, struct pack *p, struct vv_err *err);
+/* Moves a pack's file to sub/<its name>; p->path is then that. */
+VV_MUST_CHECK int store_move_pack(struct vv_store *s, struct pack *p, const char *sub, struct vv_err *err);
 
 /* --- object.c: reading objects --- */
 struct object {
@@ -119,6 +132,9 @@ struct object {
 };
 /* With its bases; a cycle or a chain deeper than MAX_DEPTH is VV_ECORRUPT. */
 VV_MUST_CHECK int object_open(struct object **out, struct vv_store *s, const struct vv_id *id, struct vv_err *err);
+/* The same for the copy that entry `i` of pack `p` is. */
+VV_MUST_CHECK int object_open_at(
+	struct object **out, struct vv_store *s, struct pack *p, size_t i, struct vv_err *err);
 void object_free(struct object *o);
 size_t object_block_len(const struct object *o, size_t k);
 

@@ -102,16 +102,13 @@ out:
 	return ret;
 }
 
-static int open_depth(struct object **out, struct vv_store *s, const struct vv_id *id, unsigned depth, struct vv_err *err)
-{
-	struct object *o = calloc(1, sizeof(*o));
-	int ret;
+static int open_depth(struct object **out, struct vv_store *s, const struct vv_id *id, unsigned depth, struct vv_err *err);
 
-	if (!o)
-		return vv_fail_nomem(err);
-	ret = store_locate(s, id, &o->store, &o->pack, &o->e, err);
-	if (!ret)
-		ret = read_tail(o, err);
+/* Reads what o->pack and o->e say; takes ownership of o. */
+static int open_found(struct object **out, struct object *o, struct vv_store *s, unsigned depth, struct vv_err *err)
+{
+	int ret = read_tail(o, err);
+
 	if (!ret && o->e.depth) {
 		if (depth >= MAX_DEPTH)
 			ret = bad(o, err, "a chain of deltas without an end");
@@ -129,9 +126,35 @@ static int open_depth(struct object **out, struct vv_store *s, const struct vv_i
 	return ret;
 }
 
+static int open_depth(struct object **out, struct vv_store *s, const struct vv_id *id, unsigned depth, struct vv_err *err)
+{
+	struct object *o = calloc(1, sizeof(*o));
+	int ret;
+
+	if (!o)
+		return vv_fail_nomem(err);
+	ret = store_locate(s, id, &o->store, &o->pack, &o->e, err);
+	if (!ret)
+		return open_found(out, o, s, depth, err);
+	object_free(o);
+	return ret;
+}
+
 int object_open(struct object **out, struct vv_store *s, const struct vv_id *id, struct vv_err *err)
 {
 	return open_depth(out, s, id, 0, err);
+}
+
+int object_open_at(struct object **out, struct vv_store *s, struct pack *p, size_t i, struct vv_err *err)
+{
+	struct object *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		return vv_fail_nomem(err);
+	o->store = s;
+	o->pack = p;
+	pack_entry(p, i, &o->e);
+	return open_found(out, o, s, 0, err);
 }
 
 void object_free(struct object *o)

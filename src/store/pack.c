@@ -91,7 +91,7 @@ static int open_file(struct pack *p, int fd, struct vv_err *err)
 	if (fstat(fd, &st))
 		return vv_fail_sys(err, errno, "%s", p->path);
 	p->size = (uint64_t)st.st_size;
-	p->mtime_s = (uint64_t)st.st_mtim.tv_sec;
+	p->mtime = st.st_mtim;
 	if (p->size < PACK_HEAD + PACK_TRAILER)
 		return vv_fail(err, VV_ECORRUPT, "%s: too short for a pack (%" PRIu64 " bytes)", p->path, p->size);
 	if (pread(fd, head, sizeof(head), 0) != sizeof(head) ||
@@ -171,6 +171,37 @@ bool pack_find(const struct pack *p, const struct vv_id *id, size_t *at)
 			hi = mid;
 	}
 	return false;
+}
+
+int pack_verify(const struct pack *p, struct vv_err *err)
+{
+	enum { PIECE = 1 << 20 };
+	struct vv_sha256 sha = {NULL};
+	uint8_t *buf = malloc(PIECE);
+	int fd = open(p->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int ret = fd < 0 ? vv_fail_sys(err, errno, "%s", p->path) : buf ? vv_sha256_init(&sha, err) : vv_fail_nomem(err);
+	struct vv_id id;
+
+	while (!ret) {
+		ssize_t n = read(fd, buf, PIECE);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			ret = vv_fail_sys(err, errno, "%s", p->path);
+		if (n <= 0)
+			break;
+		vv_sha256_update(&sha, vv_span(buf, (size_t)n));
+	}
+	if (!ret) {
+		vv_sha256_final(&sha, &id);
+		if (!vv_id_eq(&id, &p->name))
+			ret = vv_fail(err, VV_ECORRUPT, "%s: its bytes do not have the SHA-256 that it is named by", p->path);
+	}
+	vv_sha256_release(&sha);
+	free(buf);
+	if (fd >= 0)
+		close(fd);
+	return ret;
 }
 
 int pack_read(struct vv_store *s, struct pack *p, uint64_t off, void *dst, size_t len, struct vv_err *err)

@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FRESH_S = 3600 };
-
 static const char format_line[] = "varve store 1\n";
 
 char *store_path(const struct vv_store *s, const char *sub, const char *name)
@@ -48,19 +46,39 @@ static int check_format(struct vv_store *s, bool create, struct vv_err *err)
 	return ret;
 }
 
+static int append(struct pack ***v, size_t *n, size_t *cap, struct pack *p, struct vv_err *err)
+{
+	if (*n == *cap) {
+		size_t more = *cap ? *cap * 2 : 16;
+		struct pack **grown = realloc(*v, more * sizeof(struct pack *));
+		if (!grown)
+			return vv_fail_nomem(err);
+		*v = grown;
+		*cap = more;
+	}
+	(*v)[(*n)++] = p;
+	return 0;
+}
+
 int store_add_pack(struct vv_store *s, struct pack *p, struct vv_err *err)
 {
-	if (s->n_packs == s->cap_packs) {
-		size_t cap = s->cap_packs ? s->cap_packs * 2 : 16;
-		struct pack **v = realloc(s->packs, cap * sizeof(struct pack *));
-		if (!v) {
-			pack_free(p);
-			return vv_fail_nomem(err);
-		}
-		s->packs = v;
-		s->cap_packs = cap;
+	bool added;
+	int ret = append(&s->packs, &s->n_packs, &s->cap_packs, p, err);
+
+	if (ret) {
+		pack_free(p);
+		return ret;
 	}
-	s->packs[s->n_packs++] = p;
+	if (!vv_map_put(&s->names, vv_span(p->name.b, VV_ID_BYTES), (uintptr_t)p, &added)) {
+		s->n_packs--;
+		pack_free(p);
+		return vv_fail_nomem(err);
+	}
+	/* Two processes put the same objects: one file, known already. */
+	if (!added) {
+		s->n_packs--;
+		pack_free(p);
+	}
 	return 0;
 }
 
@@ -68,14 +86,29 @@ struct scan {
 	struct vv_store *store;
 	const char *dir; /* full path */
 	bool trashed;
+	uint64_t trashed_s;
 };
 
-static bool known(const struct vv_store *s, const struct vv_id *name, bool trashed)
+/* Where a pack lies now, whatever moved it. */
+static int seen_at(struct pack *p, const struct scan *scan, const char *name, struct vv_err *err)
 {
-	for (size_t i = 0; i < s->n_packs; i++)
-		if (s->packs[i]->trashed == trashed && vv_id_eq(&s->packs[i]->name, name))
-			return true;
-	return false;
+	struct stat st;
+	char *path;
+
+	/* In the trash as well: the file in use counts. */
+	if (p->seen && scan->trashed)
+		return 0;
+	path = vv_join(scan->dir, name);
+	if (!path)
+		return vv_fail_nomem(err);
+	if (!lstat(path, &st))
+		p->mtime = st.st_mtim;
+	free(p->path);
+	p->path = path;
+	p->trashed = scan->trashed;
+	p->trashed_s = scan->trashed_s;
+	p->seen = true;
+	return 0;
 }
 
 static int scan_pack(void *arg, const char *name, struct vv_err *err)
@@ -84,12 +117,16 @@ static int scan_pack(void *arg, const char *name, struct vv_err *err)
 	struct vv_err why = VV_ERR_INIT;
 	struct pack *p = NULL;
 	struct vv_id id;
+	uint64_t *known;
 	char *path;
 	int ret;
 
 	if (strlen(name) != VV_ID_HEX + 5 || strcmp(name + VV_ID_HEX, ".pack") ||
-		vv_id_parse(&id, vv_span(name, VV_ID_HEX)) || known(scan->store, &id, scan->trashed))
+		vv_id_parse(&id, vv_span(name, VV_ID_HEX)))
 		return 0;
+	known = vv_map_find(&scan->store->names, vv_span(id.b, VV_ID_BYTES));
+	if (known)
+		return seen_at((struct pack *)(uintptr_t)*known, scan, name, err);
 	path = vv_join(scan->dir, name);
 	if (!path)
 		return vv_fail_nomem(err);
@@ -97,46 +134,67 @@ static int scan_pack(void *arg, const char *name, struct vv_err *err)
 	free(path);
 	if (ret == VV_ENOMEM)
 		return vv_fail_nomem(err);
+	if (ret == VV_ENOTSUP)
+		return vv_fail(err, ret, "%s", why.msg);
 	if (ret) {
 		scan->store->bad_packs += ret != VV_ENOTFOUND;
 		return 0;
 	}
 	p->trashed = scan->trashed;
+	p->trashed_s = scan->trashed_s;
+	p->seen = true;
 	return store_add_pack(scan->store, p, err);
 }
 
 static int scan_trash(void *arg, const char *name, struct vv_err *err)
 {
 	struct vv_store *s = arg;
-	char *dir = store_path(s, "trash", name);
-	struct scan scan = {s, dir, true};
+	char *dir = store_path(s, "trash", name), *end;
+	struct scan scan = {s, dir, true, strtoull(name, &end, 10)};
 	int ret = dir ? vv_each_name(dir, scan_pack, &scan, err) : vv_fail_nomem(err);
 
 	free(dir);
 	return ret;
 }
 
+/* Forgets the packs that the refresh did not see: gc merged them away. */
+static int drop_unseen(struct vv_store *s, struct vv_err *err)
+{
+	size_t kept = 0, gone = 0;
+	int ret = 0;
+
+	for (size_t i = 0; i < s->n_packs; i++)
+		gone += !s->packs[i]->seen;
+	if (!gone)
+		return 0;
+	vv_map_release(&s->names);
+	for (size_t i = 0; i < s->n_packs; i++) {
+		struct pack *p = s->packs[i];
+		if (!p->seen && !ret && !(ret = append(&s->gone, &s->n_gone, &s->cap_gone, p, err)))
+			continue;
+		s->packs[kept++] = p;
+		if (!vv_map_put(&s->names, vv_span(p->name.b, VV_ID_BYTES), (uintptr_t)p, NULL))
+			ret = vv_fail_nomem(err);
+	}
+	s->n_packs = kept;
+	return ret;
+}
+
 int vv_store_refresh(struct vv_store *s, struct vv_err *err)
 {
 	char *packs = vv_join(s->dir, "packs"), *trash = vv_join(s->dir, "trash");
-	struct scan scan = {s, packs, false};
+	struct scan scan = {s, packs, false, 0};
 	int ret = packs && trash ? 0 : vv_fail_nomem(err);
 
 	s->bad_packs = 0;
-	/* A pack that gc moved or merged away is no longer where we saw it. */
-	for (size_t i = 0; i < s->n_packs && !ret;) {
-		struct pack *p = s->packs[i];
-		if (!vv_exists(p->path) && !p->refs) {
-			pack_free(p);
-			s->packs[i] = s->packs[--s->n_packs];
-		} else {
-			i++;
-		}
-	}
+	for (size_t i = 0; i < s->n_packs; i++)
+		s->packs[i]->seen = s->packs[i]->touched = false;
 	if (!ret)
 		ret = vv_each_name(packs, scan_pack, &scan, err);
 	if (!ret)
 		ret = vv_each_name(trash, scan_trash, s, err);
+	if (!ret)
+		ret = drop_unseen(s, err);
 	free(packs);
 	free(trash);
 	return ret;
@@ -170,10 +228,14 @@ void vv_store_free(struct vv_store *s)
 		return;
 	for (size_t i = 0; i < s->n_packs; i++)
 		pack_free(s->packs[i]);
+	for (size_t i = 0; i < s->n_gone; i++)
+		pack_free(s->gone[i]);
 	for (size_t i = 0; i < s->n_alternates; i++)
 		vv_store_free(s->alternates[i]);
 	pthread_mutex_destroy(&s->lock);
+	vv_map_release(&s->names);
 	free(s->packs);
+	free(s->gone);
 	free(s->alternates);
 	free(s->dir);
 	free(s);
@@ -256,35 +318,51 @@ int store_lock(struct vv_store *s, struct vv_lock *l, unsigned flags, struct vv_
 	return ret;
 }
 
-int store_freshen(struct vv_store *s, struct pack *p, struct vv_err *err)
+int store_lock_gc(struct vv_store *s, struct vv_lock *l, struct vv_err *err)
+{
+	char *path = vv_join(s->dir, "gc.lock");
+	int ret = path ? vv_lock(l, path, VV_LOCK_EXCLUSIVE | VV_LOCK_NOWAIT, err) : vv_fail_nomem(err);
+
+	free(path);
+	return ret;
+}
+
+int store_move_pack(struct vv_store *s, struct pack *p, const char *sub, struct vv_err *err)
 {
 	char hex[VV_ID_HEX + 1], name[VV_ID_HEX + 8], *path;
-	uint64_t now = vv_now_s();
+	int ret;
+
+	snprintf(name, sizeof(name), "%s.pack", vv_id_hex(&p->name, hex));
+	path = store_path(s, sub, name);
+	if (!path)
+		return vv_fail_nomem(err);
+	ret = vv_rename(p->path, path, err);
+	if (ret) {
+		free(path);
+		return ret;
+	}
+	free(p->path);
+	p->path = path;
+	return 0;
+}
+
+int store_freshen(struct vv_store *s, struct pack *p, struct vv_err *err)
+{
 	int ret = 0;
 
-	if (s->readonly)
+	if (s->readonly || p->touched)
 		return 0;
 	if (p->trashed) {
-		snprintf(name, sizeof(name), "%s.pack", vv_id_hex(&p->name, hex));
-		path = store_path(s, "packs", name);
-		if (!path)
-			return vv_fail_nomem(err);
-		ret = vv_rename(p->path, path, err);
-		if (ret) {
-			free(path);
+		ret = store_move_pack(s, p, "packs", err);
+		if (ret)
 			return ret;
-		}
-		free(p->path);
-		p->path = path;
 		p->trashed = false;
-		p->mtime_s = 0;
 	}
-	if (p->mtime_s + FRESH_S < now) {
-		if (utimensat(AT_FDCWD, p->path, NULL, 0) && errno != EACCES && errno != EPERM)
-			return vv_fail_sys(err, errno, "%s", p->path);
-		p->mtime_s = now;
-	}
-	return ret;
+	/* Always: gc sees by the time that somebody came while it was thinking. */
+	if (utimensat(AT_FDCWD, p->path, NULL, 0) && errno != EACCES && errno != EPERM)
+		return vv_fail_sys(err, errno, "%s", p->path);
+	p->touched = true;
+	return 0;
 }
 
 int vv_store_each(struct vv_store *s,
