@@ -246,8 +246,8 @@ static int entry(const struct vv_zip *z, const uint8_t *p, uint64_t off, struct 
 	uint64_t *const numbers[] = {&m->raw_len, &m->len, &m->header};
 	uint16_t name_len = vv_get16(p + 28);
 
-	*m = (struct vv_zip_member){.len = vv_get32(p + 20), .raw_len = vv_get32(p + 24), .header = vv_get32(p + 42),
-		.crc = vv_get32(p + 16), .method = vv_get16(p + 10), .flags = vv_get16(p + 8)};
+	*m = (struct vv_zip_member){.entry = off, .len = vv_get32(p + 20), .raw_len = vv_get32(p + 24),
+		.header = vv_get32(p + 42), .crc = vv_get32(p + 16), .method = vv_get16(p + 10), .flags = vv_get16(p + 8)};
 	if (name_len > VV_MAX_NAME)
 		return vv_fail(err, VV_ELIMIT, "zip: a name of %u bytes at offset %" PRIu64, name_len, off);
 	if (memchr(p + ZIP_CENTRAL, 0, name_len))
@@ -365,6 +365,18 @@ int vv_zip_read(struct vv_zip *out, const struct vv_source *src, struct vv_arena
 	if (!ret)
 		ret = places(out, err);
 	return ret ? ret : names(out, err);
+}
+
+void vv_zip_report(const struct vv_zip *z, struct vv_layout_build *b)
+{
+	if (z->stray)
+		vv_layout_finding(b, "zip-stray", z->stray_at, "%" PRIu64 " bytes of the archive belong to no member", z->stray);
+	for (size_t i = 0; i < z->n; i++)
+		if (z->members[i].flags != z->members[i].local_flags) {
+			vv_layout_finding(b, "zip-flags", z->members[i].header, "member '%s': flags %#x here, %#x in the directory",
+				z->members[i].name, z->members[i].local_flags, z->members[i].flags);
+			return;
+		}
 }
 
 const struct vv_zip_member *vv_zip_find(const struct vv_zip *z, const char *name)

@@ -17,6 +17,7 @@ struct vv_zip_member {
 	uint64_t raw_len;        /* when inflated; len when stored */
 	uint64_t header;         /* offset of its local header */
 	uint64_t end;            /* where its record ends: after the data descriptor, if it has one */
+	uint64_t entry;          /* offset of its directory entry */
 	uint32_t crc;            /* that the directory claims */
 	uint16_t method;         /* 0 stored, 8 deflated */
 	uint16_t flags;          /* in the directory */
@@ -43,6 +44,8 @@ bool vv_zip_probe(struct vv_span head);
  */
 VV_MUST_CHECK int vv_zip_read(
 	struct vv_zip *out, const struct vv_source *src, struct vv_arena *arena, struct vv_err *err);
+/* Findings on an archive that was read: bytes of nobody, flags that differ. */
+void vv_zip_report(const struct vv_zip *z, struct vv_layout_build *b);
 /* NULL when there is none. Linear. */
 const struct vv_zip_member *vv_zip_find(const struct vv_zip *z, const char *name);
 /*
@@ -63,5 +66,22 @@ VV_MUST_CHECK int vv_zip_load(const struct vv_source *src, const struct vv_zip_m
  */
 VV_MUST_CHECK int vv_zip_rewrite(const struct vv_zip *z, const struct vv_source *src,
 	const struct vv_source *const *replaced, unsigned align, struct vv_sink *out, struct vv_err *err);
+
+/* A new archive, member by member, byte for byte as Python's zipfile writes one for np.savez. */
+struct vv_zip_writer {
+	struct vv_sink *out;
+	uint64_t at, n; /* bytes and members so far */
+	struct vv_buf dir;
+	struct zip_window *old; /* over the directory that members are kept of */
+};
+void vv_zip_writer_init(struct vv_zip_writer *w, struct vv_sink *out);
+/* Stores `bytes`, which are read twice. Nothing checks that the name is new. */
+VV_MUST_CHECK int vv_zip_writer_add(
+	struct vv_zip_writer *w, const char *name, const struct vv_source *bytes, struct vv_err *err);
+/* A member of another archive, as it is. */
+VV_MUST_CHECK int vv_zip_writer_keep(struct vv_zip_writer *w, const struct vv_zip_member *m,
+	const struct vv_source *src, struct vv_err *err);
+VV_MUST_CHECK int vv_zip_writer_end(struct vv_zip_writer *w, struct vv_err *err);
+void vv_zip_writer_release(struct vv_zip_writer *w);
 
 #endif

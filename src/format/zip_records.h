@@ -18,7 +18,15 @@ enum { ZIP_LOCAL = 30, ZIP_CENTRAL = 46, ZIP_END = 22, ZIP_LOCATOR = 20, ZIP_END
 #define ZIP_IN64 0xffffffffu
 #define ZIP_IN64_COUNT 0xffffu
 
-enum zip_flags { ZIP_HAS_DESCRIPTOR = 1 << 3 };
+enum zip_flags { ZIP_HAS_DESCRIPTOR = 1 << 3, ZIP_UTF8 = 1 << 11 };
+
+/* A sink that adds up a CRC-32 and hands on, unless `to` is NULL. */
+struct zip_crc {
+	struct vv_sink base;
+	struct vv_sink *to;
+	uint32_t crc;
+};
+void vv_zip_crc_init(struct zip_crc *c, struct vv_sink *to);
 
 /* A window over the source that moves forward. */
 enum { ZIP_WINDOW = 256 << 10 };

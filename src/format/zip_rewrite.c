@@ -5,7 +5,6 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <zlib.h>
 
 /* The extra field that PyTorch pads with, and its filling. */
 enum { PADDING = 'F' | 'B' << 8, FILL = 'Z' };
@@ -37,21 +36,6 @@ static int keep(struct rewrite *r, uint64_t off, uint64_t len, struct vv_err *er
 {
 	r->at += len;
 	return vv_source_copy(r->src, off, len, r->out, err);
-}
-
-/* A sink that adds up a CRC-32 and hands on, unless `to` is NULL. */
-struct crc_sink {
-	struct vv_sink base;
-	struct vv_sink *to;
-	uLong crc;
-};
-
-static int crc_write(struct vv_sink *self, struct vv_span data, struct vv_err *err)
-{
-	struct crc_sink *c = (struct crc_sink *)self;
-
-	c->crc = crc32_z(c->crc, data.ptr, data.len);
-	return c->to ? c->to->write(c->to, data, err) : 0;
 }
 
 /* Where in `extra` the 64-bit forms of `n` numbers stand; NULL for one that its record holds itself. */
@@ -172,25 +156,26 @@ static int descriptor(struct rewrite *r, const struct vv_zip_member *m, const st
 static int replace(struct rewrite *r, const struct vv_zip_member *m, const struct vv_source *bytes, struct moved *now,
 	struct vv_err *err)
 {
-	struct crc_sink crc = {{crc_write}, NULL, 0};
+	struct zip_crc crc;
 	bool late = false;
 	int ret;
 
 	if (m->method)
 		return vv_fail(err, VV_ENOTSUP, "zip: member '%s' is compressed", m->name);
 	now->len = bytes->size;
+	vv_zip_crc_init(&crc, NULL);
 	ret = renew_local(r, m, now, &late, err);
 	if (!ret && !late) {
 		/* The CRC comes before the bytes do: they are read twice. */
 		ret = vv_source_copy(bytes, 0, bytes->size, &crc.base, err);
-		vv_put32(r->head.ptr + 14, (uint32_t)crc.crc);
+		vv_put32(r->head.ptr + 14, crc.crc);
 	}
 	if (!ret)
 		ret = put(r, vv_buf_view(&r->head), err);
-	crc = (struct crc_sink){{crc_write}, r->out, 0};
+	vv_zip_crc_init(&crc, r->out);
 	if (!ret)
 		ret = vv_source_copy(bytes, 0, bytes->size, &crc.base, err);
-	now->crc = (uint32_t)crc.crc;
+	now->crc = crc.crc;
 	r->at += bytes->size;
 	return ret ? ret : descriptor(r, m, now, err);
 }
