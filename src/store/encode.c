@@ -27,6 +27,7 @@ struct target *target_new(struct target **live, const struct vv_source *src, uin
 	t->e.id = *id;
 	t->e.size = len;
 	t->e.dtype = (uint8_t)dtype;
+	t->dead = 255;
 	t->n_rows = (size_t)vv_div_up(len, vv_block_bytes(dtype));
 	t->rows = malloc(t->n_rows * BLOCK_ROW + 1);
 	t->params.dtype = dtype;
@@ -53,6 +54,17 @@ void target_free(struct target *t)
 	free(t->sums);
 	free(t->rows);
 	free(t);
+}
+
+void target_sum(struct target *t, size_t k, struct vv_span raw)
+{
+	enum vv_dtype dt = (enum vv_dtype)t->e.dtype;
+
+	t->sums[k] = XXH64(raw.ptr, raw.len, 0);
+	if (dt != VV_DT_BYTES && t->dead) {
+		unsigned dead = vv_block_dead_bits(dt, raw);
+		t->dead = dead < t->dead ? dead : t->dead;
+	}
 }
 
 /* Stretches of the object, and of the same places in a base. */

@@ -296,7 +296,7 @@ static int rewrite(struct gc *g, size_t pack, const size_t *refs, size_t n, stru
 	struct vv_err why = VV_ERR_INIT;
 	struct moving *m = malloc((n ? n : 1) * sizeof(*m));
 	size_t k = 0;
-	int ret = m ? pack_verify(j->pack, &why) : vv_fail_nomem(err);
+	int ret = m ? pack_verify(j->pack->path, &j->pack->name, &why) : vv_fail_nomem(err);
 
 	if (m && ret) {
 		j->fate = KEEP;

@@ -48,6 +48,7 @@ struct pack {
 	uint64_t trashed_s;       /* since then */
 	bool seen;                /* by the refresh that runs */
 	bool touched;             /* made young since the last refresh */
+	bool corrupt;             /* it was moved to corrupt/ */
 	int fd, refs;             /* under the store's lock */
 };
 
@@ -73,7 +74,7 @@ void pack_free(struct pack *p);
 void pack_entry(const struct pack *p, size_t i, struct entry *out);
 bool pack_find(const struct pack *p, const struct vv_id *id, size_t *at);
 /* VV_ECORRUPT unless the file's SHA-256 is its name. */
-VV_MUST_CHECK int pack_verify(const struct pack *p, struct vv_err *err);
+VV_MUST_CHECK int pack_verify(const char *path, const struct vv_id *name, struct vv_err *err);
 /* Reads from the pack's file; the range is checked against its size. */
 VV_MUST_CHECK int pack_read(
 	struct vv_store *s, struct pack *p, uint64_t off, void *dst, size_t len, struct vv_err *err);
@@ -112,6 +113,11 @@ VV_MUST_CHECK int store_add_pack(struct vv_store *s, struct pack *p, struct vv_e
 char *store_path(const struct vv_store *s, const char *sub, const char *name);
 /* The writers' lock: shared; gc takes it exclusively. */
 VV_MUST_CHECK int store_lock(struct vv_store *s, struct vv_lock *l, unsigned flags, struct vv_err *err);
+/*
+ * Moves a damaged pack file to corrupt/, where nothing of the same name is replaced. `p`: what is
+ * known as this file, or NULL; its path follows.
+ */
+VV_MUST_CHECK int store_quarantine(struct vv_store *s, const char *path, struct pack *p, struct vv_err *err);
 /* One gc, fsck --repair or merge at a time. VV_ELOCKED when another is at work. */
 VV_MUST_CHECK int store_lock_gc(struct vv_store *s, struct vv_lock *l, struct vv_err *err);
 /* If the pack that holds a live object is old or in the trash: makes it young, or takes it back. */
@@ -172,6 +178,8 @@ struct target {
 struct target *target_new(struct target **live, const struct vv_source *src, uint64_t off, uint64_t len,
 	enum vv_dtype dtype, const struct vv_id *id);
 void target_free(struct target *t);
+/* Notes what block k is, before it is planned: its XXH64, its dead bits. `dead` starts at 255. */
+void target_sum(struct target *t, size_t k, struct vv_span raw);
 /* Chooses base and parameters from samples. */
 VV_MUST_CHECK int target_plan(struct vv_store *s, struct target *t, struct scratch *scratch, struct vv_err *err);
 struct coded {

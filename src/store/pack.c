@@ -173,13 +173,13 @@ bool pack_find(const struct pack *p, const struct vv_id *id, size_t *at)
 	return false;
 }
 
-int pack_verify(const struct pack *p, struct vv_err *err)
+int pack_verify(const char *path, const struct vv_id *name, struct vv_err *err)
 {
 	enum { PIECE = 1 << 20 };
 	struct vv_sha256 sha = {NULL};
 	uint8_t *buf = malloc(PIECE);
-	int fd = open(p->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	int ret = fd < 0 ? vv_fail_sys(err, errno, "%s", p->path) : buf ? vv_sha256_init(&sha, err) : vv_fail_nomem(err);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int ret = fd < 0 ? vv_fail_sys(err, errno, "%s", path) : buf ? vv_sha256_init(&sha, err) : vv_fail_nomem(err);
 	struct vv_id id;
 
 	while (!ret) {
@@ -187,15 +187,15 @@ int pack_verify(const struct pack *p, struct vv_err *err)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			ret = vv_fail_sys(err, errno, "%s", p->path);
+			ret = vv_fail_sys(err, errno, "%s", path);
 		if (n <= 0)
 			break;
 		vv_sha256_update(&sha, vv_span(buf, (size_t)n));
 	}
 	if (!ret) {
 		vv_sha256_final(&sha, &id);
-		if (!vv_id_eq(&id, &p->name))
-			ret = vv_fail(err, VV_ECORRUPT, "%s: its bytes do not have the SHA-256 that it is named by", p->path);
+		if (!vv_id_eq(&id, name))
+			ret = vv_fail(err, VV_ECORRUPT, "%s: its bytes do not have the SHA-256 that it is named by", path);
 	}
 	vv_sha256_release(&sha);
 	free(buf);

@@ -100,6 +100,23 @@ static int write_footer(struct pack_writer *w, struct vv_err *err)
 	return ret;
 }
 
+/* The name is taken: by the same bytes, put by somebody else, or by a file that was damaged since. */
+static int replace_damaged(struct pack_writer *w, const char *path, const struct vv_id *id, struct vv_err *err)
+{
+	uint64_t *known = vv_map_find(&w->store->names, vv_span(id->b, VV_ID_BYTES));
+	struct vv_err why = VV_ERR_INIT;
+	int ret = pack_verify(path, id, &why);
+
+	if (!ret)
+		return 0;
+	if (ret != VV_ECORRUPT)
+		return vv_fail(err, ret, "%s", why.msg);
+	ret = store_quarantine(w->store, path, known ? (struct pack *)(uintptr_t)*known : NULL, err);
+	if (!ret)
+		ret = vv_rename(w->temp.path, path, err);
+	return ret ? ret : vv_sync_dir(w->temp.dir, err);
+}
+
 int writer_finish(struct pack_writer *w, struct pack **out, struct vv_err *err)
 {
 	char hex[VV_ID_HEX + 1], name[VV_ID_HEX + 8], *path = NULL;
@@ -123,7 +140,7 @@ int writer_finish(struct pack_writer *w, struct pack **out, struct vv_err *err)
 		return vv_fail_nomem(err);
 	ret = vv_temp_publish_new(&w->temp, path, 0444, err);
 	if (ret == VV_EEXISTS)
-		ret = 0; /* the same objects, put by somebody else just now */
+		ret = replace_damaged(w, path, &id, err);
 	if (!ret)
 		ret = pack_open(out, path, &id, err);
 	free(path);

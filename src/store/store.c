@@ -1,4 +1,5 @@
 /* Opening a store, and finding objects in it. */
+#define _GNU_SOURCE
 #include "store/internal.h"
 
 #include "os/sys.h"
@@ -60,26 +61,41 @@ static int append(struct pack ***v, size_t *n, size_t *cap, struct pack *p, stru
 	return 0;
 }
 
+/* A pack of that name is known: the file was made anew when the known one is damaged. */
+static int add_again(struct vv_store *s, struct pack *p, uint64_t *known, struct vv_err *err)
+{
+	struct pack *old = (struct pack *)(uintptr_t)*known;
+
+	if (!old->corrupt) {
+		pack_free(p);
+		return 0;
+	}
+	if (append(&s->gone, &s->n_gone, &s->cap_gone, old, err)) {
+		pack_free(p);
+		return err->code;
+	}
+	*known = (uintptr_t)p;
+	for (size_t i = 0; i < s->n_packs; i++)
+		if (s->packs[i] == old)
+			s->packs[i] = p;
+	return 0;
+}
+
 int store_add_pack(struct vv_store *s, struct pack *p, struct vv_err *err)
 {
-	bool added;
-	int ret = append(&s->packs, &s->n_packs, &s->cap_packs, p, err);
+	uint64_t *known = vv_map_find(&s->names, vv_span(p->name.b, VV_ID_BYTES));
+	int ret;
 
-	if (ret) {
-		pack_free(p);
-		return ret;
-	}
-	if (!vv_map_put(&s->names, vv_span(p->name.b, VV_ID_BYTES), (uintptr_t)p, &added)) {
+	if (known)
+		return add_again(s, p, known, err);
+	ret = append(&s->packs, &s->n_packs, &s->cap_packs, p, err);
+	if (!ret && !vv_map_put(&s->names, vv_span(p->name.b, VV_ID_BYTES), (uintptr_t)p, NULL)) {
 		s->n_packs--;
-		pack_free(p);
-		return vv_fail_nomem(err);
+		ret = vv_fail_nomem(err);
 	}
-	/* Two processes put the same objects: one file, known already. */
-	if (!added) {
-		s->n_packs--;
+	if (ret)
 		pack_free(p);
-	}
-	return 0;
+	return ret;
 }
 
 struct scan {
@@ -344,6 +360,38 @@ int store_move_pack(struct vv_store *s, struct pack *p, const char *sub, struct 
 	free(p->path);
 	p->path = path;
 	return 0;
+}
+
+int store_quarantine(struct vv_store *s, const char *path, struct pack *p, struct vv_err *err)
+{
+	char *dir = vv_join(s->dir, "corrupt"), *plain = NULL, *to = NULL;
+	int ret = dir ? vv_mkdirs(dir, err) : vv_fail_nomem(err);
+
+	if (!ret && !(plain = vv_join(dir, strrchr(path, '/') + 1)))
+		ret = vv_fail_nomem(err);
+	for (unsigned i = 0; !ret && (!to || vv_exists(to)); i++) {
+		free(to);
+		if (!i)
+			to = strdup(plain);
+		else if (asprintf(&to, "%s.%u", plain, i) < 0)
+			to = NULL;
+		if (!to)
+			ret = vv_fail_nomem(err);
+	}
+	if (!ret)
+		ret = vv_rename(path, to, err);
+	if (!ret)
+		ret = vv_sync_dir(dir, err);
+	if (!ret && p) {
+		free(p->path);
+		p->path = to;
+		p->corrupt = true;
+		to = NULL;
+	}
+	free(dir);
+	free(plain);
+	free(to);
+	return ret;
 }
 
 int store_freshen(struct vv_store *s, struct pack *p, struct vv_err *err)
