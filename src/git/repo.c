@@ -8,25 +8,29 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { MAX_ARGS = 64 };
 
 int vv_git_status(const struct vv_repo *r, const char *const *args, const char *const *env, struct vv_span in,
 	struct vv_buf *out, int *status, struct vv_err *err)
 {
-	const char *dir = r ? (r->top ? r->top : r->git_dir) : NULL;
-	const char *argv[MAX_ARGS + 8] = {"git", "-c", "core.fsync=committed", "-c", "core.quotePath=false"};
-	size_t n = 5, k = 0;
+	static const char *const first[] = {"git", "-c", "core.fsync=committed", "-c", "core.quotePath=false"};
+	const char *dir = r ? (r->top ? r->top : r->git_dir) : NULL, **argv;
+	size_t n = VV_COUNT(first), k = 0;
+	int ret;
 
+	while (args[k])
+		k++;
+	argv = calloc(n + k + 3, sizeof(*argv));
+	if (!argv)
+		return vv_fail_nomem(err);
+	memcpy(argv, first, sizeof(first));
 	if (dir) {
 		argv[n++] = "-C";
 		argv[n++] = dir;
 	}
-	while (args[k] && k < MAX_ARGS)
-		argv[n++] = args[k++];
-	if (args[k])
-		VV_BUG("too many arguments for git");
-	argv[n] = NULL;
-	return vv_child_run(argv, env, out ? VV_CHILD_ERR : 0, in, out, status, err);
+	memcpy(argv + n, args, k * sizeof(*args));
+	ret = vv_child_run(argv, env, out ? VV_CHILD_ERR : 0, in, out, status, err);
+	free(argv);
+	return ret;
 }
 
 /* The last line of what git said, without "fatal: ". */
@@ -257,10 +261,35 @@ static int read_exact(int fd, uint8_t *p, size_t n, struct vv_err *err)
 	return 0;
 }
 
+/* Is the answer's first line "<name> missing", and the like? It repeats the name, which may hold anything. */
+static bool is_missing(const struct vv_buf *head)
+{
+	static const char *const ends[] = {" missing", " ambiguous", " submodule"};
+	bool yes = false;
+
+	for (size_t i = 0; i < VV_COUNT(ends); i++) {
+		size_t n = strlen(ends[i]);
+		yes |= head->len > n && !memcmp(head->ptr + head->len - n, ends[i], n);
+	}
+	return yes;
+}
+
+/* The answer's first line, byte by byte: what follows is the object's. */
+static int read_head(struct vv_blobs *b, struct vv_buf *head, struct vv_err *err)
+{
+	int ret = 0;
+	uint8_t c;
+
+	while (!(ret = read_exact(b->child.out, &c, 1, err)) && c != '\n')
+		vv_buf_char(head, (char)c);
+	return ret ? ret : vv_buf_check(head, err);
+}
+
 int vv_blobs_get(struct vv_blobs *b, const char *name, struct vv_buf *out, struct vv_err *err)
 {
-	char head[512], type[16];
-	size_t n = 0, size;
+	struct vv_buf head = VV_BUF_INIT(VV_MAX_TEXT);
+	char type[16];
+	size_t size;
 	uint8_t *p;
 	int ret;
 
@@ -269,27 +298,27 @@ int vv_blobs_get(struct vv_blobs *b, const char *name, struct vv_buf *out, struc
 	ret = vv_write_fd(b->child.in, vv_span_str(name), "git cat-file", err);
 	if (!ret)
 		ret = vv_write_fd(b->child.in, vv_span("\n", 1), "git cat-file", err);
-	/* The answer's first line, byte by byte: what follows is the object's. */
-	do {
-		if (ret || n + 1 >= sizeof(head))
-			return ret ? ret : vv_fail(err, VV_EGIT, "git cat-file said too much");
-		ret = read_exact(b->child.out, (uint8_t *)head + n, 1, err);
-	} while (ret || head[n++] != '\n');
-	head[n - 1] = 0;
-	if (sscanf(head, "%*s %15s %zu", type, &size) != 2)
-		return vv_fail(err, VV_ENOTFOUND, "%s: git has no such object", name);
+	if (!ret)
+		ret = read_head(b, &head, err);
+	if (!ret && (is_missing(&head) || sscanf((char *)head.ptr, "%*s %15s %zu", type, &size) != 2))
+		ret = vv_fail(err, VV_ENOTFOUND, "%s: git has no such object", name);
+	if (ret)
+		goto out;
 	if (size > out->max - out->len || !(p = vv_buf_reserve(out, size + 1))) {
 		vv_blobs_close(b);
-		return vv_fail(err, VV_ELIMIT, "%s: %zu bytes are more than a manifest has", name, size);
+		ret = vv_fail(err, VV_ELIMIT, "%s: %zu bytes are more than a manifest has", name, size);
+		goto out;
 	}
 	ret = read_exact(b->child.out, p, size + 1, err);
-	if (ret)
-		return ret;
-	if (strcmp(type, "blob"))
-		return vv_fail(err, VV_ENOTFOUND, "%s: is not a file", name);
-	out->len += size;
-	out->ptr[out->len] = 0;
-	return 0;
+	if (!ret && strcmp(type, "blob"))
+		ret = vv_fail(err, VV_ENOTFOUND, "%s: is not a file", name);
+	if (!ret) {
+		out->len += size;
+		out->ptr[out->len] = 0;
+	}
+out:
+	vv_buf_release(&head);
+	return ret;
 }
 
 void vv_blobs_close(struct vv_blobs *b)
@@ -327,32 +356,39 @@ static int add_entry(struct vv_entries *out, size_t *cap, struct vv_span rec, st
 	return 0;
 }
 
+/* git's arguments: list, then one pathspec for each path. The specs from args[first] on are owned. */
+static int tracked_args(const char *const *paths, const char ***args, size_t *first, struct vv_err *err)
+{
+	static const char *const list[] = {"ls-files", "-s", "-z", "--"};
+	size_t n = 0;
+	char *spec;
+
+	while (paths && paths[n])
+		n++;
+	*first = VV_COUNT(list);
+	*args = calloc(*first + n + 2, sizeof(**args));
+	if (!*args)
+		return vv_fail_nomem(err);
+	memcpy(*args, list, sizeof(list));
+	for (size_t i = 0; i < (n ? n : 1); i++) {
+		if (asprintf(&spec, ":(top,attr:filter=varve)%s", n ? paths[i] : "") < 0)
+			return vv_fail_nomem(err);
+		(*args)[*first + i] = spec;
+	}
+	return 0;
+}
+
 int vv_tracked(const struct vv_repo *r, const char *const *paths, struct vv_entries *out, struct vv_err *err)
 {
 	struct vv_buf b = VV_BUF_INIT(VV_MAX_MANIFEST);
-	const char *args[MAX_ARGS] = {"ls-files", "-s", "-z", "--"};
-	char *specs[MAX_ARGS] = {0};
-	size_t n = 4, cap = 0, n_specs = 0;
+	const char **args = NULL;
+	size_t first, cap = 0;
 	const uint8_t *p, *end;
-	int ret = 0;
+	int ret = tracked_args(paths, &args, &first, err);
 
 	*out = (struct vv_entries){0};
-	for (size_t i = 0; paths && paths[i]; i++) {
-		if (n_specs + 8 >= MAX_ARGS) {
-			ret = vv_fail(err, VV_EUSAGE, "too many paths at once; name their folder");
-			goto out;
-		}
-		if (asprintf(&specs[n_specs], ":(top,attr:filter=varve)%s", paths[i]) < 0) {
-			ret = vv_fail_nomem(err);
-			goto out;
-		}
-		args[n++] = specs[n_specs++];
-	}
-	if (!n_specs)
-		args[n++] = ":(top,attr:filter=varve)";
-	ret = vv_git(r, &b, err, args);
-	if (ret)
-		goto out;
+	if (!ret)
+		ret = vv_git(r, &b, err, args);
 	p = b.ptr;
 	end = b.ptr + b.len;
 	while (p < end && !ret) {
@@ -362,9 +398,9 @@ int vv_tracked(const struct vv_repo *r, const char *const *paths, struct vv_entr
 		ret = add_entry(out, &cap, vv_span(p, (size_t)(nul - p)), err);
 		p = nul + 1;
 	}
-out:
-	for (size_t i = 0; i < n_specs; i++)
-		free(specs[i]);
+	for (size_t i = first; args && args[i]; i++)
+		free((void *)(uintptr_t)args[i]);
+	free(args);
 	vv_buf_release(&b);
 	if (ret)
 		vv_entries_release(out);
