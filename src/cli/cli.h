@@ -31,6 +31,7 @@ struct vv_ctx {
 	struct vv_repo repo;
 	struct vv_progress *progress; /* NULL when standard error is no terminal, or --quiet */
 	const struct vv_cmd *cmd;
+	bool help;  /* --help: vv_opt_parse prints it, nothing was opened */
 	bool json;  /* --json: data is one JSON value on standard output, an error too */
 	bool quiet; /* --quiet */
 	bool color; /* standard output is a terminal and NO_COLOR is not set */
@@ -39,7 +40,10 @@ struct vv_ctx {
 
 struct vv_cmd {
 	const char *name;
-	/* Returns an exit status, or a negative vv_code with ctx->err filled. argv[0] is the name. */
+	/*
+	 * Returns an exit status, or a negative vv_code with ctx->err filled. argv[0] is the name. Unless
+	 * it is hidden it calls vv_opt_parse before anything else, and stops when that is not 0.
+	 */
 	int (*fn)(struct vv_ctx *ctx, int argc, char **argv);
 	unsigned flags;
 	const char *group;   /* heading in help */
@@ -50,7 +54,7 @@ extern const struct vv_cmd vv_cmds[]; /* ends with a NULL name */
 
 enum vv_opt_kind { VV_OPT_FLAG, VV_OPT_TEXT, VV_OPT_COUNT, VV_OPT_LIST };
 struct vv_opt_list {
-	const char **v;
+	const char **v; /* NULL-terminated; owned, the words are argv's */
 	size_t n;
 };
 struct vv_opt {
@@ -62,9 +66,10 @@ struct vv_opt {
 	const char *help;
 };
 /*
- * Takes the options of the table (and --json, --quiet, --help, which every command has) out of argv;
- * what is left is *argc words from argv[0] on. A word "--" ends options: it is removed, and
- * *dashdash (may be NULL) is the number of words before it, or -1. VV_EUSAGE; or 1: help was printed.
+ * Takes the options of the table (may be NULL) and --json, --quiet, --help, which every command has,
+ * out of argv; what is left is *argc words from argv[0] on. A word "--" ends options: it is removed,
+ * and *dashdash (may be NULL) is the number of words before it, the name not counted, or -1.
+ * VV_EUSAGE; or 1: help was printed.
  */
 VV_MUST_CHECK int vv_opt_parse(
 	struct vv_ctx *ctx, const struct vv_opt *opts, int *argc, char **argv, int *dashdash);
@@ -74,6 +79,10 @@ void vv_opt_help(FILE *to, const struct vv_cmd *cmd, const struct vv_opt *opts);
 /* --- output (cli/out.c) --- */
 /* Dumps and frees it. */
 void vv_print_json(json_t *value);
+/* A name from a file as a JSON string: bytes that are not UTF-8 are escaped as vv_safe does. New. */
+json_t *vv_json_name(const char *name);
+/* A number that may be infinite or none: those are null. New. */
+json_t *vv_json_real(double v);
 /* "12.3 MB" in powers of 1000, as df -H and cloud bills do. `text` holds 32 bytes; returns it. */
 char *vv_human(uint64_t bytes, char *text);
 /* "1,234,567" */
@@ -82,9 +91,15 @@ char *vv_grouped(uint64_t n, char *text);
 char *vv_shape_text(const uint64_t *shape, unsigned ndim, char *text, size_t cap);
 /* A name as it may be shown on a terminal; owned by the caller. */
 char *vv_safe(const char *name);
+/* Pads to `width` columns, counting characters; a longer text stays whole. */
+void vv_put_padded(const char *text, size_t width);
+/* Columns a text takes: its characters. */
+size_t vv_columns(const char *text);
+/* One line on standard error, "varve: <text>": control characters and the like are escaped. */
+void vv_say(const char *text);
 /* A hint on standard error, as git gives them; nothing with --quiet or --json. */
 void vv_hint(const struct vv_ctx *ctx, const char *fmt, ...) VV_PRINTF(2, 3);
-/* A warning line on standard error. */
+/* A warning line on standard error, escaped as vv_say does. */
 void vv_warn(const char *fmt, ...) VV_PRINTF(1, 2);
 enum vv_color { VV_PLAIN, VV_GREEN, VV_RED, VV_YELLOW, VV_CYAN, VV_BOLD, VV_DIM };
 /* The escape sequence that begins it, "" without colour; VV_PLAIN ends. */
@@ -113,6 +128,12 @@ VV_MUST_CHECK int vv_named_open(struct vv_ctx *ctx, const char *name, struct vv_
 /* The version of the worktree file `path` (relative to the top) at `rev` (NULL: worktree; "": index). */
 VV_MUST_CHECK int vv_named_at(struct vv_ctx *ctx, const char *rev, const char *path, struct vv_named *out);
 void vv_named_release(struct vv_named *n);
+
+/* --- revisions (cli/revs.c) --- */
+/* The commit that a revision names, in full; owned by the caller. VV_ENOTFOUND names the revision. */
+VV_MUST_CHECK int vv_rev_commit(struct vv_ctx *ctx, const char *rev, char **oid);
+/* How many digits of a commit's name to show. */
+VV_MUST_CHECK int vv_rev_short(struct vv_ctx *ctx, int *len);
 
 /* The commands themselves. */
 int cmd_add(struct vv_ctx *ctx, int argc, char **argv);

@@ -45,10 +45,10 @@ int cmd_smudge(struct vv_ctx *ctx, int argc VV_UNUSED, char **argv VV_UNUSED)
 
 static void say_left(void *arg VV_UNUSED, const char *path, const struct vv_err *why)
 {
-	char *name = vv_safe(path);
+	char text[sizeof(why->msg) + 512];
 
-	fprintf(stderr, "varve: %s stays a manifest: %s\n", name, why->msg);
-	free(name);
+	snprintf(text, sizeof(text), "%.400s stays a manifest: %s", path, why->msg);
+	vv_say(text);
 }
 
 int cmd_hook(struct vv_ctx *ctx, int argc, char **argv)
@@ -95,7 +95,7 @@ int cmd_merge_driver(struct vv_ctx *ctx, int argc, char **argv)
 		return VV_EXIT_NO;
 	if (ret) {
 		/* To git any status up to 128 is a conflict: ours stays, and the reason is told. */
-		fprintf(stderr, "varve: %s\n", ctx->err.msg);
+		vv_say(ctx->err.msg);
 		return VV_EXIT_NO;
 	}
 	return VV_EXIT_OK;

@@ -39,7 +39,7 @@ int cmd_init(struct vv_ctx *ctx, int argc, char **argv)
 	if (ret)
 		return ret;
 	if (ctx->json) {
-		vv_print_json(json_pack("{s:s}", "store", ctx->repo.common_dir));
+		vv_print_json(json_pack("{s:o}", "store", vv_json_name(ctx->repo.common_dir)));
 		return VV_EXIT_OK;
 	}
 	if (!ctx->quiet)

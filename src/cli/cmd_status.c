@@ -111,7 +111,7 @@ static void print_row(struct looking *l, const char *path, const struct row *row
 	l->n[row->state]++;
 	if (ctx->json) {
 		json_array_append_new(l->list,
-			json_pack("{s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:I}", "path", path, "state", state_names[row->state], "staged",
+			json_pack("{s:o,s:s,s:b,s:I,s:I,s:I,s:I,s:I}", "path", vv_json_name(path), "state", state_names[row->state], "staged",
 				row->staged, "tensors_changed", (json_int_t)row->changed, "tensors", (json_int_t)row->total,
 				"size", (json_int_t)row->size, "objects_new", (json_int_t)row->objects_new, "bytes_new",
 				(json_int_t)row->bytes_new));

@@ -30,7 +30,7 @@ static int each_pattern(struct vv_ctx *ctx, int argc, char **argv, bool add)
 			ret = (add ? vv_track : vv_untrack)(&ctx->repo, argv[i], &changed, &ctx->err);
 		if (ret)
 			break;
-		json_array_append_new(list, json_pack("{s:s,s:b}", "pattern", argv[i], "changed", changed));
+		json_array_append_new(list, json_pack("{s:o,s:b}", "pattern", vv_json_name(argv[i]), "changed", changed));
 		if (!ctx->json && !ctx->quiet)
 			printf(changed ? "%s %s\n" : "%s %s already\n",
 				add ? (changed ? "now keeping" : "keeping") : (changed ? "no longer keeping" : "not keeping"), argv[i]);
@@ -64,7 +64,7 @@ static int one_pattern(void *arg, const char *file, const char *pattern, struct 
 {
 	struct listing *l = arg;
 
-	json_array_append_new(l->patterns, json_pack("{s:s,s:s}", "pattern", pattern, "file", file));
+	json_array_append_new(l->patterns, json_pack("{s:o,s:o}", "pattern", vv_json_name(pattern), "file", vv_json_name(file)));
 	if (l->text)
 		printf("%s (%s)\n", pattern, file);
 	return 0;
@@ -85,7 +85,7 @@ int cmd_list(struct vv_ctx *ctx, int argc, char **argv)
 	for (size_t i = 0; !ret && i < all.n; i++) {
 		if (i && !strcmp(all.v[i].path, all.v[i - 1].path))
 			continue; /* stages of a conflict */
-		json_array_append_new(files, json_string(all.v[i].path));
+		json_array_append_new(files, vv_json_name(all.v[i].path));
 		if (!ctx->json) {
 			char *name = vv_safe(all.v[i].path);
 			printf("    %s\n", name);
