@@ -1,9 +1,14 @@
 #define _GNU_SOURCE
 #include "cli/gitlines.h"
 
+#include "os/file.h"
+
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+enum { SAID_MAX = 1 << 20 };
 
 void vv_args_add(struct vv_args *a, const char *word)
 {
@@ -45,6 +50,8 @@ int vv_lines_open(struct vv_lines *l, const struct vv_args *args, struct vv_err 
 	if (ret)
 		return ret;
 	l->what = args->v[0];
+	/* What it says is read at its end only: room for all of it. */
+	(void)fcntl(l->child.err, F_SETPIPE_SZ, SAID_MAX);
 	l->from = fdopen(l->child.out, "r");
 	if (!l->from) {
 		ret = vv_fail_nomem(err);
@@ -86,7 +93,7 @@ static const char *last_words(struct vv_buf *said)
 
 int vv_lines_close(struct vv_lines *l, struct vv_err *err)
 {
-	struct vv_buf said = VV_BUF_INIT(VV_MAX_TEXT);
+	struct vv_buf said = VV_BUF_INIT(SAID_MAX);
 	int status = 0, ret;
 	bool ended = l->ended;
 
@@ -94,8 +101,9 @@ int vv_lines_close(struct vv_lines *l, struct vv_err *err)
 		return 0;
 	fclose(l->from);
 	l->from = NULL;
-	ret = vv_child_wait(&l->child, &status, err);
-	vv_child_said(&l->child, &said);
+	ret = vv_read_fd(&said, l->child.err, l->what, err);
+	if (!ret)
+		ret = vv_child_wait(&l->child, &status, err);
 	if (!ret && status && (ended || status < 128))
 		ret = vv_fail(err, VV_EGIT, "git %s: %s", l->what, last_words(&said));
 	vv_buf_release(&said);
@@ -113,7 +121,6 @@ void vv_lines_release(struct vv_lines *l)
 	l->from = NULL;
 	if (l->child.pid > 0 && vv_child_wait(&l->child, &status, &ignore))
 		status = 0;
-	vv_child_said(&l->child, NULL);
 	free(l->rec);
 	*l = (struct vv_lines)VV_LINES_INIT;
 }

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-
 int vv_git_status(const struct vv_repo *r, const char *const *args, const char *const *env, struct vv_span in,
 	struct vv_buf *out, int *status, struct vv_err *err)
 {
