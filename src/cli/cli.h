@@ -81,6 +81,7 @@ void vv_opt_help(FILE *to, const struct vv_cmd *cmd, const struct vv_opt *opts);
 void vv_print_json(json_t *value);
 /* A name from a file as a JSON string: bytes that are not UTF-8 are escaped as vv_safe does. New. */
 json_t *vv_json_name(const char *name);
+json_t *vv_json_shape(const uint64_t *shape, unsigned ndim);
 /* A number that may be infinite or none: those are null. New. */
 json_t *vv_json_real(double v);
 /* "12.3 MB" in powers of 1000, as df -H and cloud bills do. `text` holds 32 bytes; returns it. */

@@ -18,6 +18,8 @@ const struct vv_cmd vv_cmds[] = {
 	{"checkout", cmd_checkout, IN_TREE, "work", "put the models themselves where manifests stand", "[PATH...]"},
 	{"log", cmd_log, VV_CMD_REPO, "look", "commits that changed a model or its tensors",
 		"[--json] [--tensor GLOB] [-n N] [REV...] [--] FILE"},
+	{"blame", cmd_blame, VV_CMD_REPO, "look", "the commit that last changed each tensor",
+		"[--json] [--tensor GLOB] [REV] [--] FILE"},
 	{"doctor", cmd_doctor, 0, "store", "explain and mend a half-set-up repository", "[--fix] [--json]"},
 	{"leave", cmd_leave, IN_TREE | VV_CMD_STORE, "store", "go back to plain git, with the models in the worktree", "[--global]"},
 	{"version", cmd_version, 0, "help", "the version of varve and its formats", "[--json]"},

@@ -30,6 +30,15 @@ json_t *vv_json_name(const char *name)
 	return j;
 }
 
+json_t *vv_json_shape(const uint64_t *shape, unsigned ndim)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < ndim; i++)
+		json_array_append_new(list, json_integer((json_int_t)shape[i]));
+	return list;
+}
+
 json_t *vv_json_real(double v)
 {
 	return isfinite(v) ? json_real(v) : json_null();
