@@ -18,6 +18,7 @@ enum vv_exit {
 	VV_EXIT_NO = 1,      /* differs, has findings, has conflicts, is not so */
 	VV_EXIT_ERROR = 128, /* one line on standard error says what */
 	VV_EXIT_USAGE = 129,
+	VV_EXIT_PIPE = 141,  /* nobody reads standard output any more */
 };
 
 enum vv_cmd_flags {
@@ -113,9 +114,10 @@ void vv_progress_end(void);
 /* A path as typed in this folder, relative to the top; owned by the caller. VV_EUSAGE when outside. */
 VV_MUST_CHECK int vv_top_path(struct vv_ctx *ctx, const char *path, char **out);
 /*
- * The manifest of a model: "REV:path", "path" (the worktree: its index blob when unchanged, else
- * hashed without storing), or a plain file outside of git. `hashed` tells that its bytes may not be
- * in the store; then `file` (may be NULL) is open on it.
+ * The manifest of a model: "REV:path" (as git reads it: from the top, or from here when it begins with
+ * "./"; what is not at the top is looked for here), ":path" (the index), "path" (the worktree: its index
+ * blob when unchanged, else hashed without storing), or a plain file outside of git. A hashed one has
+ * `file` open on it: its bytes may not be in the store.
  */
 struct vv_manifest;
 struct vv_file;

@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -16,6 +17,8 @@ const struct vv_cmd vv_cmds[] = {
 	{"add", cmd_add, IN_TREE, "work", "git add, the fast way for models", "[-A|-u] [PATH...]"},
 	{"status", cmd_status, IN_TREE, "work", "tensors changed, bytes new, what is not stored yet", "[--json] [PATH...]"},
 	{"checkout", cmd_checkout, IN_TREE, "work", "put the models themselves where manifests stand", "[PATH...]"},
+	{"show", cmd_show, 0, "look", "layers, shapes, types, sizes and optimizer of a model",
+		"[--json] [--all] [--depth N] [REV:]FILE"},
 	{"log", cmd_log, VV_CMD_REPO, "look", "commits that changed a model or its tensors",
 		"[--json] [--tensor GLOB] [-n N] [REV...] [--] FILE"},
 	{"blame", cmd_blame, VV_CMD_REPO, "look", "the commit that last changed each tensor",
@@ -83,6 +86,14 @@ static void general_options(struct vv_ctx *ctx, int argc, char **argv)
 	}
 }
 
+/* Has the reader of standard output gone away (head, a pager)? That is nobody's fault. */
+static bool reader_gone(void)
+{
+	struct pollfd p = {STDOUT_FILENO, POLLOUT, 0};
+
+	return poll(&p, 1, 0) == 1 && p.revents & POLLERR;
+}
+
 static int run(struct vv_ctx *ctx, int argc, char **argv)
 {
 	char *name[] = {(char *)(uintptr_t)ctx->cmd->name, NULL};
@@ -93,7 +104,7 @@ static int run(struct vv_ctx *ctx, int argc, char **argv)
 		ret = argc < 2 ? ctx->cmd->fn(ctx, 1, name) : ctx->cmd->fn(ctx, argc - 1, argv + 1);
 	vv_progress_end();
 	if (ret >= 0 && (fflush(stdout) || ferror(stdout)))
-		ret = vv_fail(&ctx->err, VV_EIO, "cannot write to standard output");
+		ret = reader_gone() ? VV_EXIT_PIPE : vv_fail(&ctx->err, VV_EIO, "cannot write to standard output");
 	return ret < 0 ? report(ctx) : ctx->help ? VV_EXIT_OK : ret;
 }
 
