@@ -123,6 +123,57 @@ static int add_kept(struct adding *a, struct vv_span paths)
 	return ret;
 }
 
+/* What is named: git's words with these paths behind "--"; owned by the caller, the paths too. */
+static int with_paths(struct vv_ctx *ctx, int argc, char **argv, bool whole, char ***out, size_t *n)
+{
+	char **v = calloc((size_t)argc + 2, sizeof(*v));
+	int ret = v ? 0 : vv_fail_nomem(&ctx->err);
+
+	*n = 0;
+	for (int i = 1; i < argc && !ret; i++, ++*n)
+		ret = vv_top_path(ctx, argv[i], &v[*n]);
+	if (!ret && !*n && ctx->repo.prefix[0] && !whole && !(v[(*n)++] = strdup(ctx->repo.prefix)))
+		ret = vv_fail_nomem(&ctx->err);
+	*out = v;
+	return ret;
+}
+
+/* Runs git with `words` (NULL-terminated), "--" and the paths. */
+static int run_git(struct vv_ctx *ctx, const char *const *words, char *const *paths, size_t n, struct vv_buf *out)
+{
+	const char **args;
+	size_t k = 0;
+	int ret, status = 0;
+
+	while (words[k])
+		k++;
+	args = calloc(k + n + 2, sizeof(*args));
+	if (!args)
+		return vv_fail_nomem(&ctx->err);
+	memcpy(args, words, k * sizeof(*args));
+	args[k++] = "--";
+	for (size_t i = 0; i < n; i++)
+		args[k + i] = paths[i];
+	ret = vv_git_status(&ctx->repo, args, vv_inside_env(&ctx->repo), vv_span(NULL, 0), out, &status, &ctx->err);
+	if (!ret && status)
+		ret = vv_fail(&ctx->err, VV_EGIT, "git %s: %.300s", words[0], vv_git_said(out));
+	free(args);
+	return ret;
+}
+
+/*
+ * Files that may have changed, by their stat data, and new ones. Not ls-files -m: that one has the
+ * clean filter read whole models.
+ */
+static int list_files(struct vv_ctx *ctx, char *const *paths, size_t n, bool update, struct vv_buf *out)
+{
+	static const char *const changed[] = {"diff-files", "-z", "--name-only", "--no-renames", NULL};
+	static const char *const others[] = {"ls-files", "-z", "-o", "--exclude-standard", NULL};
+	int ret = run_git(ctx, changed, paths, n, out);
+
+	return ret || update ? ret : run_git(ctx, others, paths, n, out);
+}
+
 int cmd_add(struct vv_ctx *ctx, int argc, char **argv)
 {
 	bool all = false, update = false;
@@ -132,60 +183,41 @@ int cmd_add(struct vv_ctx *ctx, int argc, char **argv)
 		{0},
 	};
 	struct adding a = {.ctx = ctx, .list = json_array()};
-	struct vv_buf paths = VV_BUF_INIT(VV_MAX_MANIFEST);
-	const char *list[72] = {"ls-files", "-z", "-m"}, *add[72] = {"add"};
-	size_t n = 3, k = 1, first;
-	char *tops[64] = {0}, raw[32], stored[32];
-	int ret = vv_opt_parse(ctx, opts, &argc, argv, NULL), status = 0;
+	struct vv_buf files = VV_BUF_INIT(VV_MAX_MANIFEST);
+	const char *add[] = {"add", NULL, NULL};
+	char **paths = NULL, raw[32], stored[32];
+	size_t n = 0;
+	int ret = vv_opt_parse(ctx, opts, &argc, argv, NULL);
 
 	if (!ret && argc < 2 && !all && !update)
 		ret = vv_fail(&ctx->err, VV_EUSAGE, "nothing specified; 'varve add .' adds this folder");
-	if (!ret && argc > 60)
-		ret = vv_fail(&ctx->err, VV_EUSAGE, "too many paths at once; name their folder");
-	if (ret)
-		goto out;
-	if (!update) {
-		list[n++] = "-o";
-		list[n++] = "--exclude-standard";
-	}
-	if (all || update)
-		add[k++] = all ? "-A" : "-u";
-	list[n++] = "--";
-	add[k++] = "--";
-	first = k;
-	for (int i = 1; i < argc && !ret; i++) {
-		ret = vv_top_path(ctx, argv[i], &tops[i - 1]);
-		list[n++] = add[k++] = tops[i - 1];
-	}
-	if (!ret && first == k && ctx->repo.prefix[0] && !all)
-		list[n++] = add[k++] = ctx->repo.prefix;
+	if (!ret)
+		ret = with_paths(ctx, argc, argv, all, &paths, &n);
 	if (!ret)
 		ret = vv_mkdirs(ctx->repo.state_dir, &ctx->err);
 	if (!ret)
 		ret = vv_statcache_open(&a.cache, &ctx->repo, &ctx->err);
 	if (!ret)
-		ret = vv_git(&ctx->repo, &paths, &ctx->err, list);
+		ret = list_files(ctx, paths, n, update, &files);
 	if (!ret)
-		ret = add_kept(&a, vv_buf_view(&paths));
+		ret = add_kept(&a, vv_buf_view(&files));
 	if (!ret && a.files)
 		ret = vv_statcache_write(&a.cache, &ctx->err);
-	vv_buf_clear(&paths);
+	if (all || update)
+		add[1] = all ? "-A" : "-u";
+	vv_buf_clear(&files);
 	if (!ret)
-		ret = vv_git_status(&ctx->repo, add, vv_inside_env(&ctx->repo), vv_span(NULL, 0), &paths, &status, &ctx->err);
+		ret = run_git(ctx, add, paths, n, &files);
 	vv_inside_clear(&ctx->repo);
-	if (!ret && paths.len)
-		fwrite(paths.ptr, 1, paths.len, stderr);
-	if (!ret && status)
-		ret = vv_fail(&ctx->err, VV_EGIT, "git add failed");
 	if (!ret && ctx->json)
 		vv_print_json(json_pack("{s:O}", "files", a.list));
 	else if (!ret && a.files > 1 && !ctx->quiet)
 		printf("%zu models: %s, %s stored\n", a.files, vv_human(a.total.raw, raw), vv_human(a.total.stored, stored));
-out:
-	vv_buf_release(&paths);
+	vv_buf_release(&files);
 	vv_statcache_release(&a.cache);
 	json_decref(a.list);
-	for (size_t i = 0; i < VV_COUNT(tops); i++)
-		free(tops[i]);
+	for (size_t i = 0; paths && i < n; i++)
+		free(paths[i]);
+	free(paths);
 	return ret;
 }

@@ -32,8 +32,7 @@ int vv_git_status(const struct vv_repo *r, const char *const *args, const char *
 	return ret;
 }
 
-/* The last line of what git said, without "fatal: ". */
-static const char *said(struct vv_buf *b)
+const char *vv_git_said(struct vv_buf *b)
 {
 	char *s, *nl;
 
@@ -53,7 +52,7 @@ int vv_git(const struct vv_repo *r, struct vv_buf *out, struct vv_err *err, cons
 	int status = 0, ret = vv_git_status(r, args, NULL, vv_span(NULL, 0), to, &status, err);
 
 	if (!ret && status)
-		ret = vv_fail(err, VV_EGIT, "git %s: %s", args[0], said(to));
+		ret = vv_fail(err, VV_EGIT, "git %s: %s", args[0], vv_git_said(to));
 	vv_buf_release(&own);
 	return ret;
 }
@@ -64,7 +63,7 @@ int vv_git_line(const struct vv_repo *r, char **out, struct vv_err *err, const c
 	int status = 0, ret = vv_git_status(r, args, NULL, vv_span(NULL, 0), &b, &status, err);
 
 	if (!ret && status)
-		ret = vv_fail(err, VV_ENOTFOUND, "git %s: %s", args[0], said(&b));
+		ret = vv_fail(err, VV_ENOTFOUND, "git %s: %s", args[0], vv_git_said(&b));
 	if (!ret) {
 		while (b.len && b.ptr[b.len - 1] == '\n')
 			b.ptr[--b.len] = 0;
@@ -132,7 +131,7 @@ int vv_repo_open(struct vv_repo *r, struct vv_err *err)
 	ret = vv_git_status(NULL, ask, NULL, vv_span(NULL, 0), &b, &status, err);
 	if (!ret) {
 		c = vv_cursor(vv_buf_view(&b));
-		ret = c.left && c.ptr[0] == '/' ? take_answers(r, &c, err) : vv_fail(err, VV_EGIT, "%s", said(&b));
+		ret = c.left && c.ptr[0] == '/' ? take_answers(r, &c, err) : vv_fail(err, VV_EGIT, "%s", vv_git_said(&b));
 	}
 	vv_buf_release(&b);
 	if (ret)

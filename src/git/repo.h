@@ -41,6 +41,8 @@ VV_MUST_CHECK int vv_git(const struct vv_repo *r, struct vv_buf *out, struct vv_
 /* As above with input, extra environment and the exit status; a nonzero one is not an error. */
 VV_MUST_CHECK int vv_git_status(const struct vv_repo *r, const char *const *args, const char *const *env,
 	struct vv_span in, struct vv_buf *out, int *status, struct vv_err *err);
+/* The last line of what git said, without "fatal: ". Borrowed: valid until the next change of `b`. */
+const char *vv_git_said(struct vv_buf *b);
 #define VV_GIT(repo, out, err, ...) vv_git((repo), (out), (err), (const char *const[]){__VA_ARGS__, NULL})
 
 /* A line of output, without its LF: owned by the caller. VV_ENOTFOUND when git exits nonzero. */

@@ -102,7 +102,7 @@ static int have_room(int fd, uint64_t size, struct vv_err *err)
 }
 
 int vv_write_model(struct vv_repo *r, const struct vv_manifest *m, const struct vv_place *place, const char *path,
-	const struct stat *expected, struct stat *st, struct vv_progress *prog, struct vv_err *err)
+	bool in_index, const struct stat *expected, struct stat *st, struct vv_progress *prog, struct vv_err *err)
 {
 	char temp[40] = "";
 	struct timespec times[2];
@@ -117,7 +117,7 @@ int vv_write_model(struct vv_repo *r, const struct vv_manifest *m, const struct 
 	if (!ret && fchmod(fd, expected ? expected->st_mode & 07777 : 0644))
 		ret = vv_fail_sys(err, errno, "%s: chmod", path);
 	clock_gettime(CLOCK_REALTIME, &times[0]);
-	times[0].tv_sec -= MTIME_AGE_S;
+	times[0].tv_sec -= in_index ? MTIME_AGE_S : 0;
 	times[1] = times[0];
 	if (!ret && futimens(fd, times))
 		ret = vv_fail_sys(err, errno, "%s: utime", path);
@@ -154,6 +154,7 @@ static int materialise(struct work *w, const struct vv_place *place, const struc
 	struct vv_manifest m = {0};
 	char oid[VV_OID_HEX_MAX + 1];
 	struct stat st;
+	bool in_index;
 	int ret;
 
 	if (vv_manifest_detect(text) == VV_TEXT_CONFLICTED)
@@ -161,18 +162,19 @@ static int materialise(struct work *w, const struct vv_place *place, const struc
 	ret = vv_manifest_parse(&m, text, err);
 	if (ret)
 		return ret;
+	vv_git_blob_oid(text, r->sha256, oid);
+	in_index = e->stage == 0 && !strcmp(oid, e->oid);
 	ret = vv_repo_store(r, true, err);
 	if (!ret)
 		ret = have_objects(r, &m, w->report->prog, err);
 	if (!ret)
-		ret = vv_write_model(r, &m, place, e->path, seen, &st, w->report->prog, err);
+		ret = vv_write_model(r, &m, place, e->path, in_index, seen, &st, w->report->prog, err);
 	if (ret)
 		goto out;
 	w->report->written++;
 	w->report->bytes += m.size;
-	vv_git_blob_oid(text, r->sha256, oid);
 	ret = vv_statcache_set(&w->cache, e->path, &st, oid, err);
-	if (!ret && e->stage == 0 && !strcmp(oid, e->oid)) {
+	if (!ret && in_index) {
 		ret = vv_inside_put(r, oid, text, err);
 		vv_buf_add(&w->refresh, e->path, strlen(e->path) + 1);
 	}

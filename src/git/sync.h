@@ -32,10 +32,15 @@ VV_MUST_CHECK int vv_sync(
  */
 VV_MUST_CHECK int vv_refresh_index(const struct vv_repo *r, struct vv_span paths, struct vv_err *err);
 
-/* Writes one manifest's model to `place` (replacing what is there), with an old enough mtime. */
+/*
+ * Writes one manifest's model to `place`, replacing what is there if that is still `expected`. `in_index`:
+ * the index has this very version, so the file is dated back a little: git re-reads, at every status, a
+ * file that is as young as its index. Any other version is dated now, for git compares whole seconds
+ * and must not take it for the one it has.
+ */
 struct vv_manifest;
 struct vv_place;
 VV_MUST_CHECK int vv_write_model(struct vv_repo *r, const struct vv_manifest *m, const struct vv_place *place,
-	const char *path, const struct stat *expected, struct stat *st, struct vv_progress *prog, struct vv_err *err);
+	const char *path, bool in_index, const struct stat *expected, struct stat *st, struct vv_progress *prog, struct vv_err *err);
 
 #endif
