@@ -37,6 +37,7 @@ struct vv_ctx {
 	bool quiet; /* --quiet */
 	bool color; /* standard output is a terminal and NO_COLOR is not set */
 	struct vv_err err;
+	char hint[256]; /* shown after the error */
 };
 
 struct vv_cmd {
@@ -99,8 +100,10 @@ void vv_put_padded(const char *text, size_t width);
 size_t vv_columns(const char *text);
 /* One line on standard error, "varve: <text>": control characters and the like are escaped. */
 void vv_say(const char *text);
-/* A hint on standard error, as git gives them; nothing with --quiet or --json. */
-void vv_hint(const struct vv_ctx *ctx, const char *fmt, ...) VV_PRINTF(2, 3);
+/* A hint on standard error, as git gives them; nothing with --quiet or --json. After an error it follows that. */
+void vv_hint(struct vv_ctx *ctx, const char *fmt, ...) VV_PRINTF(2, 3);
+/* Shows the hint that was kept. */
+void vv_hint_kept(const struct vv_ctx *ctx);
 /* A warning line on standard error, escaped as vv_say does. */
 void vv_warn(const char *fmt, ...) VV_PRINTF(1, 2);
 enum vv_color { VV_PLAIN, VV_GREEN, VV_RED, VV_YELLOW, VV_CYAN, VV_BOLD, VV_DIM };

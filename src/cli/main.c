@@ -19,10 +19,13 @@ const struct vv_cmd vv_cmds[] = {
 	{"checkout", cmd_checkout, IN_TREE, "work", "put the models themselves where manifests stand", "[PATH...]"},
 	{"show", cmd_show, 0, "look", "layers, shapes, types, sizes and optimizer of a model",
 		"[--json] [--all] [--depth N] [REV:]FILE"},
+	{"diff", cmd_diff, 0, "look", "what changed between versions, tensor by tensor",
+		"[--json] [--stat] [--cached] [REV [REV]] [--] [FILE...]"},
 	{"log", cmd_log, VV_CMD_REPO, "look", "commits that changed a model or its tensors",
 		"[--json] [--tensor GLOB] [-n N] [REV...] [--] FILE"},
 	{"blame", cmd_blame, VV_CMD_REPO, "look", "the commit that last changed each tensor",
 		"[--json] [--tensor GLOB] [REV] [--] FILE"},
+	{"cat", cmd_cat, 0, "look", "one tensor's values, as .npy or raw", "[--raw] [-o FILE] [REV:]FILE TENSOR"},
 	{"doctor", cmd_doctor, 0, "store", "explain and mend a half-set-up repository", "[--fix] [--json]"},
 	{"leave", cmd_leave, IN_TREE | VV_CMD_STORE, "store", "go back to plain git, with the models in the worktree", "[--global]"},
 	{"version", cmd_version, 0, "help", "the version of varve and its formats", "[--json]"},
@@ -69,6 +72,8 @@ static int report(const struct vv_ctx *ctx)
 		vv_print_json(json_pack(
 			"{s:{s:s,s:o}}", "error", "code", vv_code_name(e->code), "message", vv_json_name(e->msg)));
 	vv_say(e->msg);
+	if (ctx->hint[0] && !ctx->quiet && !ctx->json)
+		vv_hint_kept(ctx);
 	if (e->code == VV_EUSAGE && ctx->cmd)
 		fprintf(stderr, "usage: varve %s %s\n", ctx->cmd->name, ctx->cmd->usage);
 	return e->code == VV_EUSAGE ? VV_EXIT_USAGE : VV_EXIT_ERROR;

@@ -139,17 +139,24 @@ void vv_say(const char *text)
 	put_line("varve: ", text);
 }
 
-void vv_hint(const struct vv_ctx *ctx, const char *fmt, ...)
+void vv_hint(struct vv_ctx *ctx, const char *fmt, ...)
 {
-	char text[1024];
 	va_list ap;
 
 	if (ctx->quiet || ctx->json)
 		return;
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	vsnprintf(ctx->hint, sizeof(ctx->hint), fmt, ap);
 	va_end(ap);
-	put_line("hint: ", text);
+	if (ctx->err.code)
+		return;
+	vv_hint_kept(ctx);
+	ctx->hint[0] = 0;
+}
+
+void vv_hint_kept(const struct vv_ctx *ctx)
+{
+	put_line("hint: ", ctx->hint);
 }
 
 void vv_warn(const char *fmt, ...)
