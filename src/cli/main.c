@@ -17,6 +17,8 @@ const struct vv_cmd vv_cmds[] = {
 	{"add", cmd_add, IN_TREE, "work", "git add, the fast way for models", "[-A|-u] [PATH...]"},
 	{"status", cmd_status, IN_TREE, "work", "tensors changed, bytes new, what is not stored yet", "[--json] [PATH...]"},
 	{"checkout", cmd_checkout, IN_TREE, "work", "put the models themselves where manifests stand", "[PATH...]"},
+	{"restore", cmd_restore, IN_TREE | VV_CMD_STORE, "work", "bring back a model, or single tensors, from a version",
+		"REV [--tensor GLOB]... [--] FILE..."},
 	{"show", cmd_show, 0, "look", "layers, shapes, types, sizes and optimizer of a model",
 		"[--json] [--all] [--depth N] [REV:]FILE"},
 	{"diff", cmd_diff, 0, "look", "what changed between versions, tensor by tensor",
