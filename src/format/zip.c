@@ -150,6 +150,30 @@ out:
 	return ret;
 }
 
+bool vv_zip_trails(const struct vv_source *src)
+{
+	enum { TAIL = ZIP_END + 0xffff };
+	uint64_t base = src->size - vv_min64(src->size, TAIL);
+	size_t n = (size_t)(src->size - base);
+	uint8_t *tail = malloc(n + 1), b[4];
+	struct vv_err ignore = VV_ERR_INIT;
+	bool found = false;
+
+	if (!tail || vv_source_read(src, base, tail, n, &ignore))
+		n = 0;
+	for (size_t i = n < ZIP_END ? 0 : n + 1 - ZIP_END; i-- > 0 && !found;) {
+		uint64_t at = base + i, size;
+		if (vv_get32(tail + i) != ZIP_SIG_END)
+			continue;
+		size = vv_get32(tail + i + 12);
+		found = (i >= ZIP_LOCATOR && vv_get32(tail + i - ZIP_LOCATOR) == ZIP_SIG_LOCATOR) ||
+			(size >= ZIP_CENTRAL && size <= at && !vv_source_read(src, at - size, b, 4, &ignore) &&
+				vv_get32(b) == ZIP_SIG_CENTRAL);
+	}
+	free(tail);
+	return found;
+}
+
 static int directory(struct vv_zip *z, const struct vv_source *src, uint64_t *count, struct vv_err *err)
 {
 	uint8_t b[ZIP_END] = {0};

@@ -36,6 +36,8 @@ struct vv_zip {
 
 /* Does the file begin with a local header? */
 bool vv_zip_probe(struct vv_span head);
+/* Would a reader that begins at the end, and minds no bytes before or after, take it for an archive? */
+bool vv_zip_trails(const struct vv_source *src);
 /*
  * Reads the directory and every member's local header. VV_EFORMAT for what is no archive or lies about
  * itself (overlap, names that differ or repeat, members outside the file, encrypted or spanned ones);

@@ -11,7 +11,7 @@ struct memsink {
 	size_t room; /* fails with VV_EIO past it; 0: never */
 };
 
-static int memsink_write(struct vv_sink *self, struct vv_span data, struct vv_err *err)
+static inline int memsink_write(struct vv_sink *self, struct vv_span data, struct vv_err *err)
 {
 	struct memsink *s = (struct memsink *)self;
 

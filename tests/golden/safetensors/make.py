@@ -2,8 +2,8 @@
 
 usage: make.py [FOLDER]     (safetensors 0.8)
 
-expected has a line for each tensor: file, name, type, shape, strides or -, offset, bytes. Fields are
-parted by tabs.
+expected has a line for each tensor: file, name, type, shape, strides or -, offset, bytes; and a line
+`file ! code` for each finding. Fields are parted by tabs.
 """
 import ctypes
 import json
@@ -38,6 +38,8 @@ def put(file, tensors, metadata=None):
         begin, end = t['data_offsets']
         table.append((file, name, OURS[t['dtype']], '[' + ','.join(map(str, t['shape'])) + ']', '-',
                       str(8 + n + begin), str(end - begin)))
+    if any('\n' in name for name in tensors):
+        table.append((file, '!', 'odd-name'))
 
 
 alive = []
