@@ -38,7 +38,7 @@ struct fsck {
 	const struct vv_fsck_report *report;
 	struct vv_fsck_stats *stats;
 	struct vv_progress *prog;
-	struct scratch *scratch;
+	struct scratch **scratch;
 	struct file *files;
 	size_t n_files, cap_files;
 	/* the batch that runs */
@@ -51,84 +51,17 @@ struct fsck {
 	struct pack_writer writer;
 };
 
-static int grow(void *array, size_t *cap, size_t need, size_t size, struct vv_err *err)
-{
-	void **a = array, *p;
-	size_t n = *cap ? *cap * 2 : 64;
-
-	if (need <= *cap)
-		return 0;
-	p = realloc(*a, n * size);
-	if (!p)
-		return vv_fail_nomem(err);
-	*a = p;
-	*cap = n;
-	return 0;
-}
-
-/* --- one object --- */
-
-static int hash_blocks(const struct object *o, struct vv_sha256 *sha, struct scratch *s, struct vv_err *err)
-{
-	int ret = 0;
-
-	for (size_t k = 0; k < o->n_rows && !ret; k++) {
-		ret = object_block(o, k, s->held, s, err);
-		if (!ret)
-			vv_sha256_update(sha, vv_span(s->held, object_block_len(o, k)));
-	}
-	return ret;
-}
-
-static int hash_chunks(const struct object *list, struct vv_sha256 *sha, struct scratch *s, struct vv_err *err)
-{
-	uint64_t size = 0;
-	int ret = 0;
-
-	for (size_t i = 0; i < list->n_rows && !ret; i++) {
-		const uint8_t *row = list->rows + i * CHUNK_ROW;
-		struct object *c = NULL;
-		struct vv_id id;
-		memcpy(id.b, row, VV_ID_BYTES);
-		ret = object_open(&c, list->store, &id, err);
-		if (!ret && (c->e.kind != KIND_BLOCKS || c->e.size != vv_get32(row + VV_ID_BYTES)))
-			ret = vv_fail(err, VV_ECORRUPT, "a chunk is not what the list says");
-		if (!ret)
-			ret = hash_blocks(c, sha, s, err);
-		size += ret ? 0 : c->e.size;
-		object_free(c);
-	}
-	if (!ret && size != list->e.size)
-		ret = vv_fail(err, VV_ECORRUPT, "its chunks do not add up to its size");
-	return ret;
-}
-
-static int verify_object(const struct object *o, struct scratch *s, struct vv_err *err)
-{
-	struct vv_sha256 sha = {NULL};
-	struct vv_id id;
-	int ret = vv_sha256_init(&sha, err);
-
-	if (ret)
-		return ret;
-	ret = o->e.kind == KIND_CHUNKS ? hash_chunks(o, &sha, s, err) : hash_blocks(o, &sha, s, err);
-	if (!ret) {
-		vv_sha256_final(&sha, &id);
-		if (!vv_id_eq(&id, &o->e.id))
-			ret = vv_fail(err, VV_ECORRUPT, "its bytes do not have this SHA-256");
-	}
-	vv_sha256_release(&sha);
-	return ret;
-}
-
 /* The copy that a pack's entry is. */
 static int verify_entry(struct vv_store *s, struct pack *p, size_t entry, struct scratch *scratch, struct vv_err *err)
 {
 	struct object *o = NULL;
-	int ret = object_open_at(&o, s, p, entry, err);
+	struct entry e;
+	int ret;
 
+	pack_entry(p, entry, &e);
+	ret = object_open_at(&o, s, p, &e, err);
 	if (!ret)
-		ret = verify_object(o, scratch, err);
+		ret = object_verify(o, scratch, err);
 	object_free(o);
 	return ret;
 }
@@ -166,8 +99,7 @@ static int list_bad(void *arg, const char *name, struct vv_err *err)
 	char *path;
 	int ret = 0;
 
-	if (strlen(name) != VV_ID_HEX + 5 || strcmp(name + VV_ID_HEX, ".pack") ||
-		vv_id_parse(&id, vv_span(name, VV_ID_HEX)) ||
+	if (!pack_name_parse(name, &id) ||
 		vv_map_find(&l->f->store->names, vv_span(id.b, VV_ID_BYTES)))
 		return 0;
 	path = vv_join(l->dir, name);
@@ -231,7 +163,7 @@ static int check_entry(void *arg, size_t i, unsigned worker, struct vv_err *err)
 	struct fsck *f = arg;
 	struct fault fault = {.file = f->jobs[i].file, .entry = f->jobs[i].entry};
 	struct pack *p = f->files[fault.file].pack;
-	int ret = verify_entry(f->store, p, fault.entry, &f->scratch[worker], &fault.why);
+	int ret = verify_entry(f->store, p, fault.entry, f->scratch[worker], &fault.why);
 
 	if (ret == VV_ENOMEM)
 		return vv_fail_nomem(err);
@@ -305,16 +237,17 @@ static bool parts_good(struct fsck *f, const struct fault *t, struct vv_id *bad)
 
 	if (t->e.depth) {
 		*bad = t->e.base;
-		good = !object_open(&part, f->store, &t->e.base, &why) && !verify_object(part, &f->scratch[0], &why);
+		good = !object_open(&part, f->store, &t->e.base, &why) && !object_verify(part, f->scratch[0], &why);
 		object_free(part);
 		return good;
 	}
-	if (t->e.kind != KIND_CHUNKS || object_open_at(&o, f->store, f->files[t->file].pack, t->entry, &why))
+	if (t->e.kind != KIND_CHUNKS || object_open_at(&o, f->store, f->files[t->file].pack, &t->e, &why))
 		return true;
 	for (size_t i = 0; i < o->n_rows && good; i++) {
-		memcpy(bad->b, o->rows + i * CHUNK_ROW, VV_ID_BYTES);
+		uint32_t len;
+		object_chunk(o, i, bad, &len);
 		part = NULL;
-		good = !object_open(&part, f->store, bad, &why) && !verify_object(part, &f->scratch[0], &why);
+		good = !object_open(&part, f->store, bad, &why) && !object_verify(part, f->scratch[0], &why);
 		object_free(part);
 	}
 	object_free(o);
@@ -341,69 +274,10 @@ static bool readable(struct fsck *f, const struct vv_id *id)
 {
 	struct vv_err why = VV_ERR_INIT;
 	struct object *o = NULL;
-	bool good = !object_open(&o, f->store, id, &why) && !verify_object(o, &f->scratch[0], &why);
+	bool good = !object_open(&o, f->store, id, &why) && !object_verify(o, f->scratch[0], &why);
 
 	object_free(o);
 	return good;
-}
-
-/* An object of another store, or of ours, as a source. */
-struct object_source {
-	struct vv_source base;
-	struct vv_store *store;
-	struct vv_id id;
-};
-
-static int object_read_at(const struct vv_source *self, uint64_t off, void *dst, size_t len, struct vv_err *err)
-{
-	const struct object_source *o = (const struct object_source *)self;
-
-	return vv_store_read(o->store, &o->id, off, dst, len, err);
-}
-
-/* Bytes that have the id, encoded alone, whatever lies in the store under it. */
-static int encode_alone(struct fsck *f, const struct vv_source *src, const struct entry *e, struct vv_err *err)
-{
-	struct target *live = NULL, *t = target_new(&live, src, 0, e->size, (enum vv_dtype)e->dtype, &e->id);
-	size_t block = vv_block_bytes((enum vv_dtype)e->dtype);
-	struct scratch *s = &f->scratch[0];
-	struct vv_sha256 sha = {NULL};
-	struct vv_id id;
-	bool done = false;
-	int ret = t ? vv_sha256_init(&sha, err) : vv_fail_nomem(err);
-
-	if (!ret && !(t->sums = malloc((t->n_rows + 1) * sizeof(*t->sums))))
-		ret = vv_fail_nomem(err);
-	for (size_t k = 0; !ret && k < t->n_rows; k++) {
-		size_t len = (size_t)vv_min64(block, e->size - (uint64_t)k * block);
-		ret = vv_source_read(src, (uint64_t)k * block, s->raw, len, err);
-		if (ret)
-			break;
-		vv_sha256_update(&sha, vv_span(s->raw, len));
-		target_sum(t, k, vv_span(s->raw, len));
-	}
-	if (!ret) {
-		vv_sha256_final(&sha, &id);
-		ret = vv_id_eq(&id, &e->id) ? target_plan(f->store, t, s, err) : vv_fail(err, VV_ECORRUPT, "other bytes");
-	}
-	for (size_t k = 0; !ret && !done; k++) {
-		struct coded c = {t, k, 0, NULL};
-		ret = target_encode(&c, s, err);
-		if (!ret)
-			ret = target_append(&f->writer, &c, &done, err);
-		free(c.bytes);
-	}
-	vv_sha256_release(&sha);
-	target_free(t);
-	return ret;
-}
-
-static int take_writer(struct fsck *f, struct vv_err *err)
-{
-	struct pack *made = NULL;
-	int ret = writer_finish(&f->writer, &made, err);
-
-	return !ret && made ? store_add_pack(f->store, made, err) : ret;
 }
 
 static int try_trash(struct fsck *f, const struct entry *e, struct vv_err *err)
@@ -415,7 +289,7 @@ static int try_trash(struct fsck *f, const struct entry *e, struct vv_err *err)
 		struct vv_err why = VV_ERR_INIT;
 		struct entry copy;
 		size_t at;
-		if (!p->trashed || !pack_find(p, &e->id, &at) || verify_entry(s, p, at, &f->scratch[0], &why))
+		if (!p->trashed || !pack_find(p, &e->id, &at) || verify_entry(s, p, at, f->scratch[0], &why))
 			continue;
 		pack_entry(p, at, &copy);
 		return writer_record(&f->writer, s, p, &copy, err);
@@ -426,13 +300,14 @@ static int try_trash(struct fsck *f, const struct entry *e, struct vv_err *err)
 static int try_alternates(struct fsck *f, const struct entry *e, struct vv_err *err)
 {
 	for (size_t i = 0; i < f->store->n_alternates; i++) {
-		struct object_source src = {{e->size, object_read_at}, f->store->alternates[i], e->id};
+		struct object_source src;
 		struct vv_err why = VV_ERR_INIT;
 		struct vv_object_info info;
 		int ret;
+		object_source_init(&src, f->store->alternates[i], &e->id, e->size);
 		if (vv_store_find(src.store, &e->id, &info, &why) || info.size != e->size)
 			continue;
-		ret = encode_alone(f, &src.base, e, &why);
+		ret = encode_again(&f->writer, &src.base, e, NULL, f->scratch[0], &why);
 		if (!ret)
 			return 0;
 		if (ret == VV_ENOMEM || ret == VV_EIO) {
@@ -457,7 +332,7 @@ static int try_recover(struct fsck *f, const struct entry *e, struct vv_err *err
 	if (!vv_id_eq(&id, &e->id))
 		goto out;
 	vv_source_mem_init(&src, vv_buf_view(&b));
-	ret = encode_alone(f, &src.base, e, err);
+	ret = encode_again(&f->writer, &src.base, e, NULL, f->scratch[0], err);
 out:
 	vv_buf_release(&b);
 	return ret;
@@ -477,7 +352,7 @@ static int fetch(struct fsck *f, const struct entry *e, const char **from, struc
 		*from = "from the file's own bytes";
 		ret = try_recover(f, e, err);
 	}
-	return ret ? ret : take_writer(f, err);
+	return ret ? ret : writer_publish(&f->writer, err);
 }
 
 /* Its record, its bytes from elsewhere, or those of what it is made of. */
@@ -492,7 +367,7 @@ static int mend(struct fsck *f, struct fault *t, struct vv_err *err)
 	if (readable(f, &t->e.id))
 		goto good;
 	t->from = "what it needs is there again";
-	if (!verify_entry(f->store, p, t->entry, &f->scratch[0], &why))
+	if (!verify_entry(f->store, p, t->entry, f->scratch[0], &why))
 		goto good;
 	ret = fetch(f, &t->e, &t->from, err);
 	if (!ret)
@@ -502,7 +377,7 @@ static int mend(struct fsck *f, struct fault *t, struct vv_err *err)
 	/* A base that no pack has any more. */
 	part.id = t->e.base;
 	ret = fetch(f, &part, &t->from, err);
-	if (!ret && !verify_entry(f->store, p, t->entry, &f->scratch[0], &why))
+	if (!ret && !verify_entry(f->store, p, t->entry, f->scratch[0], &why))
 		goto good;
 	return ret == VV_ENOTFOUND ? 0 : ret;
 good:
@@ -520,12 +395,12 @@ static int salvage(struct fsck *f, size_t file, struct vv_err *err)
 	for (size_t i = 0; i < p->n && !ret; i++) {
 		struct vv_err why = VV_ERR_INIT;
 		struct entry e;
-		if (verify_entry(f->store, p, i, &f->scratch[0], &why))
+		if (verify_entry(f->store, p, i, f->scratch[0], &why))
 			continue;
 		pack_entry(p, i, &e);
 		ret = writer_record(&f->writer, f->store, p, &e, err);
 		if (!ret && f->writer.at >= PACK_TARGET)
-			ret = take_writer(f, err);
+			ret = writer_publish(&f->writer, err);
 	}
 	return ret;
 }
@@ -554,7 +429,7 @@ static int repair_all(struct fsck *f, struct vv_err *err)
 		if (f->files[i].damaged && f->files[i].pack)
 			ret = salvage(f, i, err);
 	if (!ret)
-		ret = take_writer(f, err);
+		ret = writer_publish(&f->writer, err);
 	if (!ret)
 		ret = store_lock(f->store, &lock, VV_LOCK_EXCLUSIVE, err);
 	for (size_t i = 0; i < f->n_files && !ret; i++)
@@ -595,7 +470,7 @@ static void report_all(struct fsck *f)
 		if (file->why.code)
 			say(f, NULL, file->moved, "%s%s", file->why.msg, file->moved ? " (moved to corrupt)" : "");
 		else if (file->moved)
-			say(f, NULL, true, "%s: holds damaged objects (moved to corrupt)", file->pack->path);
+			say(f, NULL, true, "pack %s: holds damaged objects (moved to corrupt)", file->pack->hex);
 	}
 	for (size_t i = 0; i < f->n_faults; i++) {
 		struct fault *t = &f->faults[i];
@@ -603,26 +478,21 @@ static void report_all(struct fsck *f)
 		const char *from = t->repaired ? t->from : "";
 		vv_id_hex(&t->e.id, hex);
 		if (t->dependent)
-			say(f, &t->e.id, t->repaired, "object %s in %s at offset %" PRIu64 ": needs object %s%s%s%s", hex,
-				f->files[t->file].pack->path, t->e.off, vv_id_hex(&t->needs, needs), open, from, shut);
+			say(f, &t->e.id, t->repaired, "object %s in pack %s at offset %" PRIu64 ": needs object %s%s%s%s", hex,
+				f->files[t->file].pack->hex, t->e.off, vv_id_hex(&t->needs, needs), open, from, shut);
 		else
-			say(f, &t->e.id, t->repaired, "object %s in %s at offset %" PRIu64 ": %s%s%s%s", hex,
-				f->files[t->file].pack->path, t->e.off, t->why.msg, open, from, shut);
+			say(f, &t->e.id, t->repaired, "object %s in pack %s at offset %" PRIu64 ": %s%s%s%s", hex,
+				f->files[t->file].pack->hex, t->e.off, t->why.msg, open, from, shut);
 	}
 }
 
 static int check_all(struct fsck *f, struct vv_err *err)
 {
 	unsigned threads = vv_pool_threads(f->store->pool);
-	int ret = 0;
+	int ret;
 
-	f->scratch = calloc(threads, sizeof(*f->scratch));
-	if (!f->scratch)
-		return vv_fail_nomem(err);
-	for (unsigned i = 0; i < threads && !ret; i++)
-		ret = scratch_init(&f->scratch[i], err);
-	if (!ret)
-		ret = list_files(f, err);
+	f->scratch = scratch_take_all(f->store, threads, err);
+	ret = f->scratch ? list_files(f, err) : VV_ENOMEM;
 	for (size_t i = 0; i < f->n_files && !ret; i++)
 		for (size_t k = 0; f->files[i].pack && k < f->files[i].pack->n; k++) {
 			struct entry e;
@@ -664,12 +534,10 @@ int vv_store_fsck(struct vv_store *s, bool repair, const struct vv_fsck_report *
 		report_all(&f);
 	writer_release(&f.writer);
 	vv_unlock(&only);
-	for (unsigned i = 0; f.scratch && i < vv_pool_threads(s->pool); i++)
-		scratch_release(&f.scratch[i]);
+	scratch_give_all(s, f.scratch, vv_pool_threads(s->pool));
 	for (size_t i = 0; i < f.n_files; i++)
 		free(f.files[i].path);
 	pthread_mutex_destroy(&f.lock);
-	free(f.scratch);
 	free(f.files);
 	free(f.jobs);
 	free(f.faults);

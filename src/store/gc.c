@@ -151,12 +151,13 @@ static int need_parts(struct gc *g, const struct ref *r, struct vv_err *err)
 		need(g, find_ref(g, &e.base));
 	if (e.kind != KIND_CHUNKS)
 		return 0;
-	ret = object_open_at(&o, g->store, g->packs[r->pack].pack, r->entry, err);
+	ret = object_open_at(&o, g->store, g->packs[r->pack].pack, &e, err);
 	if (ret)
 		return vv_err_in(err, "nothing was removed, run fsck first");
 	for (size_t i = 0; i < o->n_rows; i++) {
 		struct vv_id chunk;
-		memcpy(chunk.b, o->rows + i * CHUNK_ROW, VV_ID_BYTES);
+		uint32_t len;
+		object_chunk(o, i, &chunk, &len);
 		need(g, find_ref(g, &chunk));
 	}
 	object_free(o);
@@ -392,7 +393,6 @@ static int mend_time(struct gc *g, struct pack *p, struct vv_err *err)
 {
 	if (g->opt->dry_run || p->mtime.tv_sec < 0 || (uint64_t)p->mtime.tv_sec <= g->now + AHEAD_S)
 		return 0;
-	p->touched = false;
 	return store_freshen(g->store, p, err);
 }
 

@@ -193,7 +193,7 @@ static inline const char *pack_of(struct fixture *f, const struct vv_id *id)
 	struct pack *p;
 	struct entry e;
 
-	return store_locate(f->store, id, &where, &p, &e, &f->err) ? "" : p->path;
+	return store_locate(f->store, id, ANY_DEPTH, &where, &p, &e, &f->err) ? "" : p->path;
 }
 
 static inline struct entry entry_of(struct fixture *f, const struct vv_id *id)
@@ -202,7 +202,7 @@ static inline struct entry entry_of(struct fixture *f, const struct vv_id *id)
 	struct pack *p;
 	struct entry e = {0};
 
-	CHECK_OK(store_locate(f->store, id, &where, &p, &e, &f->err), &f->err);
+	CHECK_OK(store_locate(f->store, id, ANY_DEPTH, &where, &p, &e, &f->err), &f->err);
 	return e;
 }
 
