@@ -54,7 +54,7 @@ int vv_sides_parse(struct vv_ctx *ctx, char **words, int n, int dash, struct vv_
 	int limit = dash >= 0 ? dash : n, i, ret = 0;
 
 	for (i = 0; i < limit && !out->b; i++) {
-		bool file = dash < 0 && !access(words[i], F_OK);
+		bool file = dash < 0 && ctx->repo.top && !access(words[i], F_OK);
 		ret = parse_rev(ctx, words[i], out);
 		if (!ret && file)
 			ret = vv_fail(&ctx->err, VV_EUSAGE, "'%s' is a revision and a file: put -- before files", words[i]);

@@ -138,6 +138,8 @@ void vv_named_release(struct vv_named *n);
 /* --- revisions (cli/revs.c) --- */
 /* The commit that a revision names, in full; owned by the caller. VV_ENOTFOUND names the revision. */
 VV_MUST_CHECK int vv_rev_commit(struct vv_ctx *ctx, const char *rev, char **oid);
+/* The same for a tree: of a commit, or one in it ("REV:folder"). */
+VV_MUST_CHECK int vv_rev_tree(struct vv_ctx *ctx, const char *rev, char **oid);
 /* How many digits of a commit's name to show. */
 VV_MUST_CHECK int vv_rev_short(struct vv_ctx *ctx, int *len);
 

@@ -34,6 +34,7 @@ struct logger {
 /* What one commit did to the tensors that are asked for. */
 struct change {
 	size_t changed, added, removed, renamed, moved, total;
+	bool same;     /* nor any other byte of the file */
 	json_t *names; /* NULL: not asked for */
 };
 
@@ -79,6 +80,7 @@ static int compare(const struct logger *l, const struct vv_manifest *a, const st
 
 	if (ret)
 		return ret;
+	c->same = d.same_file;
 	for (size_t i = 0; i < d.n; i++)
 		if (wanted(l, d.items[i].name) || (d.items[i].old_name && wanted(l, d.items[i].old_name)))
 			count_item(c, &d.items[i]);
@@ -104,7 +106,7 @@ static void say_change(char *text, size_t cap, const struct change *c, bool mode
 	else if (c->changed)
 		n = snprintf(text, cap, "%zu of %zu tensors", c->changed, c->total);
 	else if (!touched(c))
-		n = snprintf(text, cap, c->moved ? "order of tensors" : status == 'R' ? "renamed" : "no tensor");
+		n = snprintf(text, cap, c->moved ? "order of tensors" : status == 'R' ? "renamed" : c->same ? "file mode" : "no tensor");
 	if (c->added)
 		n += snprintf(text + n, cap - (size_t)n, n ? ", +%zu" : "+%zu", c->added);
 	if (c->removed)

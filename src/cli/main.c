@@ -28,6 +28,8 @@ const struct vv_cmd vv_cmds[] = {
 	{"blame", cmd_blame, VV_CMD_REPO, "look", "the commit that last changed each tensor",
 		"[--json] [--tensor GLOB] [REV] [--] FILE"},
 	{"cat", cmd_cat, 0, "look", "one tensor's values, as .npy or raw", "[--raw] [-o FILE] [REV:]FILE TENSOR"},
+	{"archive", cmd_archive, VV_CMD_REPO, "look", "git archive with the models in it",
+		"[--prefix DIR/] [-o FILE] REV [PATH...]"},
 	{"doctor", cmd_doctor, 0, "store", "explain and mend a half-set-up repository", "[--fix] [--json]"},
 	{"leave", cmd_leave, IN_TREE | VV_CMD_STORE, "store", "go back to plain git, with the models in the worktree", "[--global]"},
 	{"version", cmd_version, 0, "help", "the version of varve and its formats", "[--json]"},
