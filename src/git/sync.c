@@ -164,11 +164,12 @@ static int materialise(struct work *w, const struct vv_place *place, const struc
 		return ret;
 	vv_git_blob_oid(text, r->sha256, oid);
 	in_index = e->stage == 0 && !strcmp(oid, e->oid);
+	/* In a conflict the index has no version that this one could be mistaken for. */
 	ret = vv_repo_store(r, true, err);
 	if (!ret)
 		ret = have_objects(r, &m, w->report->prog, err);
 	if (!ret)
-		ret = vv_write_model(r, &m, place, e->path, in_index, seen, &st, w->report->prog, err);
+		ret = vv_write_model(r, &m, place, e->path, in_index || e->stage, seen, &st, w->report->prog, err);
 	if (ret)
 		goto out;
 	w->report->written++;
