@@ -4,6 +4,7 @@
  */
 #include "format/formats.h"
 #include "format/jsonscan.h"
+#include "format/pickle_ops.h"
 
 #include "base/check.h"
 #include "base/le.h"
@@ -236,6 +237,37 @@ static void release(struct header *h)
 	vv_map_release(&h->meta_keys);
 }
 
+/* A word of the kind that Python imports: what random bytes behind an opcode are not. */
+static bool is_import(struct vv_span s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (!strchr("._", s.ptr[i]) && !((s.ptr[i] | 32) >= 'a' && (s.ptr[i] | 32) <= 'z') &&
+			!(s.ptr[i] >= '0' && s.ptr[i] <= '9'))
+			return false;
+	return s.len && !memchr(s.ptr, 0, s.len);
+}
+
+/* The length may be a pickle's first opcodes, the JSON its first string: would Python come to an import? */
+static int look_for_pickle(struct vv_layout_build *b, const struct vv_source *src, uint64_t data, struct vv_err *err)
+{
+	enum { BEHIND = 64 << 10 };
+	size_t n = (size_t)vv_min64(src->size, data + BEHIND);
+	uint8_t *bytes = malloc(n);
+	struct vv_cursor c = vv_cursor(vv_span(bytes, n));
+	struct vv_op_at op;
+	int ret = bytes ? vv_source_read(src, 0, bytes, n, err) : vv_fail_nomem(err);
+
+	while (!ret && !vv_op_next(&c, &op) && op.code != OP_STOP) {
+		bool named = (op.code == OP_GLOBAL || op.code == OP_INST) && is_import(op.text) && is_import(op.text2);
+		if (named || op.code == OP_STACK_GLOBAL) {
+			vv_layout_finding(b, "polyglot", op.off, "read from its start, the file is a pickle too");
+			break;
+		}
+	}
+	free(bytes);
+	return ret;
+}
+
 static int locate(struct vv_layout_build *b, const struct vv_source *src, struct vv_err *err)
 {
 	struct header h;
@@ -248,7 +280,7 @@ static int locate(struct vv_layout_build *b, const struct vv_source *src, struct
 		ret = vv_fail(err, VV_EFORMAT, "%" PRIu64 " bytes of tensors in a body of %" PRIu64, h.total,
 			src->size - h.data);
 	release(&h);
-	return ret;
+	return ret ? ret : look_for_pickle(b, src, h.data, err);
 }
 
 /* --- writing --- */

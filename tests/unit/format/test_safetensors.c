@@ -228,6 +228,52 @@ static void test_polyglot(void)
 	vv_buf_release(&b);
 }
 
+/*
+ * M56 again. 0x58 + 256 * 25 as a length is, to a pickle, X: a string of 25 bytes. Strings of 126 bytes
+ * then lead through the metadata, and over the header's end into the tensors.
+ */
+static void make_pickle(struct vv_buf *out, const char *tail)
+{
+	static const char end[] = "\"},\"a\":{\"dtype\":\"U8\",\"shape\":[99],\"data_offsets\":[0,99]}}";
+	enum { LEN = 0x58 + 256 * 25 };
+	struct vv_buf h = VV_BUF_INIT(VV_MAX_TEXT);
+
+	vv_buf_str(&h, "{\"__metadata__\":{\"k\":\"");
+	for (int i = 0; i < 40; i++)
+		vv_buf_char(&h, 'N');
+	while (h.len < LEN - strlen(end)) {
+		vv_buf_str(&h, "U~");
+		for (int i = 0; i < 126 && h.len < LEN - strlen(end); i++)
+			vv_buf_char(&h, 'm');
+		if (h.len < LEN - strlen(end))
+			vv_buf_char(&h, '0');
+	}
+	vv_buf_str(&h, end);
+	make(out, (const char *)h.ptr, 99);
+	memcpy(out->ptr + out->len - 99 + 23, tail, strlen(tail));
+	vv_buf_release(&h);
+}
+
+static void test_pickle(void)
+{
+	static const struct {
+		const char *tail;
+		bool pickle;
+	} tails[] = {{"0cos\nsystem\n(U\2idtR.", true}, {"0ios\nsystem\n.", true}, {"0U\1aU\1a\x93.", true},
+		{"0cos(\n,,\n.", false}, {".cos\nsystem\n", false}, {"0N.", false}, {"0\xff", false}, {"c\n\n.", false}};
+	struct vv_buf b = VV_BUF_INIT(VV_MAX_TEXT);
+	struct located l;
+
+	for (size_t i = 0; i < VV_COUNT(tails); i++) {
+		make_pickle(&b, tails[i].tail);
+		CHECK_OK(located_bytes(&l, vv_buf_view(&b)), &l.err);
+		CHECK_STR(l.layout.format->name, "safetensors");
+		CHECK_INT(has_finding(&l.layout, "polyglot"), tails[i].pickle);
+		located_release(&l);
+	}
+	vv_buf_release(&b);
+}
+
 /* A header of 100,000 tensors, and one that is a single deep nest: time is linear. */
 static void test_large(void)
 {
@@ -322,6 +368,7 @@ int main(void)
 	test_length();
 	test_names();
 	test_polyglot();
+	test_pickle();
 	test_large();
 	test_assemble();
 	return done();
