@@ -57,11 +57,11 @@ static int add_blob(struct vv_blobs *blobs, const char *oid, struct vv_ids *out,
 	if (ret || vv_manifest_detect(vv_buf_view(&b)) == VV_TEXT_OTHER)
 		goto out;
 	if (vv_manifest_parse(&m, vv_buf_view(&b), &why)) {
-		/* Also a newer one: what it names cannot be told, so nothing may be removed. */
 		if (why.code == VV_ENOMEM) {
 			ret = vv_fail_nomem(err);
 			goto out;
 		}
+		/* Also a newer one: what it names cannot be told, so nothing may be removed. */
 		if (why.code == VV_ENOTSUP && report)
 			report->complete = false;
 		if (report && report->broken)
