@@ -101,9 +101,25 @@ enum { VV_TORCH_ID = 40 }; /* bytes of that id: two decimal numbers of 20 digits
 /* The alignment of payloads that the archive asks for. */
 VV_MUST_CHECK int vv_torch_align(
 	const struct vv_torch *t, const struct vv_source *src, unsigned *align, struct vv_err *err);
-/* Another tensor set: new pickle, new archive. */
+/* Is the part what the tensor is, but for its bytes? */
+bool vv_torch_same_kind(const struct vv_torch_tensor *t, const struct vv_part *p);
+
+/* A storage of a new archive: an old one's, or a part's own. */
+struct vv_torch_payload {
+	size_t old; /* SIZE_MAX: a part's */
+	const struct vv_part *part;
+};
+/*
+ * Appends to `pickle` the one for another tensor set, and lists the storages that it names, whose keys
+ * are their numbers. `payloads` has room for all old ones and all parts. Changes t->pickle.
+ */
 VV_MUST_CHECK int vv_torch_edit(struct vv_torch *t, const struct vv_assembly *a, const struct vv_torch_match *match,
-	struct vv_arena *arena, struct vv_sink *out, struct vv_err *err);
+	struct vv_arena *arena, struct vv_buf *pickle, struct vv_torch_payload *payloads, size_t *n_payloads,
+	struct vv_err *err);
+/* Writes the archive with that pickle and these storages. */
+VV_MUST_CHECK int vv_torch_archive(const struct vv_torch *t, const struct vv_assembly *a,
+	const struct vv_torch_match *match, struct vv_span pickle, const struct vv_torch_payload *payloads,
+	size_t n_payloads, struct vv_arena *arena, struct vv_sink *out, struct vv_err *err);
 int vv_torch_assemble(const struct vv_assembly *a, struct vv_sink *out, struct vv_err *err);
 
 /* Members of a new archive, as PyTorch lays them out. */

@@ -7,6 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Empty members do not count: they have no descriptor, which is where PyTorch sees the CRC-32. */
+static uint64_t add_crc(uint64_t sum, uint32_t crc, uint64_t len)
+{
+	return len ? vv_torch_combine(sum, crc) : sum;
+}
+
 uint64_t vv_torch_combine(uint64_t seed, uint64_t value)
 {
 	return seed ^ (value + 0x9e3779b9 + (seed << 6) + (seed >> 2));
@@ -25,11 +31,12 @@ int vv_torch_align(const struct vv_torch *t, const struct vv_source *src, unsign
 		if (!member || strcmp(member, ".storage_alignment") != 0)
 			continue;
 		ret = vv_zip_load(src, &t->zip.members[i], &word, &crc_ok, err);
-		n = ret || !word.len ? 0 : strtoul((const char *)word.ptr, NULL, 10);
+		vv_buf_add(&word, "", 0); /* ends the text */
+		n = ret || !word.ptr ? 0 : strtoul((const char *)word.ptr, NULL, 10);
 		if (n && n <= 65536 && !(n & (n - 1)))
 			*align = (unsigned)n;
 		else if (!ret)
-			ret = vv_fail(err, VV_ENOTSUP, "an alignment of %.16s", word.len ? (const char *)word.ptr : "nothing");
+			ret = vv_fail(err, VV_ENOTSUP, "an alignment of %.16s", word.ptr ? (const char *)word.ptr : "nothing");
 	}
 	vv_buf_release(&word);
 	return ret;
@@ -37,7 +44,7 @@ int vv_torch_align(const struct vv_torch *t, const struct vv_source *src, unsign
 
 /* --- matching --- */
 
-static bool same_kind(const struct vv_torch_tensor *t, const struct vv_part *p)
+bool vv_torch_same_kind(const struct vv_torch_tensor *t, const struct vv_part *p)
 {
 	return p->dtype == t->dtype && p->ndim == t->view.ndim &&
 		!memcmp(p->shape, t->view.shape, p->ndim * sizeof(*p->shape));
@@ -66,7 +73,7 @@ static int match_parts(struct vv_torch_match *m, const struct vv_torch_tree *tre
 			m->of_tensor[i] = &a->parts[*at];
 			m->taken[*at] = true;
 		}
-		m->same &= at && same_kind(&tree->tensors[i], m->of_tensor[i]);
+		m->same &= at && vv_torch_same_kind(&tree->tensors[i], m->of_tensor[i]);
 	}
 	vv_map_release(&by_name);
 	return ret;
@@ -95,7 +102,7 @@ static int id_read(const struct vv_source *self, uint64_t off, void *dst, size_t
 		int ret = s->bytes[i] ? vv_torch_bytes_crc(s->bytes[i], &crc, err) : 0;
 		if (ret)
 			return ret;
-		sum = vv_torch_combine(sum, crc);
+		sum = add_crc(sum, crc, s->t->zip.members[i].len);
 	}
 	memcpy(text, s->old, VV_TORCH_ID / 2);
 	snprintf(text + VV_TORCH_ID / 2, VV_TORCH_ID / 2 + 1, "%020" PRIu64, sum);
@@ -116,7 +123,7 @@ static int find_id(struct id_source *s, const struct vv_torch *t, const struct v
 		int ret;
 
 		if (!member || strcmp(member, ".data/serialization_id") != 0 || m->len != VV_TORCH_ID || m->method) {
-			sum = vv_torch_combine(sum, m->crc);
+			sum = add_crc(sum, m->crc, m->len);
 			continue;
 		}
 		ret = vv_source_read(src, m->off, s->old, VV_TORCH_ID, err);
@@ -177,6 +184,21 @@ out:
 	return ret;
 }
 
+static int another_set(struct vv_torch *t, const struct vv_assembly *a, const struct vv_torch_match *match,
+	struct vv_arena *arena, struct vv_sink *out, struct vv_err *err)
+{
+	struct vv_torch_payload *payloads = calloc(t->tree.n_storages + a->n_parts + 1, sizeof(*payloads));
+	struct vv_buf pickle = VV_BUF_INIT(VV_MAX_PICKLE);
+	size_t n = 0;
+	int ret = payloads ? vv_torch_edit(t, a, match, arena, &pickle, payloads, &n, err) : vv_fail_nomem(err);
+
+	if (!ret)
+		ret = vv_torch_archive(t, a, match, vv_buf_view(&pickle), payloads, n, arena, out, err);
+	free(payloads);
+	vv_buf_release(&pickle);
+	return ret;
+}
+
 int vv_torch_assemble(const struct vv_assembly *a, struct vv_sink *out, struct vv_err *err)
 {
 	struct vv_torch_match match = {0};
@@ -187,7 +209,7 @@ int vv_torch_assemble(const struct vv_assembly *a, struct vv_sink *out, struct v
 	if (!ret)
 		ret = match_parts(&match, &t.tree, a, err);
 	if (!ret)
-		ret = match.same ? rewrite(&t, a, &match, out, err) : vv_torch_edit(&t, a, &match, &arena, out, err);
+		ret = match.same ? rewrite(&t, a, &match, out, err) : another_set(&t, a, &match, &arena, out, err);
 	free(match.of_tensor);
 	free(match.taken);
 	vv_torch_release(&t);

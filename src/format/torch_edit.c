@@ -1,7 +1,7 @@
 /*
- * Another tensor set in the same archive: tensors leave their containers, come into others, or change
- * their shape or type; the rest of the pickle stays what it was. Only a pickle that our writer would
- * write itself, byte for byte, is touched.
+ * The pickle for another tensor set: tensors leave their containers, come into others, or change their
+ * shape or type; the rest stays what it was. Only a pickle that our writer would write itself, byte for
+ * byte, is touched.
  */
 #include "format/torch.h"
 
@@ -13,11 +13,10 @@
 
 enum { FRESH_KEY = 24, DEEP = 4 * VV_MAX_PICKLE_DEPTH };
 
-/* A storage of the new archive: an old one's, or a part's own. */
-struct payload {
-	size_t old; /* SIZE_MAX: a part's */
-	const struct vv_part *part;
-	uint32_t key; /* node of its new key */
+/* How a dictionary's keys and values look: what a new one should look like. */
+struct habit {
+	uint32_t dict;
+	bool int_keys, nested, containers;
 };
 
 struct edit {
@@ -26,14 +25,17 @@ struct edit {
 	const struct vv_assembly *a;
 	const struct vv_torch_match *match;
 	struct vv_arena *arena;
+	struct habit habit;
+	struct vv_map key_nodes; /* strings that are keys */
+	bool keys_known;
 	uint32_t *value_of, *parent_of; /* by part: its node, and the container it came to be in */
 	uint8_t *seen;                  /* by node */
 	uint32_t n_seen;
-	struct payload *payloads;
+	struct vv_torch_payload *payloads;
+	uint32_t *new_keys; /* by payload: the node */
 	size_t n_payloads;
 	struct vv_map keys;  /* old keys of payloads */
 	struct vv_map named; /* nodes of names that PyTorch writes */
-	const size_t *by_storage; /* vv_torch_tree_group() */
 	unsigned depth;
 	struct vv_err *err;
 };
@@ -189,12 +191,6 @@ static uint32_t rebuilt(struct edit *e, const struct vv_part *part, uint32_t val
 
 /* --- tensors that go or change --- */
 
-static bool keeps_place(const struct vv_torch_tensor *t, const struct vv_part *p)
-{
-	return p->dtype == t->dtype && p->ndim == t->view.ndim &&
-		!memcmp(p->shape, t->view.shape, p->ndim * sizeof(*p->shape));
-}
-
 /* A changed tensor gets a storage of its own; a dropped one leaves a hole. */
 static int change(struct edit *e)
 {
@@ -203,7 +199,7 @@ static int change(struct edit *e)
 		const struct vv_part *part = e->match->of_tensor[i];
 		uint32_t value = t->value;
 
-		if (part && !keeps_place(t, part)) {
+		if (part && !vv_torch_same_kind(t, part)) {
 			value = rebuilt(e, part, t->value);
 			if (!value)
 				return cannot(e, part->name, "cannot be written with another shape or type");
@@ -274,39 +270,43 @@ static bool is_container(const struct edit *e, uint32_t node)
 	return kind == VV_PK_DICT || kind == VV_PK_LIST || kind == VV_PK_TUPLE;
 }
 
-/* How a dictionary's keys and values look: what a new one should look like. */
-struct habit {
-	bool int_keys, nested;
-};
-
-static struct habit habit_of(const struct edit *e, uint32_t dict)
+/* Remembered while tensors come into the same dictionary: they change nothing about it. */
+static const struct habit *habit_of(struct edit *e, uint32_t dict)
 {
 	uint32_t n = e->p->nodes[dict].items.n;
-	struct habit h = {n > 0, n > 0};
 
+	if (e->habit.dict == dict)
+		return &e->habit;
+	e->habit = (struct habit){dict, n > 0, n > 0, false};
 	for (uint32_t i = 0; i + 1 < n; i += 2) {
-		h.int_keys &= e->p->nodes[item(e, dict, i)].kind == VV_PK_INT;
-		h.nested &= e->p->nodes[item(e, dict, i + 1)].kind == VV_PK_DICT;
+		e->habit.int_keys &= e->p->nodes[item(e, dict, i)].kind == VV_PK_INT;
+		e->habit.nested &= e->p->nodes[item(e, dict, i + 1)].kind == VV_PK_DICT;
+		e->habit.containers |= is_container(e, item(e, dict, i + 1));
 	}
-	return h;
+	return &e->habit;
+}
+
+static struct vv_span key_text(const struct edit *e, uint32_t key, char *digits, size_t size)
+{
+	if (e->p->nodes[key].kind != VV_PK_INT)
+		return vv_pickle_text(e->p, key);
+	snprintf(digits, size, "%" PRId64, e->p->nodes[key].num);
+	return vv_span_str(digits);
 }
 
 /* The container in the dictionary whose key and a dot begin `rest`; the longest such key. */
-static uint32_t below(const struct edit *e, uint32_t dict, struct vv_span rest, size_t *used)
+static uint32_t below(struct edit *e, uint32_t dict, struct vv_span rest, size_t *used)
 {
 	uint32_t n = e->p->nodes[dict].items.n, best = 0;
 	char digits[24];
 
 	*used = 0;
-	for (uint32_t i = 0; i + 1 < n; i += 2) {
-		const struct vv_pickle_node *key = &e->p->nodes[item(e, dict, i)];
-		struct vv_span s = vv_pickle_text(e->p, item(e, dict, i));
-		if (key->kind == VV_PK_INT) {
-			snprintf(digits, sizeof(digits), "%" PRId64, key->num);
-			s = vv_span_str(digits);
-		}
-		if (s.len && s.len >= *used && s.len < rest.len && rest.ptr[s.len] == '.' && !memcmp(s.ptr, rest.ptr, s.len) &&
-			is_container(e, item(e, dict, i + 1))) {
+	for (uint32_t i = 0; i + 1 < n && habit_of(e, dict)->containers; i += 2) {
+		struct vv_span s;
+		if (!is_container(e, item(e, dict, i + 1)))
+			continue;
+		s = key_text(e, item(e, dict, i), digits, sizeof(digits));
+		if (s.len && s.len >= *used && s.len < rest.len && rest.ptr[s.len] == '.' && !memcmp(s.ptr, rest.ptr, s.len)) {
 			best = item(e, dict, i + 1);
 			*used = s.len;
 		}
@@ -314,21 +314,48 @@ static uint32_t below(const struct edit *e, uint32_t dict, struct vv_span rest, 
 	return best;
 }
 
+/* A string that is a key already is one object in Python too, and written once. */
+static uint32_t key_node(struct edit *e, struct vv_span key)
+{
+	uint64_t *at;
+	char *copy;
+
+	if (!e->keys_known) {
+		e->keys_known = true;
+		for (uint32_t d = 1; d < e->n_seen; d++)
+			for (uint32_t i = 0; e->p->nodes[d].kind == VV_PK_DICT && i < e->p->nodes[d].items.n; i += 2) {
+				uint32_t k = item(e, d, i);
+				if (e->p->nodes[k].kind == VV_PK_STR && !vv_map_put(&e->key_nodes, vv_pickle_text(e->p, k), k, NULL))
+					return 0;
+			}
+	}
+	copy = vv_arena_copy(e->arena, key);
+	at = copy ? vv_map_put(&e->key_nodes, vv_span(copy, key.len), 0, NULL) : NULL;
+	if (at && !*at)
+		*at = vv_pickle_new_str(e->p, key);
+	return at ? (uint32_t)*at : 0;
+}
+
 /* Puts key and value behind the value `after`, or at the end. */
-static int put_pair(struct edit *e, uint32_t dict, struct vv_span key, bool int_key, uint32_t value, uint32_t after)
+static int put_pair(struct edit *e, uint32_t dict, struct vv_span key, uint32_t value, uint32_t after)
 {
 	uint64_t num;
 	uint32_t pair[2] = {0, value}, n = e->p->nodes[dict].items.n, at = n, *items;
+	bool int_key = habit_of(e, dict)->int_keys && is_number(key, &num);
 
-	pair[0] = int_key && is_number(key, &num) ? vv_pickle_new_int(e->p, (int64_t)num) : vv_pickle_new_str(e->p, key);
+	pair[0] = int_key ? vv_pickle_new_int(e->p, (int64_t)num) : key_node(e, key);
 	if (!pair[0] || !value || vv_pickle_append(e->p, dict, pair, 2))
 		return vv_fail(e->err, VV_ELIMIT, "too many objects in a pickle");
 	items = e->p->items + e->p->nodes[dict].items.first;
-	for (uint32_t i = 0; after && i < n; i += 2)
-		if (items[i + 1] == after)
-			at = i + 2;
+	for (uint32_t i = n; after && i > 0; i -= 2)
+		if (items[i - 1] == after) {
+			at = i;
+			break;
+		}
 	memmove(items + at + 2, items + at, (n - at) * sizeof(*items));
 	memcpy(items + at, pair, sizeof(pair));
+	if (is_container(e, value) || !n)
+		e->habit.dict = 0;
 	return 0;
 }
 
@@ -379,16 +406,15 @@ static int insert(struct edit *e, size_t k)
 			node = next;
 			continue;
 		}
-		struct habit h = habit_of(e, node);
-		if (dot && h.nested) {
+		if (dot && habit_of(e, node)->nested) {
 			next = vv_pickle_new(e->p, VV_PK_DICT, 0, 0);
 			used = (size_t)(dot - rest.ptr);
-			ret = put_pair(e, node, vv_span(rest.ptr, used), h.int_keys, next, 0);
+			ret = put_pair(e, node, vv_span(rest.ptr, used), next, 0);
 			rest = vv_span(dot + 1, rest.len - used - 1);
 			node = next;
 			continue;
 		}
-		ret = put_pair(e, node, rest, h.int_keys, value, k && e->parent_of[k - 1] == node ? e->value_of[k - 1] : 0);
+		ret = put_pair(e, node, rest, value, k && e->parent_of[k - 1] == node ? e->value_of[k - 1] : 0);
 		done = true;
 	}
 	e->value_of[k] = value;
@@ -401,8 +427,9 @@ static int insert(struct edit *e, size_t k)
 static int number_storage(struct edit *e, uint32_t id)
 {
 	struct vv_span old = vv_pickle_text(e->p, item(e, id, 2));
-	struct payload pl = {.old = SIZE_MAX};
+	struct vv_torch_payload pl = {.old = SIZE_MAX};
 	uint64_t *at, part;
+	uint32_t node;
 	char key[FRESH_KEY];
 	bool added;
 
@@ -411,7 +438,7 @@ static int number_storage(struct edit *e, uint32_t id)
 	if (!at)
 		return vv_fail_nomem(e->err);
 	if (!added) {
-		set_item(e, id, 2, e->payloads[*at].key);
+		set_item(e, id, 2, e->new_keys[*at]);
 		return 0;
 	}
 	if (old.len && !old.ptr[0] && is_number(vv_span(old.ptr + 1, old.len - 1), &part) && part < e->a->n_parts) {
@@ -423,10 +450,11 @@ static int number_storage(struct edit *e, uint32_t id)
 		pl.old = (size_t)*at;
 	}
 	snprintf(key, sizeof(key), "%zu", e->n_payloads);
-	pl.key = vv_span_is(old, key) ? item(e, id, 2) : vv_pickle_new_str(e->p, vv_span_str(key));
-	if (!pl.key)
+	node = vv_span_is(old, key) ? item(e, id, 2) : vv_pickle_new_str(e->p, vv_span_str(key));
+	if (!node)
 		return vv_fail(e->err, VV_ELIMIT, "too many objects in a pickle");
-	set_item(e, id, 2, pl.key);
+	set_item(e, id, 2, node);
+	e->new_keys[e->n_payloads] = node;
 	e->payloads[e->n_payloads++] = pl;
 	return 0;
 }
@@ -482,7 +510,7 @@ static int check(struct edit *e, struct vv_span text)
 		if (!at && (s->opaque || !is_number(s->key, &k) || k >= e->n_payloads ||
 				   (e->payloads[k].old != SIZE_MAX && e->t->tree.storages[e->payloads[k].old].opaque)))
 			continue;
-		if (!at || !keeps_place(t, &e->a->parts[*at]))
+		if (!at || !vv_torch_same_kind(t, &e->a->parts[*at]))
 			ret = cannot(e, t->view.name, "would not be what is wanted");
 		found++;
 	}
@@ -491,6 +519,34 @@ static int check(struct edit *e, struct vv_span text)
 	vv_map_release(&wanted);
 	vv_torch_tree_release(&tree);
 	vv_pickle_release(&p);
+	return ret;
+}
+
+/* A key that came twice would hide what was there before: a quantised tensor, a number. */
+static int check_keys(struct edit *e)
+{
+	struct vv_map keys = {0};
+	uint32_t last = 0;
+	char digits[24];
+	int ret = 0;
+
+	for (size_t k = 0; k < e->a->n_parts && !ret; k++) {
+		uint32_t dict = e->parent_of[k], n;
+		if (e->match->taken[k] || !dict || e->p->nodes[dict].kind != VV_PK_DICT || dict == last)
+			continue;
+		last = dict;
+		n = e->p->nodes[dict].items.n;
+		for (uint32_t i = 0; i < n && !ret; i += 2) {
+			struct vv_span s = key_text(e, item(e, dict, i), digits, sizeof(digits));
+			char *copy = vv_arena_copy(e->arena, s);
+			bool added;
+			if (!copy || !vv_map_put(&keys, vv_span(copy, s.len), 1, &added))
+				ret = vv_fail_nomem(e->err);
+			else if (!added)
+				ret = cannot(e, e->a->parts[k].name, "has the name of something else in the file");
+		}
+		vv_map_release(&keys);
+	}
 	return ret;
 }
 
@@ -511,193 +567,37 @@ static int new_pickle(struct edit *e, struct vv_buf *out)
 		if (!e->match->taken[i])
 			ret = insert(e, i);
 	if (!ret)
+		ret = check_keys(e);
+	if (!ret)
 		ret = number(e, e->p->root);
 	if (!ret)
 		ret = vv_pickle_emit(e->p, e->p->root, out, e->err);
 	return ret ? ret : check(e, vv_buf_view(out));
 }
 
-/* --- the new archive --- */
-
-static const char *member_name(struct edit *e, const char *folder, const char *name)
-{
-	struct vv_buf b = VV_BUF_INIT(VV_MAX_NAME);
-	char *copy;
-
-	vv_buf_add(&b, e->t->zip.members[0].name, e->t->top + 1);
-	vv_buf_str(&b, folder);
-	vv_buf_str(&b, name);
-	copy = b.failed ? NULL : vv_arena_copy(e->arena, vv_buf_view(&b));
-	vv_buf_release(&b);
-	return copy;
-}
-
-static int put_payload(struct edit *e, struct vv_torch_writer *w, size_t number)
-{
-	const struct payload *pl = &e->payloads[number];
-	struct vv_torch_bytes *bytes = NULL;
-	const struct vv_zip_member *m;
-	char key[FRESH_KEY];
-	const char *name;
-	int ret = 0;
-
-	snprintf(key, sizeof(key), "%zu", number);
-	name = member_name(e, "data/", key);
-	if (!name)
-		return vv_fail(e->err, VV_ELIMIT, "too long a name of a member");
-	if (pl->part)
-		return vv_torch_put(w, name, pl->part->bytes, e->err);
-	m = &e->t->zip.members[e->t->tree.storages[pl->old].member];
-	bytes = vv_torch_bytes_new(e->a->source, m->off, m->len);
-	if (!bytes)
-		return vv_fail_nomem(e->err);
-	for (size_t i = e->by_storage[pl->old]; i < e->by_storage[pl->old + 1] && !ret; i++) {
-		size_t k = e->by_storage[e->t->tree.n_storages + 1 + i];
-		const struct vv_torch_tensor *t = &e->t->tree.tensors[k];
-		const struct vv_part *part = e->match->of_tensor[k];
-		if (part && keeps_place(t, part))
-			ret = vv_torch_bytes_add(bytes, t, part, e->err);
-	}
-	if (!ret)
-		ret = vv_torch_put(w, name, vv_torch_bytes_source(bytes), e->err);
-	vv_torch_bytes_free(bytes);
-	return ret;
-}
-
-static int by_text(const void *a, const void *b)
-{
-	char x[FRESH_KEY], y[FRESH_KEY];
-
-	snprintf(x, sizeof(x), "%zu", *(const size_t *)a);
-	snprintf(y, sizeof(y), "%zu", *(const size_t *)b);
-	return strcmp(x, y);
-}
-
-/* Before 2.x storages were written in the order of their keys as text, since then as numbers. */
-static int put_payloads(struct edit *e, struct vv_torch_writer *w, bool numeric)
-{
-	size_t *order = calloc(e->n_payloads + 1, sizeof(*order));
-	int ret = order ? 0 : vv_fail_nomem(e->err);
-
-	for (size_t i = 0; order && i < e->n_payloads; i++)
-		order[i] = i;
-	if (order && !numeric)
-		qsort(order, e->n_payloads, sizeof(*order), by_text);
-	for (size_t i = 0; i < e->n_payloads && !ret; i++)
-		ret = put_payload(e, w, order[i]);
-	free(order);
-	return ret;
-}
-
-static int put_id(struct edit *e, struct vv_torch_writer *w, const char *name)
-{
-	char text[VV_TORCH_ID + 1];
-	struct vv_source_mem mem;
-
-	snprintf(text, sizeof(text), "%020" PRIu64 "%020" PRIu64, w->ids[0], w->ids[1]);
-	vv_source_mem_init(&mem, vv_span(text, VV_TORCH_ID));
-	return vv_torch_put(w, name, &mem.base, e->err);
-}
-
-static int put_other(struct edit *e, struct vv_torch_writer *w, size_t i)
-{
-	const struct vv_zip_member *m = &e->t->zip.members[i];
-	struct vv_buf bytes = VV_BUF_INIT(VV_MAX_TEXT);
-	struct vv_source_mem mem;
-	bool crc_ok;
-	int ret = vv_zip_load(e->a->source, m, &bytes, &crc_ok, e->err);
-
-	vv_source_mem_init(&mem, vv_buf_view(&bytes));
-	if (!ret)
-		ret = vv_torch_put(w, m->name, &mem.base, e->err);
-	vv_buf_release(&bytes);
-	return ret;
-}
-
-static bool is_data(const struct edit *e, size_t i)
-{
-	const char *member = vv_torch_member(e->t, i);
-
-	return member && !strncmp(member, "data/", 5);
-}
-
-/* All of the archive's members must be ones that we know how to lay out anew. */
-static int check_members(const struct edit *e, bool *numeric)
-{
-	size_t used = 0, data = 0;
-
-	*numeric = false;
-	for (size_t i = 0; i < e->t->zip.n; i++) {
-		const char *member = vv_torch_member(e->t, i);
-		if (e->t->zip.members[i].method || !member)
-			return vv_fail(e->err, VV_ENOTSUP, "an archive that PyTorch did not write");
-		*numeric |= !strcmp(member, ".format_version");
-		data += is_data(e, i);
-	}
-	for (size_t i = 0; i < e->t->tree.n_storages; i++)
-		used += e->t->tree.storages[i].member != SIZE_MAX;
-	return used == data ? 0 : vv_fail(e->err, VV_ENOTSUP, "an archive with storages that nothing names");
-}
-
-static int write_archive(struct edit *e, struct vv_span pickle, struct vv_sink *out)
-{
-	struct vv_torch_writer w = {.out = out, .directory = VV_BUF_INIT(0)};
-	struct vv_source_mem mem;
-	bool numeric, data_done = false;
-	int ret = check_members(e, &numeric);
-
-	if (!ret)
-		ret = vv_torch_align(e->t, e->a->source, &w.align, e->err);
-	vv_source_mem_init(&mem, pickle);
-	for (size_t i = 0; i < e->t->zip.n && !ret; i++) {
-		const char *member = vv_torch_member(e->t, i);
-		/* Storages stand before "version", also when there were none before. */
-		if (!data_done && (is_data(e, i) || !strcmp(member, "version"))) {
-			ret = put_payloads(e, &w, numeric);
-			data_done = true;
-		}
-		if (ret || is_data(e, i))
-			continue;
-		if (i == e->t->data_pkl)
-			ret = vv_torch_put(&w, e->t->zip.members[i].name, &mem.base, e->err);
-		else if (!strcmp(member, ".data/serialization_id"))
-			ret = put_id(e, &w, e->t->zip.members[i].name);
-		else
-			ret = put_other(e, &w, i);
-	}
-	if (!ret && !data_done)
-		ret = put_payloads(e, &w, numeric);
-	if (!ret)
-		ret = vv_torch_put_end(&w, e->err);
-	vv_buf_release(&w.directory);
-	return ret;
-}
-
 int vv_torch_edit(struct vv_torch *t, const struct vv_assembly *a, const struct vv_torch_match *match,
-	struct vv_arena *arena, struct vv_sink *out, struct vv_err *err)
+	struct vv_arena *arena, struct vv_buf *pickle, struct vv_torch_payload *payloads, size_t *n_payloads,
+	struct vv_err *err)
 {
-	struct edit e = {.t = t, .p = &t->pickle, .a = a, .match = match, .arena = arena, .n_seen = t->pickle.n_nodes, .err = err};
-	struct vv_buf pickle = VV_BUF_INIT(VV_MAX_PICKLE);
+	struct edit e = {.t = t, .p = &t->pickle, .a = a, .match = match, .arena = arena, .n_seen = t->pickle.n_nodes,
+		.payloads = payloads, .err = err};
 	int ret = 0;
 
 	e.value_of = calloc(a->n_parts + 1, sizeof(*e.value_of));
 	e.parent_of = calloc(a->n_parts + 1, sizeof(*e.parent_of));
 	e.seen = calloc(t->pickle.n_nodes, 1);
-	e.payloads = calloc(t->tree.n_storages + a->n_parts + 1, sizeof(*e.payloads));
-	e.by_storage = vv_torch_tree_group(&t->tree);
-	if (!e.value_of || !e.parent_of || !e.seen || !e.payloads || !e.by_storage)
+	e.new_keys = calloc(t->tree.n_storages + a->n_parts + 1, sizeof(*e.new_keys));
+	if (!e.value_of || !e.parent_of || !e.seen || !e.new_keys)
 		ret = vv_fail_nomem(err);
 	if (!ret)
-		ret = new_pickle(&e, &pickle);
-	if (!ret)
-		ret = write_archive(&e, vv_buf_view(&pickle), out);
+		ret = new_pickle(&e, pickle);
+	*n_payloads = e.n_payloads;
 	free(e.value_of);
 	free(e.parent_of);
 	free(e.seen);
-	free(e.payloads);
-	free((void *)(uintptr_t)e.by_storage);
+	free(e.new_keys);
 	vv_map_release(&e.keys);
 	vv_map_release(&e.named);
-	vv_buf_release(&pickle);
+	vv_map_release(&e.key_nodes);
 	return ret;
 }

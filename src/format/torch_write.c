@@ -9,7 +9,13 @@
 #include <stdlib.h>
 #include <zlib.h>
 
-enum { FLAGS = 0x808, PAD_HEAD = 4, DIRECTORY_MAX = 256 << 20 };
+enum { PAD_HEAD = 4, DIRECTORY_MAX = 256 << 20 };
+
+/* UTF-8 names; and a descriptor behind the bytes, if there are any. */
+static unsigned flags(uint64_t len)
+{
+	return len ? 0x808 : 0x800;
+}
 
 static int put(struct vv_torch_writer *w, const struct vv_buf *b, struct vv_err *err)
 {
@@ -45,7 +51,7 @@ static int local(struct vv_torch_writer *w, const char *name, uint64_t len, stru
 
 	vv_buf_le(&b, ZIP_SIG_LOCAL, 4);
 	vv_buf_le(&b, 0, 2);
-	vv_buf_le(&b, FLAGS, 2);
+	vv_buf_le(&b, flags(len), 2);
 	vv_buf_le(&b, 0, 8);
 	vv_buf_le(&b, 0, 8);
 	vv_buf_le(&b, 0, 2);
@@ -86,7 +92,7 @@ static void entry(struct vv_buf *d, const char *name, uint32_t crc, uint64_t len
 
 	vv_buf_le(d, ZIP_SIG_CENTRAL, 4);
 	vv_buf_le(d, 0, 4);
-	vv_buf_le(d, FLAGS, 2);
+	vv_buf_le(d, flags(len), 2);
 	vv_buf_le(d, 0, 2);
 	vv_buf_le(d, 0, 4);
 	vv_buf_le(d, crc, 4);
@@ -126,12 +132,13 @@ int vv_torch_put(struct vv_torch_writer *w, const char *name, const struct vv_so
 	if (!ret)
 		ret = vv_source_copy(bytes, 0, len, &sink.base, err);
 	w->at += len;
-	if (!ret)
+	if (!ret && len)
 		ret = descriptor(w, sink.crc, len, len >= ZIP_IN64 || header >= ZIP_IN64, err);
 	w->directory.max = DIRECTORY_MAX;
 	entry(&w->directory, name, sink.crc, len, header);
 	w->ids[0] = vv_torch_combine(w->ids[0], crc32_z(0, (const uint8_t *)name, strlen(name)));
-	w->ids[1] = vv_torch_combine(w->ids[1], sink.crc);
+	if (len)
+		w->ids[1] = vv_torch_combine(w->ids[1], sink.crc);
 	w->n++;
 	return ret;
 }

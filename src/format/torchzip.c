@@ -165,10 +165,11 @@ static int check_order(struct vv_torch *t, const struct vv_source *src, struct v
 		if (!member || strcmp(member, "byteorder") != 0)
 			continue;
 		ret = load(t, src, i, &word, b, err);
+		vv_buf_add(&word, "", 0); /* ends the text */
 		if (ret || vv_span_is(vv_buf_view(&word), "little"))
 			continue;
 		if (b)
-			vv_layout_finding(b, "byte-order", t->zip.members[i].off, "%.32s", word.len ? (const char *)word.ptr : "");
+			vv_layout_finding(b, "byte-order", t->zip.members[i].off, "%.32s", word.ptr ? (const char *)word.ptr : "");
 		ret = vv_fail(err, VV_EFORMAT, "tensors that are not little-endian");
 	}
 	vv_buf_release(&word);
