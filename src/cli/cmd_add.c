@@ -4,6 +4,7 @@
  */
 #include "cli/cli.h"
 
+#include "cli/gitlines.h"
 #include "git/clean.h"
 #include "git/inside.h"
 #include "git/statcache.h"
@@ -63,7 +64,7 @@ static int add_model(struct adding *a, const char *path)
 	a->total.objects += added.stats.objects;
 	a->total.objects_new += added.stats.objects_new;
 	json_array_append_new(a->list,
-		json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I}", "path", path, "format", added.manifest.format, "size",
+		json_pack("{s:o,s:s,s:I,s:I,s:I,s:I,s:I}", "path", vv_json_name(path), "format", added.manifest.format, "size",
 			(json_int_t)added.stats.raw, "objects", (json_int_t)added.stats.objects, "objects_new",
 			(json_int_t)added.stats.objects_new, "bytes_new", (json_int_t)added.stats.raw_new, "stored",
 			(json_int_t)added.stats.stored));
@@ -77,7 +78,57 @@ out:
 	return ret;
 }
 
-/* Which of these NUL-separated paths does varve keep? Calls add_model for them. */
+/* Does a manifest's text stand there, whose model is elsewhere? That is git's affair. */
+static bool is_text(const char *full)
+{
+	struct vv_err ignore = VV_ERR_INIT;
+	uint8_t head[64];
+	struct vv_file f;
+	size_t n;
+	bool yes;
+
+	if (vv_file_open(&f, full, &ignore))
+		return false;
+	n = f.base.size < sizeof(head) ? (size_t)f.base.size : sizeof(head);
+	yes = !vv_source_read(&f.base, 0, head, n, &ignore) && vv_manifest_detect(vv_span(head, n)) != VV_TEXT_OTHER;
+	vv_file_close(&f);
+	return yes;
+}
+
+/* Hands the filter the text of a model that is stored already. 1: git has lost it. */
+static int hand_over(struct adding *a, const char *oid)
+{
+	struct vv_repo *r = &a->ctx->repo;
+	struct vv_blobs blobs = VV_BLOBS_INIT;
+	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
+	struct vv_err why = VV_ERR_INIT;
+	int ret = vv_blobs_open(&blobs, r, &a->ctx->err);
+
+	if (!ret)
+		ret = vv_blobs_get(&blobs, oid, &text, &why) ? 1 : vv_inside_put(r, oid, vv_buf_view(&text), &a->ctx->err);
+	vv_blobs_close(&blobs);
+	vv_buf_release(&text);
+	return ret;
+}
+
+static int add_path(struct adding *a, const char *path)
+{
+	char *full = vv_repo_path(&a->ctx->repo, path);
+	const char *known;
+	struct stat st;
+	int ret = full ? 0 : vv_fail_nomem(&a->ctx->err);
+
+	/* Deleted files, links and empty files are git's affair too. */
+	if (!ret && !lstat(full, &st) && S_ISREG(st.st_mode) && st.st_size && !is_text(full)) {
+		known = vv_statcache_find(&a->cache, path, &st);
+		ret = known ? hand_over(a, known) : 1;
+		ret = ret == 1 ? add_model(a, path) : ret;
+	}
+	free(full);
+	return ret;
+}
+
+/* Which of these NUL-separated paths does varve keep? Adds them. */
 static int add_kept(struct adding *a, struct vv_span paths)
 {
 	static const char *const args[] = {"check-attr", "-z", "--stdin", "filter", NULL};
@@ -92,132 +143,126 @@ static int add_kept(struct adding *a, struct vv_span paths)
 		ret = vv_fail(&ctx->err, VV_EGIT, "git check-attr failed");
 	/* "<path>\0filter\0<value>\0" */
 	for (const char *p = (char *)out.ptr, *end = p + out.len; !ret && p < end;) {
-		const char *path = p, *value;
+		const char *path = p;
 		p += strlen(p) + 1;
 		p += strlen(p) + 1;
-		value = p;
+		if (!strcmp(p, "varve"))
+			ret = add_path(a, path);
 		p += strlen(p) + 1;
-		if (strcmp(value, "varve"))
-			continue;
-		char *full = vv_repo_path(&ctx->repo, path);
-		struct stat st;
-		/* Deleted files and manifests without their model are git's affair. */
-		if (full && !lstat(full, &st) && S_ISREG(st.st_mode) && st.st_size) {
-			const char *known = vv_statcache_find(&a->cache, path, &st);
-			struct vv_file f;
-			uint8_t head[64];
-			struct vv_err none = VV_ERR_INIT;
-			bool manifest = false;
-			if (!known && !vv_file_open(&f, full, &none)) {
-				size_t n = f.base.size < sizeof(head) ? (size_t)f.base.size : sizeof(head);
-				manifest = !vv_source_read(&f.base, 0, head, n, &none) &&
-					vv_manifest_detect(vv_span(head, n)) != VV_TEXT_OTHER;
-				vv_file_close(&f);
-			}
-			if (!known && !manifest)
-				ret = add_model(a, path);
-		}
-		free(full);
 	}
 	vv_buf_release(&out);
 	return ret;
 }
 
-/* What is named: git's words with these paths behind "--"; owned by the caller, the paths too. */
-static int with_paths(struct vv_ctx *ctx, int argc, char **argv, bool whole, char ***out, size_t *n)
-{
-	char **v = calloc((size_t)argc + 2, sizeof(*v));
-	int ret = v ? 0 : vv_fail_nomem(&ctx->err);
-
-	*n = 0;
-	for (int i = 1; i < argc && !ret; i++, ++*n)
-		ret = vv_top_path(ctx, argv[i], &v[*n]);
-	if (!ret && !*n && ctx->repo.prefix[0] && !whole && !(v[(*n)++] = strdup(ctx->repo.prefix)))
-		ret = vv_fail_nomem(&ctx->err);
-	*out = v;
-	return ret;
-}
-
-/* Runs git with `words` (NULL-terminated), "--" and the paths. */
-static int run_git(struct vv_ctx *ctx, const char *const *words, char *const *paths, size_t n, struct vv_buf *out)
-{
-	const char **args;
-	size_t k = 0;
-	int ret, status = 0;
-
-	while (words[k])
-		k++;
-	args = calloc(k + n + 2, sizeof(*args));
-	if (!args)
-		return vv_fail_nomem(&ctx->err);
-	memcpy(args, words, k * sizeof(*args));
-	args[k++] = "--";
-	for (size_t i = 0; i < n; i++)
-		args[k + i] = paths[i];
-	ret = vv_git_status(&ctx->repo, args, vv_inside_env(&ctx->repo), vv_span(NULL, 0), out, &status, &ctx->err);
-	if (!ret && status)
-		ret = vv_fail(&ctx->err, VV_EGIT, "git %s: %.300s", words[0], vv_git_said(out));
-	free(args);
-	return ret;
-}
-
 /*
  * Files that may have changed, by their stat data, and new ones. Not ls-files -m: that one has the
- * clean filter read whole models.
+ * clean filter read whole models. Names are NUL-separated, from the top.
  */
-static int list_files(struct vv_ctx *ctx, char *const *paths, size_t n, bool update, struct vv_buf *out)
+static int list_files(struct vv_ctx *ctx, const char *const *first, char *const *specs, struct vv_buf *out)
+{
+	struct vv_lines lines = VV_LINES_INIT;
+	struct vv_args args = {0};
+	const char *rec;
+	int ret;
+
+	vv_args_all(&args, first);
+	vv_args_add(&args, "--");
+	vv_args_all(&args, (const char *const *)specs);
+	ret = vv_lines_open(&lines, &args, &ctx->err);
+	while (!ret && !(ret = vv_lines_next(&lines, 0, &rec, &ctx->err)))
+		vv_buf_add(out, rec, strlen(rec) + 1);
+	if (ret >= 0)
+		ret = vv_lines_close(&lines, &ctx->err);
+	vv_lines_release(&lines);
+	vv_args_release(&args);
+	return ret ? ret : vv_buf_check(out, &ctx->err);
+}
+
+/* git's own add, with its own words and status. Its filter is told what the models are. */
+static int git_add(struct vv_ctx *ctx, const char *how, bool force, char *const *specs)
+{
+	const char *argv[12] = {"git", "-c", "core.fsync=committed", "add", "--pathspec-from-file=-", "--pathspec-file-nul"};
+	struct vv_buf in = VV_BUF_INIT(VV_MAX_TEXT), said = VV_BUF_INIT(VV_MAX_TEXT);
+	size_t n = 6;
+	int status = 0, ret;
+
+	if (how)
+		argv[n++] = how;
+	if (force)
+		argv[n++] = "-f";
+	for (; *specs; specs++)
+		vv_buf_add(&in, *specs, strlen(*specs) + 1);
+	ret = vv_buf_check(&in, &ctx->err);
+	if (!ret)
+		ret = vv_child_run(argv, vv_inside_env(&ctx->repo), ctx->json ? VV_CHILD_ERR : 0, vv_buf_view(&in),
+			ctx->json ? &said : NULL, &status, &ctx->err);
+	if (!ret && status && ctx->json)
+		ret = vv_fail(&ctx->err, VV_EGIT, "git add: %.300s", vv_git_said(&said));
+	vv_buf_release(&in);
+	vv_buf_release(&said);
+	return ret ? ret : status;
+}
+
+static int add_models(struct adding *a, bool update, bool force, char *const *specs)
 {
 	static const char *const changed[] = {"diff-files", "-z", "--name-only", "--no-renames", NULL};
-	static const char *const others[] = {"ls-files", "-z", "-o", "--exclude-standard", NULL};
-	int ret = run_git(ctx, changed, paths, n, out);
+	static const char *const others[] = {"ls-files", "-z", "-o", "--full-name", "--exclude-standard", NULL};
+	static const char *const ignored[] = {"ls-files", "-z", "-o", "--full-name", NULL};
+	struct vv_ctx *ctx = a->ctx;
+	struct vv_buf files = VV_BUF_INIT(VV_MAX_MANIFEST);
+	int ret = vv_mkdirs(ctx->repo.state_dir, &ctx->err);
 
-	return ret || update ? ret : run_git(ctx, others, paths, n, out);
+	if (!ret)
+		ret = vv_statcache_open(&a->cache, &ctx->repo, &ctx->err);
+	if (!ret)
+		ret = list_files(ctx, changed, specs, &files);
+	if (!ret && !update)
+		ret = list_files(ctx, force ? ignored : others, specs, &files);
+	if (!ret)
+		ret = add_kept(a, vv_buf_view(&files));
+	if (!ret && a->files)
+		ret = vv_statcache_write(&a->cache, &ctx->err);
+	vv_buf_release(&files);
+	return ret;
 }
 
 int cmd_add(struct vv_ctx *ctx, int argc, char **argv)
 {
-	bool all = false, update = false;
+	bool all = false, update = false, force = false;
 	const struct vv_opt opts[] = {
-		{'A', "all", VV_OPT_FLAG, &all, NULL, "also new and removed files of the whole tree"},
-		{'u', "update", VV_OPT_FLAG, &update, NULL, "only files that git has already"},
+		{'A', "all", VV_OPT_FLAG, &all, NULL, "new, changed and removed files; of the whole tree without PATH"},
+		{'u', "update", VV_OPT_FLAG, &update, NULL, "only files that git has already; of the whole tree without PATH"},
+		{'f', "force", VV_OPT_FLAG, &force, NULL, "ignored files too"},
 		{0},
 	};
+	char *top[] = {(char *)(uintptr_t)":/", NULL}, **specs = argv + 1;
 	struct adding a = {.ctx = ctx, .list = json_array()};
-	struct vv_buf files = VV_BUF_INIT(VV_MAX_MANIFEST);
-	const char *add[] = {"add", NULL, NULL};
-	char **paths = NULL, raw[32], stored[32];
-	size_t n = 0;
+	char raw[32], stored[32];
 	int ret = vv_opt_parse(ctx, opts, &argc, argv, NULL);
 
-	if (!ret && argc < 2 && !all && !update)
-		ret = vv_fail(&ctx->err, VV_EUSAGE, "nothing specified; 'varve add .' adds this folder");
+	if (ret)
+		goto out;
+	if (all && update) {
+		ret = vv_fail(&ctx->err, VV_EUSAGE, "-A and -u are not for one call");
+		goto out;
+	}
+	if (argc < 2 && !all && !update) {
+		fprintf(stderr, "Nothing specified, nothing added.\n");
+		vv_hint(ctx, "'varve add .' adds this folder");
+		goto out;
+	}
+	if (argc < 2)
+		specs = top;
+	ret = add_models(&a, update, force, specs);
 	if (!ret)
-		ret = with_paths(ctx, argc, argv, all, &paths, &n);
-	if (!ret)
-		ret = vv_mkdirs(ctx->repo.state_dir, &ctx->err);
-	if (!ret)
-		ret = vv_statcache_open(&a.cache, &ctx->repo, &ctx->err);
-	if (!ret)
-		ret = list_files(ctx, paths, n, update, &files);
-	if (!ret)
-		ret = add_kept(&a, vv_buf_view(&files));
-	if (!ret && a.files)
-		ret = vv_statcache_write(&a.cache, &ctx->err);
-	if (all || update)
-		add[1] = all ? "-A" : "-u";
-	vv_buf_clear(&files);
-	if (!ret)
-		ret = run_git(ctx, add, paths, n, &files);
+		ret = git_add(ctx, all ? "-A" : update ? "-u" : NULL, force, specs);
 	vv_inside_clear(&ctx->repo);
 	if (!ret && ctx->json)
 		vv_print_json(json_pack("{s:O}", "files", a.list));
 	else if (!ret && a.files > 1 && !ctx->quiet)
 		printf("%zu models: %s, %s stored\n", a.files, vv_human(a.total.raw, raw), vv_human(a.total.stored, stored));
-	vv_buf_release(&files);
+out:
 	vv_statcache_release(&a.cache);
 	json_decref(a.list);
-	for (size_t i = 0; paths && i < n; i++)
-		free(paths[i]);
-	free(paths);
 	return ret;
 }
