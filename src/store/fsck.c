@@ -1,84 +1,66 @@
 /*
- * fsck: every pack against its name, every object against its id. Repair writes what can be saved
- * into a new pack first, and only then moves damaged packs to corrupt/, where they stay.
+ * fsck: every pack against its name, every object against its id, on all threads, one object in
+ * memory at a time for each. Problems are collected first, since what depends on what is known only
+ * when all are.
  */
-#include "store/internal.h"
+#include "store/fsck.h"
 
 #include "base/check.h"
-#include "base/le.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { BATCH = 256 << 20 }; /* raw bytes checked between two steps of progress */
-
-/* One pack file. */
-struct file {
-	struct pack *pack; /* NULL: cannot be opened */
-	char *path;        /* when it cannot */
-	bool trashed, damaged, moved;
-	struct vv_err why;
+enum {
+	BATCH = 256 << 20,   /* raw bytes checked between two steps of progress */
+	FAULT_TEXTS = 10000, /* a disk that died must not fill the memory */
 };
 
-/* A record that did not verify. */
-struct fault {
-	size_t file, entry;
-	struct entry e;
-	bool dependent; /* its own record may be right, what it is made of is not */
-	bool repaired;
-	struct vv_id needs;
-	struct vv_err why;
-	const char *from; /* where the bytes came from */
-};
-
-struct fsck {
-	struct vv_store *store;
-	const struct vv_fsck_report *report;
-	struct vv_fsck_stats *stats;
-	struct vv_progress *prog;
-	struct scratch **scratch;
-	struct file *files;
-	size_t n_files, cap_files;
-	/* the batch that runs */
-	struct { size_t file, entry; } *jobs;
-	size_t n_jobs, cap_jobs;
-	pthread_mutex_t lock;
-	struct fault *faults; /* under lock */
-	size_t n_faults, cap_faults;
-	uint64_t total, done;
-	struct pack_writer writer;
-};
-
-/* The copy that a pack's entry is. */
-static int verify_entry(struct vv_store *s, struct pack *p, size_t entry, struct scratch *scratch, struct vv_err *err)
+int fsck_entry(struct fsck *f, struct pack *p, size_t entry, unsigned worker, struct vv_err *err)
 {
 	struct object *o = NULL;
 	struct entry e;
 	int ret;
 
 	pack_entry(p, entry, &e);
-	ret = object_open_at(&o, s, p, &e, err);
+	ret = object_open_at(&o, f->store, p, &e, err);
 	if (!ret)
-		ret = object_verify(o, scratch, err);
+		ret = object_verify(o, f->scratch[worker], err);
 	object_free(o);
 	return ret;
 }
 
+bool fsck_readable(struct fsck *f, const struct vv_id *id)
+{
+	struct vv_err why = VV_ERR_INIT;
+	struct object *o = NULL;
+	bool good = !object_open(&o, f->store, id, &why) && !object_verify(o, f->scratch[0], &why);
+
+	object_free(o);
+	return good;
+}
+
 /* --- checking --- */
 
-static int add_file(struct fsck *f, struct pack *p, const char *path, bool trashed, const struct vv_err *why,
-	struct vv_err *err)
+static int add_pack(struct fsck *f, struct pack *p, struct vv_err *err)
 {
-	struct file file = {.pack = p, .trashed = trashed, .damaged = !p};
-
 	if (grow(&f->files, &f->cap_files, f->n_files + 1, sizeof(*f->files), err))
 		return err->code;
-	if (why)
-		file.why = *why;
-	if (path && !(file.path = strdup(path)))
+	f->files[f->n_files++] = (struct fsck_file){.pack = p, .name = p->name};
+	return 0;
+}
+
+static int add_bad(struct fsck *f, const char *path, const struct vv_id *name, bool trashed, const char *why,
+	struct vv_err *err)
+{
+	struct fsck_file file = {.path = strdup(path), .name = *name, .trashed = trashed, .damaged = true, .why = strdup(why)};
+
+	if (!file.path || !file.why || grow(&f->files, &f->cap_files, f->n_files + 1, sizeof(*f->files), err)) {
+		free(file.path);
+		free(file.why);
 		return vv_fail_nomem(err);
+	}
 	f->files[f->n_files++] = file;
 	return 0;
 }
@@ -111,7 +93,7 @@ static int list_bad(void *arg, const char *name, struct vv_err *err)
 	else if (ret == VV_ENOMEM)
 		ret = vv_fail_nomem(err);
 	else
-		ret = ret == VV_ENOTFOUND ? 0 : add_file(l->f, NULL, path, l->trashed, &why, err);
+		ret = ret == VV_ENOTFOUND ? 0 : add_bad(l->f, path, &id, l->trashed, why.msg, err);
 	free(path);
 	return ret;
 }
@@ -136,7 +118,7 @@ static int list_files(struct fsck *f, struct vv_err *err)
 
 	for (size_t i = 0; i < s->n_packs && !ret; i++)
 		if (!s->packs[i]->trashed)
-			ret = add_file(f, s->packs[i], NULL, false, NULL, err);
+			ret = add_pack(f, s->packs[i], err);
 	if (!ret)
 		ret = vv_each_name(packs, list_bad, &l, err);
 	if (!ret)
@@ -149,33 +131,47 @@ static int list_files(struct fsck *f, struct vv_err *err)
 static int check_name(void *arg, size_t i, unsigned worker VV_UNUSED, struct vv_err *err)
 {
 	struct fsck *f = arg;
-	struct file *file = &f->files[i];
-	int ret = file->pack ? pack_verify(file->pack->path, &file->pack->name, &file->why) : 0;
+	struct fsck_file *file = &f->files[i];
+	struct vv_err why = VV_ERR_INIT;
+	int ret = file->pack ? pack_verify(file->pack->path, &file->name, &why) : 0;
 
-	if (ret == VV_ENOMEM)
-		return vv_fail_nomem(err);
-	file->damaged |= ret != 0;
-	return 0;
+	if (!ret)
+		return 0;
+	file->damaged = true;
+	file->why = strdup(why.msg);
+	return file->why && ret != VV_ENOMEM ? 0 : vv_fail_nomem(err);
+}
+
+static int add_fault(struct fsck *f, const struct fsck_fault *t, const char *why, struct vv_err *err)
+{
+	int ret;
+
+	pthread_mutex_lock(&f->lock);
+	ret = grow(&f->faults, &f->cap_faults, f->n_faults + 1, sizeof(*f->faults), err);
+	if (!ret) {
+		f->faults[f->n_faults] = *t;
+		if (f->n_faults < FAULT_TEXTS)
+			f->faults[f->n_faults].why = strdup(why);
+		f->n_faults++;
+	}
+	pthread_mutex_unlock(&f->lock);
+	return ret;
 }
 
 static int check_entry(void *arg, size_t i, unsigned worker, struct vv_err *err)
 {
 	struct fsck *f = arg;
-	struct fault fault = {.file = f->jobs[i].file, .entry = f->jobs[i].entry};
-	struct pack *p = f->files[fault.file].pack;
-	int ret = verify_entry(f->store, p, fault.entry, f->scratch[worker], &fault.why);
+	struct fsck_fault t = {.file = f->jobs[i].file, .entry = f->jobs[i].entry};
+	struct pack *p = f->files[t.file].pack;
+	struct vv_err why = VV_ERR_INIT;
+	int ret = fsck_entry(f, p, t.entry, worker, &why);
 
 	if (ret == VV_ENOMEM)
 		return vv_fail_nomem(err);
 	if (!ret)
 		return 0;
-	pack_entry(p, fault.entry, &fault.e);
-	pthread_mutex_lock(&f->lock);
-	ret = grow(&f->faults, &f->cap_faults, f->n_faults + 1, sizeof(*f->faults), err);
-	if (!ret)
-		f->faults[f->n_faults++] = fault;
-	pthread_mutex_unlock(&f->lock);
-	return ret;
+	pack_entry(p, t.entry, &t.e);
+	return add_fault(f, &t, why.msg, err);
 }
 
 static int run_batch(struct fsck *f, uint64_t bytes, struct vv_err *err)
@@ -217,7 +213,7 @@ static int check_objects(struct fsck *f, struct vv_err *err)
 
 static int by_place(const void *a, const void *b)
 {
-	const struct fault *x = a, *y = b;
+	const struct fsck_fault *x = a, *y = b;
 
 	if (x->e.kind != y->e.kind)
 		return x->e.kind < y->e.kind ? -1 : 1;
@@ -229,219 +225,50 @@ static int by_place(const void *a, const void *b)
 }
 
 /* Is every part of this object good? Yields the first that is not. */
-static bool parts_good(struct fsck *f, const struct fault *t, struct vv_id *bad)
+static bool parts_good(struct fsck *f, const struct fsck_fault *t, struct vv_id *bad)
 {
 	struct vv_err why = VV_ERR_INIT;
-	struct object *o = NULL, *part = NULL;
+	struct object *o = NULL;
 	bool good = true;
+	uint32_t len;
 
 	if (t->e.depth) {
 		*bad = t->e.base;
-		good = !object_open(&part, f->store, &t->e.base, &why) && !object_verify(part, f->scratch[0], &why);
-		object_free(part);
-		return good;
+		return fsck_readable(f, bad);
 	}
 	if (t->e.kind != KIND_CHUNKS || object_open_at(&o, f->store, f->files[t->file].pack, &t->e, &why))
 		return true;
 	for (size_t i = 0; i < o->n_rows && good; i++) {
-		uint32_t len;
 		object_chunk(o, i, bad, &len);
-		part = NULL;
-		good = !object_open(&part, f->store, bad, &why) && !object_verify(part, f->scratch[0], &why);
-		object_free(part);
+		good = fsck_readable(f, bad);
 	}
 	object_free(o);
 	return good;
+}
+
+static void suspect(struct fsck *f, struct pack *p)
+{
+	pthread_mutex_lock(&f->store->lock);
+	p->suspect = true;
+	pthread_mutex_unlock(&f->store->lock);
 }
 
 static void sort_faults(struct fsck *f)
 {
 	if (f->n_faults)
 		qsort(f->faults, f->n_faults, sizeof(*f->faults), by_place);
+	for (size_t i = 0; i < f->n_files; i++)
+		if (f->files[i].damaged && f->files[i].pack)
+			suspect(f, f->files[i].pack);
 	for (size_t i = 0; i < f->n_faults; i++) {
-		struct fault *t = &f->faults[i];
+		struct fsck_fault *t = &f->faults[i];
 		t->dependent = !parts_good(f, t, &t->needs);
 		f->stats->dependents += t->dependent;
 		f->stats->bad_objects += !t->dependent;
 		f->files[t->file].damaged |= !t->dependent;
+		if (!t->dependent)
+			suspect(f, f->files[t->file].pack);
 	}
-}
-
-/* --- repair --- */
-
-/* Is there a copy that can be read? */
-static bool readable(struct fsck *f, const struct vv_id *id)
-{
-	struct vv_err why = VV_ERR_INIT;
-	struct object *o = NULL;
-	bool good = !object_open(&o, f->store, id, &why) && !object_verify(o, f->scratch[0], &why);
-
-	object_free(o);
-	return good;
-}
-
-static int try_trash(struct fsck *f, const struct entry *e, struct vv_err *err)
-{
-	struct vv_store *s = f->store;
-
-	for (size_t i = 0; i < s->n_packs; i++) {
-		struct pack *p = s->packs[i];
-		struct vv_err why = VV_ERR_INIT;
-		struct entry copy;
-		size_t at;
-		if (!p->trashed || !pack_find(p, &e->id, &at) || verify_entry(s, p, at, f->scratch[0], &why))
-			continue;
-		pack_entry(p, at, &copy);
-		return writer_record(&f->writer, s, p, &copy, err);
-	}
-	return VV_ENOTFOUND;
-}
-
-static int try_alternates(struct fsck *f, const struct entry *e, struct vv_err *err)
-{
-	for (size_t i = 0; i < f->store->n_alternates; i++) {
-		struct object_source src;
-		struct vv_err why = VV_ERR_INIT;
-		struct vv_object_info info;
-		int ret;
-		object_source_init(&src, f->store->alternates[i], &e->id, e->size);
-		if (vv_store_find(src.store, &e->id, &info, &why) || info.size != e->size)
-			continue;
-		ret = encode_again(&f->writer, &src.base, e, NULL, f->scratch[0], &why);
-		if (!ret)
-			return 0;
-		if (ret == VV_ENOMEM || ret == VV_EIO) {
-			*err = why;
-			return ret;
-		}
-	}
-	return VV_ENOTFOUND;
-}
-
-static int try_recover(struct fsck *f, const struct entry *e, struct vv_err *err)
-{
-	struct vv_buf b = VV_BUF_INIT(SIZE_MAX / 2);
-	struct vv_err why = VV_ERR_INIT;
-	struct vv_source_mem src;
-	struct vv_id id;
-	int ret = VV_ENOTFOUND;
-
-	if (!f->report->recover || f->report->recover(f->report->arg, &e->id, e->size, &b, &why) || b.len != e->size)
-		goto out;
-	vv_sha256(vv_buf_view(&b), &id);
-	if (!vv_id_eq(&id, &e->id))
-		goto out;
-	vv_source_mem_init(&src, vv_buf_view(&b));
-	ret = encode_again(&f->writer, &src.base, e, NULL, f->scratch[0], err);
-out:
-	vv_buf_release(&b);
-	return ret;
-}
-
-/* VV_ENOTFOUND: nobody has it. */
-static int fetch(struct fsck *f, const struct entry *e, const char **from, struct vv_err *err)
-{
-	int ret = try_trash(f, e, err);
-
-	*from = "from the trash";
-	if (ret == VV_ENOTFOUND) {
-		*from = "from an alternate";
-		ret = try_alternates(f, e, err);
-	}
-	if (ret == VV_ENOTFOUND) {
-		*from = "from the file's own bytes";
-		ret = try_recover(f, e, err);
-	}
-	return ret ? ret : writer_publish(&f->writer, err);
-}
-
-/* Its record, its bytes from elsewhere, or those of what it is made of. */
-static int mend(struct fsck *f, struct fault *t, struct vv_err *err)
-{
-	struct pack *p = f->files[t->file].pack;
-	struct vv_err why = VV_ERR_INIT;
-	struct entry part = t->e;
-	int ret;
-
-	t->from = "another copy is good";
-	if (readable(f, &t->e.id))
-		goto good;
-	t->from = "what it needs is there again";
-	if (!verify_entry(f->store, p, t->entry, f->scratch[0], &why))
-		goto good;
-	ret = fetch(f, &t->e, &t->from, err);
-	if (!ret)
-		goto good;
-	if (ret != VV_ENOTFOUND || !t->e.depth || readable(f, &t->e.base))
-		return ret == VV_ENOTFOUND ? 0 : ret;
-	/* A base that no pack has any more. */
-	part.id = t->e.base;
-	ret = fetch(f, &part, &t->from, err);
-	if (!ret && !verify_entry(f->store, p, t->entry, f->scratch[0], &why))
-		goto good;
-	return ret == VV_ENOTFOUND ? 0 : ret;
-good:
-	t->repaired = true;
-	f->stats->repaired++;
-	return 0;
-}
-
-/* Copies what verifies out of a damaged pack. */
-static int salvage(struct fsck *f, size_t file, struct vv_err *err)
-{
-	struct pack *p = f->files[file].pack;
-	int ret = 0;
-
-	for (size_t i = 0; i < p->n && !ret; i++) {
-		struct vv_err why = VV_ERR_INIT;
-		struct entry e;
-		if (verify_entry(f->store, p, i, f->scratch[0], &why))
-			continue;
-		pack_entry(p, i, &e);
-		ret = writer_record(&f->writer, f->store, p, &e, err);
-		if (!ret && f->writer.at >= PACK_TARGET)
-			ret = writer_publish(&f->writer, err);
-	}
-	return ret;
-}
-
-static int move_away(struct fsck *f, struct file *file, struct vv_err *err)
-{
-	int ret = 0;
-
-	/* A repaired pack may have the same bytes, so the same name: then it was moved on the way. */
-	if (!file->pack || !file->pack->corrupt)
-		ret = store_quarantine(f->store, file->pack ? file->pack->path : file->path, file->pack, err);
-	file->moved = !ret;
-	return ret;
-}
-
-static int repair_all(struct fsck *f, struct vv_err *err)
-{
-	struct vv_lock lock = VV_LOCK_INIT;
-	char *packs = vv_join(f->store->dir, "packs");
-	int ret = packs ? 0 : vv_fail_nomem(err);
-
-	/* Bases before what needs them: the faults are in that order. */
-	for (size_t i = 0; i < f->n_faults && !ret; i++)
-		ret = mend(f, &f->faults[i], err);
-	for (size_t i = 0; i < f->n_files && !ret; i++)
-		if (f->files[i].damaged && f->files[i].pack)
-			ret = salvage(f, i, err);
-	if (!ret)
-		ret = writer_publish(&f->writer, err);
-	if (!ret)
-		ret = store_lock(f->store, &lock, VV_LOCK_EXCLUSIVE, err);
-	for (size_t i = 0; i < f->n_files && !ret; i++)
-		if (f->files[i].damaged)
-			ret = move_away(f, &f->files[i], err);
-	if (!ret)
-		ret = vv_sync_dir(packs, err);
-	if (!ret)
-		ret = vv_store_refresh(f->store, err);
-	vv_unlock(&lock);
-	free(packs);
-	return ret;
 }
 
 /* --- the report --- */
@@ -459,31 +286,45 @@ static void say(struct fsck *f, const struct vv_id *id, bool repaired, const cha
 		f->report->problem(f->report->arg, id, text, repaired);
 }
 
+static void report_file(struct fsck *f, const struct fsck_file *file)
+{
+	char hex[VV_ID_HEX + 1];
+
+	if (file->why)
+		say(f, NULL, file->moved, "%s%s", file->why, file->moved ? " (moved to corrupt)" : "");
+	else if (file->moved)
+		say(f, NULL, true, "pack %s: holds damaged objects (moved to corrupt)", vv_id_hex(&file->name, hex));
+}
+
+static void report_fault(struct fsck *f, const struct fsck_fault *t)
+{
+	char hex[VV_ID_HEX + 1], needs[VV_ID_HEX + 1], place[256], prefix[VV_ID_HEX + 8];
+	const char *open = t->repaired ? " (" : "", *shut = t->repaired ? ")" : "", *from = t->repaired ? t->from : "";
+	const char *why = t->why ? t->why : "damaged";
+
+	snprintf(prefix, sizeof(prefix), "object %s", vv_id_hex(&t->e.id, hex));
+	snprintf(place, sizeof(place), "%s in pack %.16s at offset %" PRIu64, prefix, f->files[t->file].pack->hex, t->e.off);
+	if (t->dependent)
+		say(f, &t->e.id, t->repaired, "%s: needs object %s%s%s%s", place, vv_id_hex(&t->needs, needs), open, from, shut);
+	else if (!strncmp(why, prefix, strlen(prefix)))
+		say(f, &t->e.id, t->repaired, "%s%s%s%s", why, open, from, shut);
+	else
+		say(f, &t->e.id, t->repaired, "%s: %s%s%s%s", place, why, open, from, shut);
+}
+
 static void report_all(struct fsck *f)
 {
-	char hex[VV_ID_HEX + 1], needs[VV_ID_HEX + 1];
-
 	for (size_t i = 0; i < f->n_files; i++) {
-		struct file *file = &f->files[i];
-		f->stats->packs += !file->trashed;
-		f->stats->bad_packs += file->damaged;
-		if (file->why.code)
-			say(f, NULL, file->moved, "%s%s", file->why.msg, file->moved ? " (moved to corrupt)" : "");
-		else if (file->moved)
-			say(f, NULL, true, "pack %s: holds damaged objects (moved to corrupt)", file->pack->hex);
+		f->stats->packs += !f->files[i].trashed;
+		f->stats->bad_packs += f->files[i].damaged;
+		report_file(f, &f->files[i]);
 	}
-	for (size_t i = 0; i < f->n_faults; i++) {
-		struct fault *t = &f->faults[i];
-		const char *open = t->repaired ? " (" : "", *shut = t->repaired ? ")" : "";
-		const char *from = t->repaired ? t->from : "";
-		vv_id_hex(&t->e.id, hex);
-		if (t->dependent)
-			say(f, &t->e.id, t->repaired, "object %s in pack %s at offset %" PRIu64 ": needs object %s%s%s%s", hex,
-				f->files[t->file].pack->hex, t->e.off, vv_id_hex(&t->needs, needs), open, from, shut);
-		else
-			say(f, &t->e.id, t->repaired, "object %s in pack %s at offset %" PRIu64 ": %s%s%s%s", hex,
-				f->files[t->file].pack->hex, t->e.off, t->why.msg, open, from, shut);
-	}
+	for (size_t i = 0; i < f->n_faults; i++)
+		report_fault(f, &f->faults[i]);
+	if (f->found)
+		say(f, NULL, true, "%zu objects were found again in packs without an index", f->found);
+	if (f->left)
+		say(f, NULL, false, "%zu records in packs without an index cannot be decoded", f->left);
 }
 
 static int check_all(struct fsck *f, struct vv_err *err)
@@ -514,7 +355,8 @@ int vv_store_fsck(struct vv_store *s, bool repair, const struct vv_fsck_report *
 	static const struct vv_fsck_report silent;
 	struct vv_fsck_stats ignore;
 	struct fsck f = {.store = s, .report = report ? report : &silent, .stats = stats ? stats : &ignore, .prog = prog};
-	struct vv_lock only = VV_LOCK_INIT;
+	struct vv_lock only = VV_LOCK_INIT, still = VV_LOCK_INIT;
+	struct vv_err none = VV_ERR_INIT;
 	int ret = 0;
 
 	if (repair && s->readonly)
@@ -524,19 +366,27 @@ int vv_store_fsck(struct vv_store *s, bool repair, const struct vv_fsck_report *
 	writer_init(&f.writer, s);
 	if (repair)
 		ret = store_lock_gc(s, &only, err);
+	/* Nothing moves meanwhile. A store that cannot be locked, since nobody may write there, is as still. */
+	if (!ret && store_lock(s, &still, VV_LOCK_SHARED, &none))
+		ret = repair ? vv_fail(err, none.code, "%s", none.msg) : 0;
 	if (!ret)
 		ret = vv_store_refresh(s, err);
 	if (!ret)
 		ret = check_all(&f, err);
+	vv_unlock(&still);
 	if (!ret && repair)
-		ret = repair_all(&f, err);
+		ret = fsck_repair(&f, err);
 	if (!ret)
 		report_all(&f);
 	writer_release(&f.writer);
 	vv_unlock(&only);
 	scratch_give_all(s, f.scratch, vv_pool_threads(s->pool));
-	for (size_t i = 0; i < f.n_files; i++)
+	for (size_t i = 0; i < f.n_files; i++) {
 		free(f.files[i].path);
+		free(f.files[i].why);
+	}
+	for (size_t i = 0; i < f.n_faults; i++)
+		free(f.faults[i].why);
 	pthread_mutex_destroy(&f.lock);
 	free(f.files);
 	free(f.jobs);

@@ -298,6 +298,18 @@ struct object_source {
 };
 void object_source_init(struct object_source *o, struct vv_store *s, const struct vv_id *id, uint64_t size);
 
+/* --- recover.c: packs that lost their footer --- */
+struct recovery;
+struct recovery *recovery_new(struct vv_store *s);
+void recovery_free(struct recovery *r);
+/* Searches a file for records. */
+VV_MUST_CHECK int recovery_add(struct recovery *r, const char *path, const struct vv_id *name, struct vv_err *err);
+/* Writes and publishes what decodes now; *found: how many. May be called again when more bases are there. */
+VV_MUST_CHECK int recovery_run(
+	struct recovery *r, struct pack_writer *w, struct scratch *s, size_t *found, struct vv_err *err);
+/* Records that were found and do not decode. */
+size_t recovery_left(const struct recovery *r);
+
 /* --- repack.c --- */
 /*
  * At the end of a put: puts small packs together when there are many. Does nothing when others are

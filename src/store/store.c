@@ -148,6 +148,9 @@ static int scan_new(struct scan *scan, const struct vv_id *id, const char *path,
 	struct pack *p = NULL;
 	int ret = pack_open(&p, path, id, &why);
 
+	/* A version number that is damage is none. */
+	if (ret == VV_ENOTSUP && pack_verify(path, id, &why))
+		ret = VV_ECORRUPT;
 	/* A newer version, no memory, no descriptors: not the pack's fault. */
 	if (ret == VV_ENOTSUP || ret == VV_ENOMEM || why.sys == EMFILE || why.sys == ENFILE) {
 		*err = why;

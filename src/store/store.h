@@ -170,10 +170,11 @@ struct vv_fsck_stats {
 	uint64_t bytes; /* raw bytes read and checked */
 };
 /*
- * Reads everything: pack names against their content, footers, every object's SHA-256. Repair moves
- * bad packs to corrupt/, keeps every object in them that still verifies, takes lost ones from
- * alternates or `recover`, and rebuilds indexes. Problems are reported, not errors: 0 unless the
- * check itself could not run.
+ * Reads everything: pack names against their content, footers, every object's SHA-256. Repair keeps
+ * every object that still verifies, also of packs whose index is lost, takes lost ones from another
+ * copy, the trash, alternates or `recover`, and only then moves bad packs to corrupt/. Problems are
+ * reported, not errors: 0 unless the check itself could not run. Puts may go on beside it. Objects of
+ * packs that cannot be opened are not counted as such: without repair it is not known what they were.
  */
 VV_MUST_CHECK int vv_store_fsck(struct vv_store *s, bool repair, const struct vv_fsck_report *report,
 	struct vv_fsck_stats *stats, struct vv_progress *prog, struct vv_err *err);
