@@ -29,7 +29,7 @@ git checkout -q -b b && [ ! -e .git/varve ]; ok "a repository without varve stay
 
 cd "$T/r" && git checkout -q main; cd "$T" && git clone -q --depth 1 "file://$T/r" "$T/shallow" 2>/dev/null; cd "$T/shallow" && varve init -q
 git log --oneline | grep -q 'plain git'; ok "a shallow clone"
-printf 'varve store 2\n' >"$T/r/.git/varve/format"; cd "$T/r"
+cd "$T/r"; git checkout -q main~1; printf 'varve store 2\n' >.git/varve/format
 [ "$(status_of varve du)" = 128 ] && said 'newer varve'; ok "a newer store is refused"
 model m.safetensors seed=9
 fails varve add m.safetensors && said 'newer varve'; ok "for writing too"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """varve and PyTorch: what torch saves comes back byte for byte, what varve assembles torch loads.
 
-Runs where torch is installed; exits 77 otherwise. On PATH: varve, git-varve, assemble.
+Skips itself where torch is not installed. On PATH: varve, git-varve, assemble.
 """
 import collections
 import hashlib
@@ -15,7 +15,7 @@ try:
     import torch
 except ImportError as e:
     print(f"1..0 # SKIP no torch: {e}")
-    sys.exit(77)
+    sys.exit(0)
 
 tests = failed = 0
 NEW = int(torch.__version__.split(".")[0]) >= 2
