@@ -116,6 +116,9 @@ void vv_progress_end(void);
 /* --- shared by commands (cli/paths.c) --- */
 /* A path as typed in this folder, relative to the top; owned by the caller. VV_EUSAGE when outside. */
 VV_MUST_CHECK int vv_top_path(struct vv_ctx *ctx, const char *path, char **out);
+/* The same for NULL-terminated words; free with vv_paths_free. */
+VV_MUST_CHECK int vv_top_paths(struct vv_ctx *ctx, char *const *words, char ***out);
+void vv_paths_free(char **paths);
 /*
  * The manifest of a model: "REV:path" (as git reads it: from the top, or from here when it begins with
  * "./"; what is not at the top is looked for here), ":path" (the index), "path" (the worktree: its index

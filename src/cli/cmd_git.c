@@ -101,18 +101,34 @@ int cmd_merge_driver(struct vv_ctx *ctx, int argc, char **argv)
 	return VV_EXIT_OK;
 }
 
+/* A path under which nothing is kept is a mistake, not nothing to do. */
+static int check_paths(struct vv_ctx *ctx, char *const *paths, char *const *words)
+{
+	int ret = 0;
+
+	for (size_t i = 0; paths[i] && !ret; i++) {
+		const char *one[] = {paths[i], NULL};
+		struct vv_entries e = {0};
+		ret = vv_tracked(&ctx->repo, one, &e, &ctx->err);
+		if (!ret && !e.n)
+			ret = vv_fail(&ctx->err, VV_ENOTFOUND, "%s: no model that varve keeps", words[i]);
+		vv_entries_release(&e);
+	}
+	return ret;
+}
+
 int cmd_checkout(struct vv_ctx *ctx, int argc, char **argv)
 {
-	const struct vv_opt none[] = {{0}};
 	struct vv_sync_report report = {.left = say_left, .prog = ctx->progress};
-	const char **paths = calloc((size_t)argc + 1, sizeof(*paths));
-	char size[32];
-	int ret = paths ? vv_opt_parse(ctx, none, &argc, argv, NULL) : vv_fail_nomem(&ctx->err);
+	char **paths = NULL, size[32];
+	int ret = vv_opt_parse(ctx, NULL, &argc, argv, NULL);
 
-	for (int i = 1; i < argc && !ret; i++)
-		ret = vv_top_path(ctx, argv[i], (char **)&paths[i - 1]);
 	if (!ret)
-		ret = vv_sync(&ctx->repo, argc > 1 ? paths : NULL, &report, &ctx->err);
+		ret = vv_top_paths(ctx, argv + 1, &paths);
+	if (!ret)
+		ret = check_paths(ctx, paths, argv + 1);
+	if (!ret)
+		ret = vv_sync(&ctx->repo, argc > 1 ? (const char *const *)paths : NULL, &report, &ctx->err);
 	vv_progress_end();
 	if (!ret && ctx->json)
 		vv_print_json(json_pack("{s:I,s:I,s:I}", "written", (json_int_t)report.written, "left",
@@ -120,8 +136,6 @@ int cmd_checkout(struct vv_ctx *ctx, int argc, char **argv)
 	else if (!ret && report.written && !ctx->quiet)
 		printf("%zu model%s written, %s\n", report.written, report.written == 1 ? "" : "s",
 			vv_human(report.bytes, size));
-	for (int i = 1; paths && i < argc; i++)
-		free((void *)(uintptr_t)paths[i - 1]);
-	free(paths);
+	vv_paths_free(paths);
 	return ret ? ret : report.left_n ? VV_EXIT_NO : VV_EXIT_OK;
 }

@@ -6,9 +6,8 @@
 
 static int each_pattern(struct vv_ctx *ctx, int argc, char **argv, bool add)
 {
-	const struct vv_opt none[] = {{0}};
 	json_t *list;
-	int ret = vv_opt_parse(ctx, none, &argc, argv, NULL);
+	int ret = vv_opt_parse(ctx, NULL, &argc, argv, NULL);
 
 	if (ret)
 		return ret;
@@ -31,9 +30,12 @@ static int each_pattern(struct vv_ctx *ctx, int argc, char **argv, bool add)
 		if (ret)
 			break;
 		json_array_append_new(list, json_pack("{s:o,s:b}", "pattern", vv_json_name(argv[i]), "changed", changed));
-		if (!ctx->json && !ctx->quiet)
+		if (!ctx->json && !ctx->quiet) {
+			char *safe = vv_safe(argv[i]);
 			printf(changed ? "%s %s\n" : "%s %s already\n",
-				add ? (changed ? "now keeping" : "keeping") : (changed ? "no longer keeping" : "not keeping"), argv[i]);
+				add ? (changed ? "now keeping" : "keeping") : (changed ? "no longer keeping" : "not keeping"), safe);
+			free(safe);
+		}
 	}
 	if (!ret && ctx->json)
 		vv_print_json(list);
@@ -65,18 +67,21 @@ static int one_pattern(void *arg, const char *file, const char *pattern, struct 
 	struct listing *l = arg;
 
 	json_array_append_new(l->patterns, json_pack("{s:o,s:o}", "pattern", vv_json_name(pattern), "file", vv_json_name(file)));
-	if (l->text)
-		printf("%s (%s)\n", pattern, file);
+	if (l->text) {
+		char *p = vv_safe(pattern), *f = vv_safe(file);
+		printf("%s (%s)\n", p, f);
+		free(p);
+		free(f);
+	}
 	return 0;
 }
 
 int cmd_list(struct vv_ctx *ctx, int argc, char **argv)
 {
-	const struct vv_opt none[] = {{0}};
 	struct listing l = {json_array(), !ctx->json};
 	struct vv_entries all = {0};
 	json_t *files = json_array();
-	int ret = vv_opt_parse(ctx, none, &argc, argv, NULL);
+	int ret = vv_opt_parse(ctx, NULL, &argc, argv, NULL);
 
 	if (!ret && ctx->repo.top)
 		ret = vv_track_each(&ctx->repo, one_pattern, &l, &ctx->err);

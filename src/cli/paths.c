@@ -50,6 +50,33 @@ int vv_top_path(struct vv_ctx *ctx, const char *path, char **out)
 	return 0;
 }
 
+int vv_top_paths(struct vv_ctx *ctx, char *const *words, char ***out)
+{
+	size_t n = 0;
+	char **paths;
+	int ret = 0;
+
+	while (words[n])
+		n++;
+	paths = calloc(n + 1, sizeof(*paths));
+	if (!paths)
+		return vv_fail_nomem(&ctx->err);
+	for (size_t i = 0; i < n && !ret; i++)
+		ret = vv_top_path(ctx, words[i], &paths[i]);
+	if (ret)
+		vv_paths_free(paths);
+	else
+		*out = paths;
+	return ret;
+}
+
+void vv_paths_free(char **paths)
+{
+	for (size_t i = 0; paths && paths[i]; i++)
+		free(paths[i]);
+	free(paths);
+}
+
 /* The text at a git name, parsed. 1 when git has no such thing, or it is no manifest. */
 static int manifest_blob(struct vv_ctx *ctx, const char *name, struct vv_named *out)
 {
