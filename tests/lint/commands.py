@@ -51,7 +51,7 @@ for name, summary, usage in public:
             if not re.search(rf"(?<![\w-]){re.escape(o)}(?![\w-])", body):
                 lint.found(page, 0, f"does not explain {o}")
         for o in sorted(set(re.findall(r"(?<![\w-])--[a-z][\w-]+", body.split("EXAMPLES")[0])) - options):
-            if not re.search(rf"git[ -][\w -]*{re.escape(o)}", body):
+            if not re.search(rf"(?:git|varve)[ -][\w -]*{re.escape(o)}", body):
                 lint.found(page, 0, f"explains {o}, which varve {name} does not have")
     for shell, script in shells.items():
         if not re.search(rf"(?<![\w-]){name}(?![\w-])", script):
