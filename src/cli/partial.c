@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { MTIME_AGE_S = 2 };
@@ -66,26 +65,13 @@ int vv_partial_write(struct vv_ctx *ctx, struct vv_partial *p, struct vv_named *
 	return ret ? vv_err_in(&ctx->err, "%s", p->path) : 0;
 }
 
-static bool is_same_file(const struct stat *a, const struct stat *b)
-{
-	return a->st_ino == b->st_ino && a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-		a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
 int vv_partial_publish(struct vv_ctx *ctx, struct vv_partial *p, bool in_index, struct stat *st)
 {
-	int dir = p->place->dirfd;
-	struct timespec times[2];
+	int ret = vv_place_publish(p->place, p->temp, p->fd, p->seen->st_mode & 07777, in_index ? MTIME_AGE_S : 0, p->seen,
+		st, &ctx->err);
 
-	clock_gettime(CLOCK_REALTIME, &times[0]);
-	times[0].tv_sec -= in_index ? MTIME_AGE_S : 0;
-	times[1] = times[0];
-	if (fchmod(p->fd, p->seen->st_mode & 07777) || futimens(p->fd, times))
-		return vv_fail_sys(&ctx->err, errno, "%s", p->path);
-	if (fstatat(dir, p->place->name, st, AT_SYMLINK_NOFOLLOW) || !is_same_file(st, p->seen))
-		return vv_fail(&ctx->err, VV_ECHANGED, "%s: was changed meanwhile; left alone", p->path);
-	if (renameat(dir, p->temp, dir, p->place->name) || fstatat(dir, p->place->name, st, AT_SYMLINK_NOFOLLOW))
-		return vv_fail_sys(&ctx->err, errno, "%s", p->path);
+	if (ret)
+		return vv_err_in(&ctx->err, "%s", p->path);
 	p->temp[0] = 0;
 	return 0;
 }

@@ -290,22 +290,22 @@ static int spool(struct vv_repo *r, const struct vv_file *f, uint64_t same, cons
 	int ret = vv_mkdirs(r->state_dir, err);
 
 	if (!ret)
-		ret = vv_temp_open(t, r->state_dir, err);
+		ret = vv_temp_open_private(t, r->state_dir, err);
 	while (!ret && off < same) {
 		uint8_t piece[65536];
 		n = (size_t)(same - off < sizeof(piece) ? same - off : sizeof(piece));
 		ret = vv_source_read(&f->base, off, piece, n, err);
 		if (!ret)
-			ret = vv_write_fd(t->fd, vv_span(piece, n), t->path, err);
+			ret = vv_write_fd(t->fd, vv_span(piece, n), t->dir, err);
 		off += n;
 	}
 	if (!ret)
-		ret = vv_write_fd(t->fd, vv_span(head, head_n), t->path, err);
+		ret = vv_write_fd(t->fd, vv_span(head, head_n), t->dir, err);
 	while (!ret) {
 		ret = read_some(in, buf, PIECE, &n, err);
 		if (ret || !n)
 			break;
-		ret = vv_write_fd(t->fd, vv_span(buf, n), t->path, err);
+		ret = vv_write_fd(t->fd, vv_span(buf, n), t->dir, err);
 	}
 	return ret;
 }
@@ -363,7 +363,7 @@ static int clean_model(struct vv_repo *r, const char *path, struct vv_span head,
 			goto out;
 		ret = spool(r, &f, same, buf, n, mine, in, &t, err);
 		if (!ret)
-			ret = vv_file_open(&spooled, t.path, err);
+			ret = vv_file_open_temp(&spooled, &t, err);
 		if (!ret)
 			ret = put_model(r, path, &spooled.base, a, NULL, err);
 	}

@@ -16,7 +16,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -105,8 +104,6 @@ int vv_write_model(struct vv_repo *r, const struct vv_manifest *m, const struct 
 	bool in_index, const struct stat *expected, struct stat *st, struct vv_progress *prog, struct vv_err *err)
 {
 	char temp[40] = "";
-	struct timespec times[2];
-	struct stat now;
 	int fd = -1, ret = vv_place_temp(place, temp, &fd, err);
 
 	if (ret)
@@ -114,26 +111,12 @@ int vv_write_model(struct vv_repo *r, const struct vv_manifest *m, const struct 
 	ret = have_room(fd, m->size, err);
 	if (!ret)
 		ret = vv_model_get_fd(r->store, m, fd, path, 0, prog, err);
-	if (!ret && fchmod(fd, expected ? expected->st_mode & 07777 : 0644))
-		ret = vv_fail_sys(err, errno, "%s: chmod", path);
-	clock_gettime(CLOCK_REALTIME, &times[0]);
-	times[0].tv_sec -= in_index ? MTIME_AGE_S : 0;
-	times[1] = times[0];
-	if (!ret && futimens(fd, times))
-		ret = vv_fail_sys(err, errno, "%s: utime", path);
-	if (close(fd) && !ret)
-		ret = vv_fail_sys(err, errno, "%s: close", path);
-	/* Somebody may have written the file while we decoded: theirs stays. */
-	if (!ret && expected && (fstatat(place->dirfd, place->name, &now, AT_SYMLINK_NOFOLLOW) ||
-			now.st_ino != expected->st_ino || now.st_size != expected->st_size ||
-			now.st_mtim.tv_sec != expected->st_mtim.tv_sec || now.st_mtim.tv_nsec != expected->st_mtim.tv_nsec))
-		ret = vv_fail(err, VV_ECHANGED, "was changed meanwhile; left alone");
-	if (!ret && renameat(place->dirfd, temp, place->dirfd, place->name))
-		ret = vv_fail_sys(err, errno, "%s", path);
+	if (!ret)
+		ret = vv_place_publish(place, temp, fd, expected ? expected->st_mode & 07777 : 0644,
+			in_index ? MTIME_AGE_S : 0, expected, st, err);
 	if (ret)
 		unlinkat(place->dirfd, temp, 0);
-	else if (fstatat(place->dirfd, place->name, st, AT_SYMLINK_NOFOLLOW))
-		ret = vv_fail_sys(err, errno, "%s", path);
+	close(fd);
 	return ret;
 }
 
@@ -143,8 +126,19 @@ struct work {
 	struct vv_statcache cache;
 	struct vv_buf refresh; /* NUL-separated paths that the index has other stat data for */
 	struct vv_buf maybe;   /* paths of models written earlier, of which the index may know */
+	ino_t swept;           /* the folder that was swept last: paths come sorted */
 	int root;
 };
+
+static void sweep(struct work *w, const struct vv_place *place)
+{
+	struct stat st;
+
+	if (fstat(place->dirfd, &st) || st.st_ino == w->swept)
+		return;
+	vv_place_sweep(place);
+	w->swept = st.st_ino;
+}
 
 /* Writes one model. An error concerns this file alone. */
 static int materialise(struct work *w, const struct vv_place *place, const struct vv_entry *e, struct vv_span text,
@@ -168,6 +162,7 @@ static int materialise(struct work *w, const struct vv_place *place, const struc
 	ret = vv_repo_store(r, true, err);
 	if (!ret)
 		ret = have_objects(r, &m, w->report->prog, err);
+	sweep(w, place);
 	if (!ret)
 		ret = vv_write_model(r, &m, place, e->path, in_index || e->stage, seen, &st, w->report->prog, err);
 	if (ret)
@@ -206,11 +201,13 @@ static int sync_entry(struct work *w, const struct vv_entry *e, struct vv_err *e
 			(oid = vv_statcache_find(&w->cache, e->path, &st)) && !strcmp(oid, e->oid))
 			vv_buf_add(&w->maybe, e->path, strlen(e->path) + 1);
 	}
-	if (ret) {
+	if (ret == VV_ENOMEM) {
+		ret = vv_fail_nomem(err);
+	} else if (ret) {
 		w->report->left_n++;
 		if (w->report->left)
 			w->report->left(w->report->arg, e->path, &why);
-		ret = why.code == VV_ENOMEM ? vv_fail_nomem(err) : 0;
+		ret = 0;
 	}
 	vv_place_release(&place);
 	vv_buf_release(&text);
