@@ -34,12 +34,11 @@ int vv_git_status(const struct vv_repo *r, const char *const *args, const char *
 
 const char *vv_git_said(struct vv_buf *b)
 {
-	char *s, *nl;
+	const char *s, *nl;
 
-	vv_buf_add(b, "", 0);
-	s = b->ptr ? (char *)b->ptr : "";
-	while (b->len && s[b->len - 1] == '\n')
-		s[--b->len] = 0;
+	while (b->len && b->ptr[b->len - 1] == '\n')
+		b->ptr[--b->len] = 0;
+	s = b->len ? (const char *)b->ptr : "";
 	nl = strrchr(s, '\n');
 	s = nl ? nl + 1 : s;
 	return !strncmp(s, "fatal: ", 7) ? s + 7 : !strncmp(s, "error: ", 7) ? s + 7 : s;
