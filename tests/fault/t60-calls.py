@@ -415,7 +415,61 @@ class Leave(Scenario):
             yield "git does not have the plain file"
 
 
-SCENARIOS = [AddNew, AddDelta, GitAdd, Checkout, Reset, Materialise, Restore, Stash, Merge, Push, Clone, Init, Leave]
+class Gc(Scenario):
+    """v3 is forgotten: its objects go to the trash and from there; the packs of the others are put together."""
+
+    name = "varve gc"
+    steps = [["varve", "gc", "-q", "--grace", "now"], ["varve", "gc", "-q", "--grace", "now"]]
+
+    def prepare(self, base):
+        git(self.r, "tag", "-d", "v3")
+        git(self.r, "branch", "-q", "-D", "side")
+        git(self.r, "reflog", "expire", "--expire=now", "--all")
+        git(self.r, "gc", "-q", "--prune=now")
+        del self.old["v3"]
+        age_store(os.path.join(self.r, ".git/varve"))
+
+    def wrong_at_end(self, at, result):
+        yield from super().wrong_at_end(at, result)
+        if any(files_below(os.path.join(at, "r/.git/varve/trash"))):
+            yield "the trash is not empty"
+
+
+class Repair(Scenario):
+    """A pack is damaged; its bytes are in the worktree too."""
+
+    name = "varve fsck --repair"
+    steps = [["varve", "fsck", "-q", "--repair"]]
+
+    def prepare(self, base):
+        make_model(os.path.join(self.r, MODEL), "seed=8", *WORDS)
+        packs = set(files_below(os.path.join(self.r, ".git/varve/packs")))
+        git(self.r, "commit", "-q", "-a", "-m", "v5")
+        self.new = {"HEAD": sum_of(os.path.join(self.r, MODEL))}
+        self.bad, = set(files_below(os.path.join(self.r, ".git/varve/packs"))) - packs
+        flip(self.bad, 500)
+        self.bad = os.path.basename(self.bad)
+
+    def wrong_after(self, at, fault, result):
+        for path in leftovers(at):
+            if not fault.killed:
+                yield path + " was left behind"
+        for text in store_wrong(self.stores(at)[0]):
+            if self.bad not in text:
+                yield text
+        kept = [p for p in files_below(self.stores(at)[0]) if self.bad in p]
+        if not kept:
+            yield "the damaged pack was thrown away"
+
+    def wrong_at_end(self, at, result):
+        yield from store_wrong(self.stores(at)[0])
+        yield from super().wrong_at_end(at, result)
+        if not any(self.bad in p for p in files_below(os.path.join(self.stores(at)[0], "corrupt"))):
+            yield "the damaged pack was not kept"
+
+
+SCENARIOS = [AddNew, AddDelta, GitAdd, Checkout, Reset, Materialise, Restore, Stash, Merge, Push, Clone, Init, Leave, Gc,
+             Repair]
 
 # What is done to which calls; `keep`: to all from there on. The number is how many n are tried at most
 # in full mode, and in quick mode.
@@ -499,14 +553,13 @@ def main():
             jobs += [(scenario, f) for f in plan(scenario)]
     # The workers come last: a child of ours would keep run() waiting.
     pool = multiprocessing.Pool(2, adopt_orphans)
-    found = {}
-    for (scenario, _), wrong in zip(jobs, pool.imap(job, jobs)):
-        found.setdefault(scenario.name, []).append(wrong)
-    pool.close()
-    for name, runs in found.items():
+    results = pool.imap(job, jobs)
+    for name in dict.fromkeys(s.name for s, _ in jobs):
+        runs = [next(results) for s, _ in jobs if s.name == name]
         bad = [w for w in runs if w]
         tap.ok(not bad, "%s: %d runs" % (name, len(runs)), [line for w in bad[:8] for line in w + [""]] +
                ["%d of %d runs were wrong" % (len(bad), len(runs))])
+    pool.close()
     tap.end()
 
 
