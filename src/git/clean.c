@@ -61,7 +61,7 @@ static int add_parent(struct parents *p, struct vv_blobs *blobs, const char *nam
 	if (p->n == VV_COUNT(p->seen))
 		return 0;
 	if (vv_blobs_get(blobs, name, &b, &e)) {
-		ret = e.code == VV_ENOMEM ? vv_fail_nomem(err) : 0;
+		ret = e.code == VV_ENOTFOUND || e.code == VV_ELIMIT || e.code == VV_ENOTSUP ? 0 : vv_fail(err, e.code, "%s", e.msg);
 	} else if (vv_manifest_detect(vv_buf_view(&b)) == VV_TEXT_MANIFEST &&
 		!vv_manifest_parse(&m, vv_buf_view(&b), &e)) {
 		bool known = false;

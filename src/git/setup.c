@@ -49,13 +49,6 @@ int vv_setup_value(const struct vv_repo *r, const char *key, char **value, struc
 	return ret;
 }
 
-static int make_dirs(struct vv_repo *r, struct vv_err *err)
-{
-	int ret = vv_mkdirs(r->state_dir, err);
-
-	return ret ? ret : vv_repo_store(r, true, err);
-}
-
 int vv_setup_repo(struct vv_repo *r, struct vv_err *err)
 {
 	char *have = NULL;
@@ -67,7 +60,9 @@ int vv_setup_repo(struct vv_repo *r, struct vv_err *err)
 	if (!ret)
 		ret = VV_GIT(r, NULL, err, "config", "--local", "core.fsync", "committed");
 	if (!ret)
-		ret = make_dirs(r, err);
+		ret = vv_mkdirs(r->state_dir, err);
+	if (!ret)
+		ret = vv_repo_make_store(r, err);
 	if (!ret)
 		ret = vv_hooks_install(r, NULL, err);
 	return ret;
@@ -79,8 +74,10 @@ void vv_setup_quietly(struct vv_repo *r)
 
 	if (vv_exists(r->state_dir))
 		return;
-	if (!vv_hooks_install(r, NULL, &ignore) && !make_dirs(r, &ignore) &&
-		VV_GIT(r, NULL, &ignore, "config", "--local", "core.fsync", "committed"))
+	/* The folder that is asked for above comes last: what is cut short is begun anew. */
+	if (!vv_hooks_install(r, NULL, &ignore) &&
+		!VV_GIT(r, NULL, &ignore, "config", "--local", "core.fsync", "committed") &&
+		!vv_repo_store(r, true, &ignore) && vv_mkdirs(r->state_dir, &ignore))
 		return;
 }
 
