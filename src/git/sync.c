@@ -34,9 +34,8 @@ int vv_refresh_index(const struct vv_repo *r, struct vv_span paths, struct vv_er
 		return 0;
 	ret = vv_git_status(r, args, vv_inside_env(r), paths, &out, &status, err);
 	if (!ret && status) {
-		vv_buf_add(&out, "", 0);
-		ret = vv_fail(err, memmem(out.ptr, out.len, "index.lock", 10) ? VV_ELOCKED : VV_EGIT,
-			"git update-index: %.200s", out.ptr);
+		bool locked = out.len && memmem(out.ptr, out.len, "index.lock", 10);
+		ret = vv_fail(err, locked ? VV_ELOCKED : VV_EGIT, "git update-index: %.300s", vv_git_said(&out));
 	}
 	vv_buf_release(&out);
 	return ret;
@@ -146,6 +145,7 @@ static int materialise(struct work *w, const struct vv_place *place, const struc
 {
 	struct vv_repo *r = w->repo;
 	struct vv_manifest m = {0};
+	struct vv_err ignore = VV_ERR_INIT;
 	char oid[VV_OID_HEX_MAX + 1];
 	struct stat st;
 	bool in_index;
@@ -170,10 +170,9 @@ static int materialise(struct work *w, const struct vv_place *place, const struc
 	w->report->written++;
 	w->report->bytes += m.size;
 	ret = vv_statcache_set(&w->cache, e->path, &st, oid, err);
-	if (!ret && in_index) {
-		ret = vv_inside_put(r, oid, text, err);
+	/* What the index cannot be told, git will read. */
+	if (!ret && in_index && !vv_inside_put(r, oid, text, &ignore))
 		vv_buf_add(&w->refresh, e->path, strlen(e->path) + 1);
-	}
 out:
 	vv_manifest_release(&m);
 	return ret;
