@@ -232,7 +232,7 @@ def flip(path, at, mask=1):
 
 
 def leftovers(repo):
-    return [p for p in files_below(repo) if os.path.basename(p).startswith(".varve-tmp") or "/texts/" in p]
+    return [p for p in files_below(repo) if os.path.basename(p).startswith(".varve-tmp")]
 
 
 def restores(repo, versions, path=MODEL):

@@ -51,6 +51,7 @@ enum class {
 	C_PIPE = 1 << 12,
 	C_SPAWN = 1 << 13,
 	C_THREAD = 1 << 14,
+	C_CREATE = 1 << 15, /* those of open that may make a file */
 };
 
 static const struct {
@@ -58,7 +59,7 @@ static const struct {
 	unsigned bit;
 } classes[] = {{"open", C_OPEN}, {"read", C_READ}, {"write", C_WRITE}, {"sync", C_SYNC}, {"name", C_NAME},
 	{"unlink", C_UNLINK}, {"close", C_CLOSE}, {"map", C_MAP}, {"alloc", C_ALLOC}, {"mkdir", C_MKDIR},
-	{"meta", C_META}, {"lock", C_LOCK}, {"pipe", C_PIPE}, {"spawn", C_SPAWN}, {"thread", C_THREAD}};
+	{"meta", C_META}, {"lock", C_LOCK}, {"pipe", C_PIPE}, {"spawn", C_SPAWN}, {"thread", C_THREAD}, {"create", C_CREATE}};
 
 static const struct {
 	const char *name;
@@ -347,6 +348,11 @@ static int opened(int fd, bool created, bool cut, const char *name)
 		opened(fd, !there, (flags) & O_TRUNC, name);                                       \
 	RETURN(fd)
 
+static unsigned opening(int flags)
+{
+	return flags & O_CREAT ? C_OPEN | C_CREATE : C_OPEN;
+}
+
 static mode_t mode_of(int flags, va_list ap)
 {
 	return flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(ap, mode_t) : 0;
@@ -358,7 +364,7 @@ static mode_t mode_of(int flags, va_list ap)
 		va_list ap;                                                                        \
 		mode_t mode;                                                                       \
 		REAL(f);                                                                           \
-		STRIKE(C_OPEN, AT_FDCWD, path, -1);                                                \
+		STRIKE(opening(flags), AT_FDCWD, path, -1);                                        \
 		va_start(ap, flags);                                                               \
 		mode = mode_of(flags, ap);                                                         \
 		va_end(ap);                                                                        \
@@ -373,7 +379,7 @@ OPEN(open64)
 		va_list ap;                                                                        \
 		mode_t mode;                                                                       \
 		REAL(f);                                                                           \
-		STRIKE(C_OPEN, dir, path, -1);                                                     \
+		STRIKE(opening(flags), dir, path, -1);                                             \
 		va_start(ap, flags);                                                               \
 		mode = mode_of(flags, ap);                                                         \
 		va_end(ap);                                                                        \
@@ -389,7 +395,7 @@ OPENAT(openat64)
 		char dir[2048];                                                                    \
 		bool noted;                                                                        \
 		int fd;                                                                            \
-		STRIKE(C_OPEN, AT_FDCWD, path, -1);                                                \
+		STRIKE(C_OPEN | C_CREATE, AT_FDCWD, path, -1);                                     \
 		noted = journalled(AT_FDCWD, path, dir, sizeof(dir));                              \
 		if (noted)                                                                         \
 			journal_lock();                                                            \
