@@ -299,11 +299,12 @@ static void print_all(struct checker *c, const struct vv_fsck_stats *s, const st
 		s->objects, vv_human(s->bytes, size), r->manifests);
 }
 
-static int on_lost(void *arg, const struct vv_id *id, uint64_t size, struct vv_buf *out, struct vv_err *err)
+static int on_lost(
+	void *arg, const struct vv_id *id, uint64_t size, struct vv_buf *out, const char **where, struct vv_err *err)
 {
 	struct checker *c = arg;
 
-	return vv_recover_bytes(&c->recover, id, size, out, err);
+	return vv_recover_bytes(&c->recover, id, size, out, where, err);
 }
 
 static int check(struct checker *c, bool repair, struct vv_fsck_stats *stats, struct vv_roots_report *roots)
