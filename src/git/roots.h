@@ -22,7 +22,7 @@ struct vv_roots_report {
 	void (*broken)(void *arg, const char *oid, const struct vv_err *why);
 	void *arg;
 	size_t manifests;
-	bool complete; /* out: false in a shallow or partial clone, where history is missing */
+	bool complete; /* out: false in a shallow or partial clone, or when git has objects that it cannot read */
 };
 
 /*
