@@ -448,7 +448,7 @@ int vv_clean(struct vv_repo *r, const char *path, int in, int out,
 	return ret;
 }
 
-int vv_smudge(int in, int out, struct vv_err *err)
+int vv_smudge(int in, int out, struct vv_err *unset, struct vv_err *err)
 {
 	struct vv_err ignore = VV_ERR_INIT;
 	struct vv_repo r;
@@ -466,7 +466,8 @@ int vv_smudge(int in, int out, struct vv_err *err)
 	}
 	/* What cannot be noted or set up here, varve init, checkout and doctor can. */
 	if (!vv_mark_smudged_here() && !vv_repo_open(&r, &ignore)) {
-		vv_setup_quietly(&r);
+		if (!vv_setup_first(&r, unset))
+			vv_err_clear(unset);
 		if (r.top && vv_mark_set(&r, VV_MARK_SMUDGED, &ignore))
 			vv_err_clear(&ignore);
 		vv_repo_release(&r);

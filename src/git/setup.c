@@ -68,17 +68,19 @@ int vv_setup_repo(struct vv_repo *r, struct vv_err *err)
 	return ret;
 }
 
-void vv_setup_quietly(struct vv_repo *r)
+int vv_setup_first(struct vv_repo *r, struct vv_err *err)
 {
-	struct vv_err ignore = VV_ERR_INIT;
+	int ret;
 
 	if (vv_exists(r->state_dir))
-		return;
-	/* The folder that is asked for above comes last: what is cut short is begun anew. */
-	if (!vv_hooks_install(r, NULL, &ignore) &&
-		!VV_GIT(r, NULL, &ignore, "config", "--local", "core.fsync", "committed") &&
-		!vv_repo_store(r, true, &ignore) && vv_mkdirs(r->state_dir, &ignore))
-		return;
+		return 0;
+	/* The folder that is asked for comes last: what is cut short is begun anew. */
+	ret = vv_hooks_install(r, NULL, err);
+	if (!ret)
+		ret = VV_GIT(r, NULL, err, "config", "--local", "core.fsync", "committed");
+	if (!ret)
+		ret = vv_repo_store(r, true, err);
+	return ret ? ret : vv_mkdirs(r->state_dir, err);
 }
 
 int vv_setup_remove(struct vv_repo *r, bool global, struct vv_err *err)

@@ -336,9 +336,11 @@ class Clone(Scenario):
         return [os.path.join(at, "r/.git/varve"), os.path.join(at, "c/.git/varve")]
 
     def wrong_after(self, at, fault, result):
-        if os.path.isdir(os.path.join(at, "c/.git/varve/packs")) and result.status == 0:
+        if os.path.exists(os.path.join(at, "c/.git/varve/format")) and result.status == 0:
             yield from super().wrong_after(at, fault, result)
         elif not fault.killed:
+            if not ERROR_LINE.search(result.err):
+                yield "no line says why"
             for path in leftovers(at):
                 yield path + " was left behind"
 
