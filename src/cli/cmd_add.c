@@ -210,7 +210,7 @@ static int add_models(struct adding *a, bool update, bool force, char *const *sp
 	static const char *const ignored[] = {"ls-files", "-z", "-o", "--full-name", NULL};
 	struct vv_ctx *ctx = a->ctx;
 	struct vv_buf files = VV_BUF_INIT(VV_MAX_MANIFEST);
-	int ret = vv_mkdirs(ctx->repo.state_dir, &ctx->err);
+	int ret = vv_repo_state(&ctx->repo, &ctx->err);
 
 	if (!ret)
 		ret = vv_statcache_open(&a->cache, &ctx->repo, &ctx->err);

@@ -287,7 +287,7 @@ static int spool(struct vv_repo *r, const struct vv_file *f, uint64_t same, cons
 {
 	uint64_t off = 0;
 	size_t n;
-	int ret = vv_mkdirs(r->state_dir, err);
+	int ret = vv_repo_state(r, err);
 
 	if (!ret)
 		ret = vv_temp_open_private(t, r->state_dir, err);

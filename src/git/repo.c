@@ -273,21 +273,32 @@ static int open_store(struct vv_repo *r, bool create, struct vv_err *err)
 	return ret;
 }
 
-int vv_repo_store(struct vv_repo *r, bool create, struct vv_err *err)
+static int check_gone(const struct vv_repo *r, struct vv_err *err)
 {
 	char *note;
-	int ret = 0;
+	bool gone;
 
-	if (r->store)
+	if (vv_repo_has_store(r))
 		return 0;
-	if (create && !vv_repo_has_store(r)) {
-		note = note_path(r);
-		if (note && vv_exists(note))
-			ret = vv_fail(err, VV_ENOTFOUND,
-				"%s/varve: the store is gone; is its disk mounted? 'varve init' makes a new one", r->common_dir);
-		free(note);
-	}
-	return ret ? ret : open_store(r, create, err);
+	note = note_path(r);
+	gone = note && vv_exists(note);
+	free(note);
+	return gone ? vv_fail(err, VV_ENOTFOUND, "%s/varve: the store is gone; is its disk mounted? 'varve init' makes a new one",
+			      r->common_dir) : 0;
+}
+
+int vv_repo_store(struct vv_repo *r, bool create, struct vv_err *err)
+{
+	int ret = r->store || !create ? 0 : check_gone(r, err);
+
+	return ret || r->store ? ret : open_store(r, create, err);
+}
+
+int vv_repo_state(const struct vv_repo *r, struct vv_err *err)
+{
+	int ret = check_gone(r, err);
+
+	return ret ? ret : vv_mkdirs(r->state_dir, err);
 }
 
 int vv_repo_make_store(struct vv_repo *r, struct vv_err *err)

@@ -33,6 +33,8 @@ VV_MUST_CHECK int vv_repo_store(struct vv_repo *r, bool create, struct vv_err *e
 /* Makes one in any case. */
 VV_MUST_CHECK int vv_repo_make_store(struct vv_repo *r, struct vv_err *err);
 bool vv_repo_has_store(const struct vv_repo *r);
+/* Makes r->state_dir, unless the store that should lie there is gone. */
+VV_MUST_CHECK int vv_repo_state(const struct vv_repo *r, struct vv_err *err);
 VV_MUST_CHECK int vv_repo_pool(struct vv_repo *r, struct vv_err *err);
 /* "<top>/<path>", owned by the caller; NULL when memory is gone. */
 char *vv_repo_path(const struct vv_repo *r, const char *path);

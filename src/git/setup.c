@@ -60,7 +60,7 @@ int vv_setup_repo(struct vv_repo *r, struct vv_err *err)
 	if (!ret)
 		ret = VV_GIT(r, NULL, err, "config", "--local", "core.fsync", "committed");
 	if (!ret)
-		ret = vv_mkdirs(r->state_dir, err);
+		ret = vv_repo_state(r, err);
 	if (!ret)
 		ret = vv_repo_make_store(r, err);
 	if (!ret)
@@ -80,7 +80,7 @@ int vv_setup_first(struct vv_repo *r, struct vv_err *err)
 		ret = VV_GIT(r, NULL, err, "config", "--local", "core.fsync", "committed");
 	if (!ret)
 		ret = vv_repo_store(r, true, err);
-	return ret ? ret : vv_mkdirs(r->state_dir, err);
+	return ret ? ret : vv_repo_state(r, err);
 }
 
 int vv_setup_remove(struct vv_repo *r, bool global, struct vv_err *err)

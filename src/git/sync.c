@@ -256,12 +256,13 @@ int vv_sync(struct vv_repo *r, const char *const *paths, struct vv_sync_report *
 		.maybe = VV_BUF_INIT(VV_MAX_MANIFEST), .root = -1};
 	struct vv_entries all = {0};
 	struct vv_lock lock = VV_LOCK_INIT;
+	struct vv_err ignore = VV_ERR_INIT;
 	char *lock_path = NULL;
 	int ret = 0;
 
 	if (!r->top)
 		return 0;
-	ret = vv_mkdirs(r->state_dir, err);
+	ret = vv_repo_state(r, err);
 	if (!ret && !(lock_path = vv_join(r->state_dir, "sync.lock")))
 		ret = vv_fail_nomem(err);
 	if (!ret)
@@ -281,8 +282,9 @@ int vv_sync(struct vv_repo *r, const char *const *paths, struct vv_sync_report *
 	}
 	for (size_t i = 0; i < all.n && !ret; i++)
 		ret = sync_entry(&w, &all.v[i], err);
-	if (!ret && report->written)
-		ret = vv_statcache_write(&w.cache, err);
+	/* The models are there. What cannot be noted, git will read. */
+	if (!ret && report->written && vv_statcache_write(&w.cache, &ignore))
+		goto out;
 	if (!ret)
 		ret = add_stale(&w, err);
 	if (!ret)
