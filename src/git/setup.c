@@ -83,16 +83,29 @@ int vv_setup_first(struct vv_repo *r, struct vv_err *err)
 	return ret ? ret : vv_repo_state(r, err);
 }
 
+/* A section that is not there is as good as removed. */
+static int remove_section(const struct vv_repo *r, const char *where, const char *section, const char *keys, struct vv_err *err)
+{
+	char *have = NULL;
+	int ret = VV_GIT_LINE(r, &have, err, "config", where, "--get-regexp", keys);
+
+	free(have);
+	if (ret == VV_ENOTFOUND) {
+		vv_err_clear(err);
+		return 0;
+	}
+	return ret ? ret : VV_GIT(r, NULL, err, "config", where, "--remove-section", section);
+}
+
 int vv_setup_remove(struct vv_repo *r, bool global, struct vv_err *err)
 {
-	static const char *const sections[] = {"filter.varve", "merge.varve", "diff.varve"};
-	struct vv_err ignore = VV_ERR_INIT;
+	static const char *const sections[][2] = {{"filter.varve", "^filter\\.varve\\."},
+		{"merge.varve", "^merge\\.varve\\."}, {"diff.varve", "^diff\\.varve\\."}};
+	int ret = 0;
 
-	/* A section that is not there is as good as removed. */
-	for (size_t i = 0; i < VV_COUNT(sections); i++)
-		if (VV_GIT(r, NULL, &ignore, "config", global ? "--global" : "--local", "--remove-section", sections[i]))
-			vv_err_clear(&ignore);
-	return global ? 0 : vv_hooks_remove(r, err);
+	for (size_t i = 0; i < VV_COUNT(sections) && !ret; i++)
+		ret = remove_section(r, global ? "--global" : "--local", sections[i][0], sections[i][1], err);
+	return ret || global ? ret : vv_hooks_remove(r, err);
 }
 
 /* Splits an attributes line into pattern and rest; false for comments and blanks. */

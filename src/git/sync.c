@@ -50,7 +50,7 @@ static int read_text(const struct vv_place *place, struct vv_buf *text, struct s
 
 	if (fd < 0)
 		return 1;
-	if (fstat(fd, st) || !S_ISREG(st->st_mode) || (uint64_t)st->st_size > VV_MAX_MANIFEST)
+	if (fstat(fd, st) || !S_ISREG(st->st_mode))
 		goto out;
 	n = pread(fd, head, sizeof(head), 0);
 	if (n <= 0 || vv_manifest_detect(vv_span(head, (size_t)n)) == VV_TEXT_OTHER)

@@ -7,7 +7,7 @@
  *   FAULT_CLASS=a,b     of the names below
  *   FAULT_UNDER=folder  only for files below it (calls without a file always count)
  *   FAULT_AT=n          the call that is hit; 0: only count
- *   FAULT_DO=what       EIO, ENOSPC, …: it fails; short; eintr; kill, killafter; killgroup
+ *   FAULT_DO=what       EIO, ENOSPC, …: it fails; short; eintr; kill, killafter, killgroup; stop
  *   FAULT_KEEP=1        so are all later ones
  *   FAULT_NOSYNC=what   file, dir or all: fsync does nothing and says it did
  *   FAULT_JOURNAL=file  below FAULT_UNDER: what is written, named and synced, see journal()
@@ -80,7 +80,7 @@ static struct {
 	unsigned classes;
 	uint64_t at;
 	enum verdict verdict;
-	bool kill, group, eintr, keep, no_file_sync, no_dir_sync;
+	bool kill, group, stop, eintr, keep, no_file_sync, no_dir_sync;
 	int sys, journal;
 	char under[1024];
 	size_t under_len;
@@ -116,6 +116,7 @@ static void choose_harm(const char *what)
 	cfg.eintr = !strcmp(what, "eintr");
 	cfg.group = !strcmp(what, "killgroup");
 	cfg.kill = cfg.group || !strcmp(what, "kill");
+	cfg.stop = !strcmp(what, "stop");
 	cfg.sys = cfg.eintr ? EINTR : EIO;
 	if (!strcmp(what, "short"))
 		cfg.verdict = SHORT;
@@ -233,6 +234,12 @@ static enum verdict strike(unsigned class, const char *call, int fd, const char 
 		snprintf(cfg.shared->what, sizeof(cfg.shared->what), "%s %.400s", call, name);
 	if (cfg.kill)
 		die();
+	if (cfg.stop) {
+		/* Somebody changes things now, and lets us go on. */
+		raise(SIGSTOP);
+		errno = sys;
+		return PASS;
+	}
 	errno = cfg.verdict == FAIL ? cfg.sys : sys;
 	return cfg.verdict;
 }
