@@ -60,9 +60,9 @@ int vv_setup_repo(struct vv_repo *r, struct vv_err *err)
 	if (!ret)
 		ret = VV_GIT(r, NULL, err, "config", "--local", "core.fsync", "committed");
 	if (!ret)
-		ret = vv_repo_state(r, err);
-	if (!ret)
 		ret = vv_repo_make_store(r, err);
+	if (!ret)
+		ret = vv_repo_state(r, err);
 	if (!ret)
 		ret = vv_hooks_install(r, NULL, err);
 	return ret;

@@ -136,6 +136,9 @@ def gone_store(tap, folder):
                    "%s where the store was: %s" % (what, " ".join(words[:2])), str(done))
         run(["git", "checkout", "-q", "v1"], r)
         tap.ok(not os.path.exists(os.path.join(store, "format")), "%s where the store was: git checkout" % what)
+    done = run(["varve", "init", "-q"], r)
+    tap.ok(done.status == 0 and os.path.exists(os.path.join(store, "format")), "varve init makes a new one when asked",
+           str(done))
     shutil.rmtree(store)
     os.rename(store + ".away", store)
     new = make_model(os.path.join(r, MODEL), "seed=3", *WORDS)
