@@ -80,7 +80,6 @@ class Disk:
         self.inodes = {}
         self.root = self.load(root)
         self.pending = []  # changes of names not yet durable: lists of (folder, name, node or None)
-        self.touched = set()
 
     def load(self, path):
         folder = Folder()
@@ -107,7 +106,6 @@ class Disk:
         """Names that change together: (path, node or None)."""
         group = []
         for path, node in names:
-            self.touched.add(path)
             folder = self.find(os.path.dirname(path) or ".")
             name = os.path.basename(path)
             group.append((folder, name, node))
@@ -156,8 +154,11 @@ class Disk:
         elif kind == "m":
             self.change((names[0], Folder()))
 
-    def crash(self, root, how, seed):
-        """Makes of the copy at `root` what may be found there after the power comes back."""
+    def crash(self, root, touched, how, seed):
+        """
+        Makes of the copy at `root` what may be found there after the power comes back. `touched`: all
+        names that the whole journal has; the others stay as they are in the copy.
+        """
         dice = random.Random(seed)
         saved = {}
 
@@ -171,13 +172,13 @@ class Disk:
             for folder, _, _ in group:
                 keep(folder)
             self.settle(group)
-        for path in sorted(self.touched, key=len, reverse=True):
+        for path in sorted(touched, key=len, reverse=True):
             full = os.path.join(root, path)
             if os.path.isdir(full):
                 shutil.rmtree(full)
             elif os.path.lexists(full):
                 os.unlink(full)
-        for path in sorted(self.touched, key=len):
+        for path in sorted(touched, key=len):
             node, at = self.root, root
             for part in path.split("/"):
                 node = node.synced.get(part) if isinstance(node, Folder) else None

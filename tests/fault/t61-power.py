@@ -40,6 +40,7 @@ class Play:
             if r.status and not fault:
                 raise RuntimeError(str(r))
         self.records = list(records(journal))
+        self.touched = {n for kind, _, _, names, _ in self.records if kind in "crlumd" for n in names}
 
     def acked(self):
         """The moment at which git is told of the new version; the end when nobody is told."""
@@ -51,12 +52,12 @@ class Play:
         told = moment >= self.acked()
         clone = os.path.join(FOLDER, "clone")
         copy(self.at if told else self.template, clone)
-        self.disk.crash(os.path.join(clone, self.under), how, seed)
+        self.disk.crash(os.path.join(clone, self.under), self.touched, how, seed)
         r = os.path.join(clone, "r")
         where = "after %d of %d records, %s kept (%d): " % (moment, len(self.records), how, seed)
         if self.worktree and sum_of(os.path.join(r, MODEL)) not in self.worktree:
             yield where + "the worktree has a file that is neither old nor new"
-        for repo in [r] + ([os.path.join(clone, "hub.git")] if os.path.isdir(clone + "/hub.git/varve/packs") else []):
+        for repo in [r] + ([os.path.join(clone, "hub.git")] if os.path.exists(clone + "/hub.git/varve/format") else []):
             done = run(["varve", "fsck", "-q"], repo)
             if done.status and not (done.status == 128 and not told and not self.old):
                 yield where + str(done)
@@ -77,8 +78,7 @@ class Play:
             if only_told and moment < self.acked():
                 continue
             for i, how in enumerate(hows if FULL or only_told else [hows[moment % len(hows)], "nothing"]):
-                for seed in range(2 if FULL and how in ("writes", "sectors") else 1):
-                    yield from self.wrong_at(moment, how, moment * 10 + seed)
+                yield from self.wrong_at(moment, how, moment)
 
 
 def base_repo(folder):
@@ -167,11 +167,11 @@ def main():
     for name, play in plays():
         if sys.argv[1:] and not any(w in name for w in sys.argv[1:]):
             continue
-        first = first or play
+        first = play if name == "varve add" else first
         play.perform()
         wrong = list(play.wrong(2))
         tap.ok(not wrong, "%s: sound after every power cut (%d records)" % (name, len(play.records)), wrong[:6])
-    for what in ("file", "dir"):
+    for what in ("file", "dir") if first else ():
         first.perform(what)
         lost = next(first.wrong(0, ("nothing", "names", "everything"), True), None)
         tap.ok(lost, "without fsync of a %s something is lost, and this test sees it" %

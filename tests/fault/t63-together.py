@@ -211,7 +211,8 @@ def unreadable_roots(tap, folder):
 
 
 def git_killed(tap, folder):
-    """C17: git itself dies at its n-th write or rename. The file is old, new, text or absent; all comes back."""
+    """C17: git itself dies at its n-th write or rename. The file is old, new, git's text (which git may not
+    have written to its end) or absent; all comes back."""
     base = os.path.join(folder, "killed")
     new_repo(base)
     m = os.path.join(base, MODEL)
@@ -242,7 +243,7 @@ def git_killed(tap, folder):
             f.read(at + ".state")
             path = os.path.join(at, MODEL)
             seen = sum_of(path) if os.path.exists(path) else None
-            if seen and seen not in sums.values() and not is_text(path):
+            if seen and os.path.getsize(path) and seen not in sums.values() and not is_text(path):
                 wrong.append("%s: the worktree has something else\n%s" % (f, done))
             # What git asks for after its own death: the lock is removed by hand.
             for lock in files_below(os.path.join(at, ".git")):
