@@ -55,10 +55,10 @@ static int add_blob(struct vv_blobs *blobs, const char *oid, struct vv_ids *out,
 	int ret = vv_blobs_get(blobs, oid, &b, err);
 
 	/* Listed, and not to be read: damaged, or pruned a moment ago. What it named cannot be told. */
-	if (ret == VV_ENOTFOUND && report) {
+	if ((ret == VV_ENOTFOUND || ret == VV_EGIT) && report) {
 		vv_err_clear(err);
 		ret = 0;
-		report->complete = false;
+		report->unreadable++;
 		goto out;
 	}
 	if (ret || vv_manifest_detect(vv_buf_view(&b)) == VV_TEXT_OTHER)
@@ -108,7 +108,7 @@ static int add_listed(struct vv_repo *r, struct vv_span list, struct vv_ids *out
 		if (sscanf(text, "%64s %15s %llu", oid, type, &size) != 3) {
 			/* "<oid> missing": git has the object and cannot read it. */
 			if (report)
-				report->complete = false;
+				report->unreadable++;
 			continue;
 		}
 		if (strcmp(type, "blob") || size < SMALLEST_MANIFEST || size > VV_MAX_MANIFEST)
@@ -138,9 +138,11 @@ int vv_roots_all(struct vv_repo *r, struct vv_ids *out, struct vv_roots_report *
 	int ret = VV_GIT(r, &list, err, "cat-file", "--batch-all-objects", "--unordered",
 		"--batch-check=%(objectname) %(objecttype) %(objectsize)");
 
+	report->unreadable = 0;
 	report->complete = !is_partial(r);
 	if (!ret)
 		ret = add_listed(r, vv_buf_view(&list), out, report, err);
+	report->complete &= !report->unreadable;
 	vv_buf_release(&list);
 	return ret;
 }

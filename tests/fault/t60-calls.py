@@ -479,10 +479,10 @@ HARMS = [
     (CHANGES, "kill", False, 1000, 1),
     ("name,unlink,mkdir,meta", "killafter", False, 1000, 0),
     ("sync", "EIO", False, 1000, 1),
-    ("write,create,mkdir", "ENOSPC", True, 12, 1),
+    ("write,create,mkdir", "ENOSPC", True, 12, 0),
     ("write", "ENOSPC", False, 8, 0),
     ("write", "short", False, 5, 0),
-    ("read,write", "short", True, 1, 1),
+    ("read,write", "short", True, 1, 0),
     ("read,write,open,lock", "eintr", True, 1, 0),
     ("read,map", "EIO", False, 10, 0),
     ("close", "EIO", False, 6, 0),
@@ -494,8 +494,9 @@ HARMS = [
 ]
 
 # One of these in each scenario of quick mode, in turn.
-EXTRAS = [("read,map", "EIO"), ("open,pipe", "EMFILE"), ("alloc,map,spawn,thread", "ENOMEM"), ("close", "EIO"),
-          ("name,unlink,mkdir,meta,lock", "EIO"), ("open", "EACCES"), ("write", "ENOSPC")]
+EXTRAS = [("write,create,mkdir", "ENOSPC", True), ("read,write", "short", True), ("read,map", "EIO", False),
+          ("open,pipe", "EMFILE", False), ("alloc,map,spawn,thread", "ENOMEM", False), ("close", "EIO", False),
+          ("name,unlink,mkdir,meta,lock", "EIO", False), ("open", "EACCES", False)]
 
 
 def try_one(scenario, fault, at):
@@ -536,9 +537,9 @@ def plan(scenario, turn):
     if not FULL:
         for classes, do, keep, _, few in HARMS:
             if few:
-                yield Fault(classes, do, 1 if keep and do == "short" else 1 + count(scenario, classes) // 2, keep)
-        classes, do = EXTRAS[turn % len(EXTRAS)]
-        yield Fault(classes, do, 1 + count(scenario, classes) * 2 // 3)
+                yield Fault(classes, do, 1 + count(scenario, classes) // 2, keep)
+        classes, do, keep = EXTRAS[turn % len(EXTRAS)]
+        yield Fault(classes, do, 1 if do == "short" else 1 + count(scenario, classes) * 2 // 3, keep)
         return
     for classes, do, keep, most, _ in HARMS:
         n = count(scenario, classes)

@@ -66,7 +66,7 @@ class Play:
 
     def moments(self, few):
         n = len(self.records)
-        picked = set(range(n + 1)) if FULL else {0, n, self.acked()} | set(sample(n, few))
+        picked = set(range(n + 1)) if FULL else {n, self.acked()} | set(sample(n, few))
         return sorted(m for m in picked if m <= n)
 
     def wrong(self, few, hows=Disk.HOW, only_told=False):

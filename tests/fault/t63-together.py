@@ -204,9 +204,12 @@ def unreadable_roots(tap, folder):
             done = run(["varve", "gc", "-q", "--grace", "now"], r)
             if done.status not in (1, 128) or len(done.err.splitlines()) < 1:
                 wrong.append(str(done))
+        done = run(["varve", "fsck", "-q"], r)
+        if done.status not in (1, 128) or not done.out + done.err:
+            wrong.append("fsck: " + str(done))
         with open(path, "wb") as f:
             f.write(good)
-        wrong += restores(r, {"HEAD": want})
+        wrong += list(restores(r, {"HEAD": want})) + list(fsck_wrong(r))
     tap.ok(not wrong, "gc removes nothing while git has a manifest that it cannot read", wrong)
 
 
@@ -236,7 +239,7 @@ def git_killed(tap, folder):
         prepare()
         run(words, at, env=counted.env(at + ".state"))
         counted.read(at + ".state")
-        for n in sample(counted.calls, 4):
+        for n in sample(counted.calls, 3):
             f = Fault(classes, "kill", n, program="git")
             prepare()
             done = run(words, at, env=f.env(at + ".state"))
