@@ -35,7 +35,7 @@ int vv_git_status(const struct vv_repo *r, const char *const *args, const char *
 
 const char *vv_git_said(struct vv_buf *b)
 {
-	char *last = NULL, *line, *next;
+	char *last = NULL, *cause = NULL, *line, *next;
 
 	while (b->len && b->ptr[b->len - 1] == '\n')
 		b->ptr[--b->len] = 0;
@@ -46,11 +46,12 @@ const char *vv_git_said(struct vv_buf *b)
 		/* Our own filter knew the reason; what git says after it is less. */
 		if (!strncmp(line, "varve: ", 7))
 			return line + 7;
+		/* Advice follows the cause, in several lines. */
+		if (!cause && (!strncmp(line, "fatal: ", 7) || !strncmp(line, "error: ", 7)))
+			cause = line + 7;
 		last = line;
 	}
-	if (!last)
-		return "failed";
-	return !strncmp(last, "fatal: ", 7) || !strncmp(last, "error: ", 7) ? last + 7 : last;
+	return cause ? cause : last ? last : "failed";
 }
 
 int vv_git(const struct vv_repo *r, struct vv_buf *out, struct vv_err *err, const char *const *args)

@@ -49,7 +49,7 @@ VV_MUST_CHECK int vv_git(const struct vv_repo *r, struct vv_buf *out, struct vv_
 VV_MUST_CHECK int vv_git_status(const struct vv_repo *r, const char *const *args, const char *const *env,
 	struct vv_span in, struct vv_buf *out, int *status, struct vv_err *err);
 /*
- * The line that says why: our own filter's, else git's last, without "varve: " or "fatal: ". Changes
+ * The line that says why: our own filter's, else git's first "fatal" or "error", else its last. Changes
  * `b`. Borrowed: valid until its next change.
  */
 const char *vv_git_said(struct vv_buf *b);

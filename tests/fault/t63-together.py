@@ -260,6 +260,42 @@ def git_killed(tap, folder):
         tap.ok(not wrong, "%s killed at %d places: all comes back" % (" ".join(words[:2]), counted.calls), wrong[:5])
 
 
+def git_full(tap, folder):
+    """C2, C8: git's own writes fail or end it while it commits. Old or new; the same command completes it."""
+    base = os.path.join(folder, "commit")
+    new_repo(base)
+    m = os.path.join(base, MODEL)
+    old = make_model(m, "seed=1", *WORDS)
+    git(base, "add", MODEL)
+    git(base, "commit", "-q", "-m", "old")
+    git(base, "tag", "old")
+    new = make_model(m, "seed=2", *WORDS)
+    words = ["git", "commit", "-q", "-a", "-m", "new"]
+    classes = "write,name,create,sync,unlink"
+    counted = Fault(classes, program="git")
+    at = os.path.join(folder, "commit-run")
+    copy(base, at)
+    run(words, at, env=counted.env(at + ".state"))
+    counted.read(at + ".state")
+    wrong = []
+    for n in sample(counted.calls, 3):
+        for do, which in (("ENOSPC", "write,create"), ("EIO", classes), ("kill", classes)):
+            f = Fault(which, do, n, keep=do == "ENOSPC", program="git")
+            copy(base, at)
+            done = run(words, at, env=f.env(at + ".state"))
+            f.read(at + ".state")
+            for lock in files_below(os.path.join(at, ".git")):
+                if lock.endswith(".lock") and "/varve/" not in lock and do != "ENOSPC":
+                    os.unlink(lock)
+            bad = list(fsck_wrong(at)) + list(git_wrong(at))
+            again = run(words, at)
+            if again.status and "nothing to commit" not in again.out:
+                bad.append("again: %s" % again)
+            bad += restores(at, {"old": old, "HEAD": new})
+            wrong += ["%s\n%s%s" % (f, done, b) for b in bad]
+    tap.ok(not wrong, "git commit on a full or broken disk, at %d places" % counted.calls, wrong[:5])
+
+
 def stale_locks(tap, folder):
     """Locks are held by living processes: files that dead ones left behind hold nobody up."""
     r = os.path.join(folder, "locks")
@@ -332,7 +368,7 @@ def clocks(tap, folder):
 def main():
     tap = Tap()
     folder = work_folder()
-    for part in (two_adds, collect_beside, two_checkouts, kept_by_gc, unreadable_roots, git_killed, stale_locks, clocks):
+    for part in (two_adds, collect_beside, two_checkouts, kept_by_gc, unreadable_roots, git_killed, git_full, stale_locks, clocks):
         if not sys.argv[1:] or part.__name__ in sys.argv[1:]:
             part(tap, folder)
             print("# %s: %.1f s" % (part.__name__, time.time() - tap.begun))
