@@ -465,7 +465,7 @@ int vv_smudge(int in, int out, struct vv_err *unset, struct vv_err *err)
 			break;
 	}
 	/* What cannot be noted or set up here, varve init, checkout and doctor can. */
-	if (!vv_mark_smudged_here() && !vv_repo_open(&r, &ignore)) {
+	if (!vv_mark_smudged_here() && !vv_repo_open(&r, unset)) {
 		if (!vv_setup_first(&r, unset))
 			vv_err_clear(unset);
 		if (r.top && vv_mark_set(&r, VV_MARK_SMUDGED, &ignore))
