@@ -28,11 +28,14 @@ int vv_refresh_index(const struct vv_repo *r, struct vv_span paths, struct vv_er
 {
 	static const char *const args[] = {"update-index", "-z", "--stdin", NULL};
 	struct vv_buf out = VV_BUF_INIT(VV_MAX_TEXT);
+	const char *const *env;
 	int status = 0, ret;
 
 	if (!paths.len)
 		return 0;
-	ret = vv_git_status(r, args, vv_inside_env(r), paths, &out, &status, err);
+	/* Without it git's hook would wait for the lock that we hold. */
+	env = vv_inside_env(r);
+	ret = env ? vv_git_status(r, args, env, paths, &out, &status, err) : vv_fail_nomem(err);
 	if (!ret && status) {
 		bool locked = out.len && memmem(out.ptr, out.len, "index.lock", 10);
 		ret = vv_fail(err, locked ? VV_ELOCKED : VV_EGIT, "git update-index: %.300s", vv_git_said(&out));
