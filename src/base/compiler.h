@@ -10,6 +10,15 @@
 #define vv_unlikely(x) __builtin_expect(!!(x), 0)
 #define VV_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+/* clang says it by __has_feature only. */
+#if defined(__SANITIZE_ADDRESS__)
+#define VV_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define VV_ASAN 1
+#endif
+#endif
+
 /*
  * Hot integer loops are compiled once per instruction set and picked at load time. The results are
  * the same bytes on every path. Sanitizers run before the resolver can, so they get one path.
