@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
 
 static struct vv_err err;
 
@@ -78,6 +79,73 @@ static void test_links(int root)
 	vv_place_release(&p);
 }
 
+static bool holds(const char *path, const char *text)
+{
+	char b[100] = "";
+	FILE *f = fopen(path, "r");
+	size_t n = f ? fread(b, 1, sizeof(b) - 1, f) : 0;
+
+	if (f)
+		fclose(f);
+	return f && n == strlen(text) && !strcmp(b, text);
+}
+
+static void test_publish(int root)
+{
+	struct vv_place p = VV_PLACE_INIT;
+	struct stat st, then;
+	char name[40];
+	int fd = -1;
+
+	CHECK_OK(vv_place_open(&p, root, "a/model", &err), &err);
+	CHECK_OK(vv_place_temp(&p, name, &fd, &err), &err);
+	CHECK_INT(write(fd, "one", 3), 3);
+	CHECK_OK(vv_place_publish(&p, name, fd, 0640, 100, NULL, &then, &err), &err);
+	close(fd);
+	CHECK(holds("a/model", "one"));
+	CHECK_INT(then.st_mode & 07777, 0640);
+	CHECK(then.st_mtime <= time(NULL) - 99 && then.st_mtime > time(NULL) - 1000);
+	/* In place of what is expected there. */
+	CHECK_OK(vv_place_temp(&p, name, &fd, &err), &err);
+	CHECK_INT(write(fd, "two", 3), 3);
+	CHECK_OK(vv_place_publish(&p, name, fd, 0600, 5, &then, &st, &err), &err);
+	close(fd);
+	CHECK(holds("a/model", "two"));
+	/* It is not that any more, or gone: left alone. */
+	CHECK_OK(vv_place_temp(&p, name, &fd, &err), &err);
+	CHECK_INT(vv_place_publish(&p, name, fd, 0600, 5, &then, &st, &err), VV_ECHANGED);
+	CHECK(holds("a/model", "two"));
+	CHECK(!unlink("a/model"));
+	CHECK_INT(vv_place_publish(&p, name, fd, 0600, 5, &then, &st, &err), VV_ECHANGED);
+	CHECK_INT(vv_place_publish(&p, "not there", fd, 0600, 5, NULL, &st, &err), VV_ENOTFOUND);
+	close(fd);
+	CHECK_INT(vv_place_publish(&p, name, fd, 0600, 5, NULL, &st, &err), VV_EIO);
+	vv_place_release(&p);
+}
+
+/* Leftovers go; a temporary of somebody alive, and what only looks like one, stay. */
+static void test_sweep(int root)
+{
+	struct vv_place p = VV_PLACE_INIT;
+	char live[40], dead[40], path[64];
+	int fd, other;
+
+	CHECK_OK(vv_place_open(&p, root, "a/model", &err), &err);
+	CHECK_OK(vv_place_temp(&p, live, &fd, &err), &err);
+	CHECK_OK(vv_place_temp(&p, dead, &other, &err), &err);
+	close(other);
+	CHECK(!mkdir("a/.varve-tmp-folder", 0777) && !symlink("file", "a/.varve-tmp-link") && !mkfifo("a/.varve-tmp-fifo", 0600));
+	vv_place_sweep(&p);
+	snprintf(path, sizeof(path), "a/%s", live);
+	CHECK(!access(path, F_OK));
+	snprintf(path, sizeof(path), "a/%s", dead);
+	CHECK(access(path, F_OK) && errno == ENOENT);
+	CHECK(!access("a/.varve-tmp-folder", F_OK) && !access("a/.varve-tmp-link", F_OK) && !access("a/.varve-tmp-fifo", F_OK));
+	CHECK(!access("a/file", F_OK));
+	close(fd);
+	vv_place_release(&p);
+}
+
 int main(void)
 {
 	int root;
@@ -88,6 +156,8 @@ int main(void)
 	test_dotgit();
 	test_unsafe(root);
 	test_links(root);
+	test_publish(root);
+	test_sweep(root);
 	close(root);
 	return done();
 }
