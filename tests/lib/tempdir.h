@@ -2,6 +2,10 @@
 #ifndef VV_TESTS_TEMPDIR_H
 #define VV_TESTS_TEMPDIR_H
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* nftw */
+#endif
+
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
