@@ -240,7 +240,7 @@ static int emit(struct emitter *e, uint32_t node, struct vv_err *err)
 	int ret;
 
 	if (!node)
-		return vv_fail(err, VV_ENOTSUP, "a pickle with something missing");
+		return vv_fail(err, VV_ENOTSUP, "something is gone from an object that only Python can change");
 	if (key) {
 		op(e, key <= 256 ? OP_BINGET : OP_LONG_BINGET);
 		vv_buf_le(e->out, key - 1, key <= 256 ? 1 : 4);

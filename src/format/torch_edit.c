@@ -336,8 +336,8 @@ static uint32_t key_node(struct edit *e, struct vv_span key)
 	return at ? (uint32_t)*at : 0;
 }
 
-/* Puts key and value behind the value `after`, or at the end. */
-static int put_pair(struct edit *e, uint32_t dict, struct vv_span key, uint32_t value, uint32_t after)
+/* Puts key and value where the neighbours among the wanted tensors are, or at the end. */
+static int put_pair(struct edit *e, uint32_t dict, struct vv_span key, uint32_t value, uint32_t after, uint32_t before)
 {
 	uint64_t num;
 	uint32_t pair[2] = {0, value}, n = e->p->nodes[dict].items.n, at = n, *items;
@@ -347,9 +347,9 @@ static int put_pair(struct edit *e, uint32_t dict, struct vv_span key, uint32_t 
 	if (!pair[0] || !value || vv_pickle_append(e->p, dict, pair, 2))
 		return vv_fail(e->err, VV_ELIMIT, "too many objects in a pickle");
 	items = e->p->items + e->p->nodes[dict].items.first;
-	for (uint32_t i = n; after && i > 0; i -= 2)
-		if (items[i - 1] == after) {
-			at = i;
+	for (uint32_t i = n; (after || before) && i > 0; i -= 2)
+		if (items[i - 1] == (after ? after : before)) {
+			at = after ? i : i - 2;
 			break;
 		}
 	memmove(items + at + 2, items + at, (n - at) * sizeof(*items));
@@ -409,12 +409,13 @@ static int insert(struct edit *e, size_t k)
 		if (dot && habit_of(e, node)->nested) {
 			next = vv_pickle_new(e->p, VV_PK_DICT, 0, 0);
 			used = (size_t)(dot - rest.ptr);
-			ret = put_pair(e, node, vv_span(rest.ptr, used), next, 0);
+			ret = put_pair(e, node, vv_span(rest.ptr, used), next, 0, 0);
 			rest = vv_span(dot + 1, rest.len - used - 1);
 			node = next;
 			continue;
 		}
-		ret = put_pair(e, node, rest, value, k && e->parent_of[k - 1] == node ? e->value_of[k - 1] : 0);
+		ret = put_pair(e, node, rest, value, k && e->parent_of[k - 1] == node ? e->value_of[k - 1] : 0,
+			k + 1 < e->a->n_parts && e->parent_of[k + 1] == node ? e->value_of[k + 1] : 0);
 		done = true;
 	}
 	e->value_of[k] = value;
