@@ -152,8 +152,8 @@ static uint32_t rebuilt(struct edit *e, const struct vv_part *part, uint32_t val
 	uint32_t old_args, call = value ? vv_torch_call(e->p, value, &old_args) : 0, func, args, inner[2];
 	bool v3;
 
-	/* More arguments than these say that the bytes mean something else: conjugated, negated. */
-	if (call && e->p->nodes[old_args].items.n > (vv_pickle_is_global(e->p, item(e, call, 0), "torch._utils", "_rebuild_tensor_v3") ? 7 : 6))
+	/* What follows hooks and type says that the bytes mean something else: conjugated, negated. */
+	if (call && e->p->nodes[old_args].items.n > 6u + (e->p->nodes[item(e, old_args, 6)].kind == VV_PK_GLOBAL))
 		return 0;
 	if (value && call != value) {
 		/* A Parameter: the same around a new first argument. */

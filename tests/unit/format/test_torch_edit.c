@@ -215,7 +215,8 @@ static void test_shared(void)
 
 	/* {"a": {"w": tensor}, "b": the same dictionary}, with the memo that torch would leave. */
 	vv_buf_span(&p, LIT("\x80\x02}q\0(X\1\0\0\0aq\1}q\2X\1\0\0\0wq\3"
-		"ctorch._utils\n_rebuild_tensor_v2\nq\4((X\7\0\0\0storageq\5ctorch\nFloatStorage\nq\6X\1\0\0\0""0q\7X\3\0\0\0cpuq\x08K\4tq\x09Q"
+		"ctorch._utils\n_rebuild_tensor_v2\nq\4((X\7\0\0\0storageq\5ctorch\nFloatStorage\nq\6"
+		"X\1\0\0\0""0q\7X\3\0\0\0cpuq\x08K\4tq\x09Q"
 		"K\0K\4\x85q\x0aK\1\x85q\x0b\x89""ccollections\nOrderedDict\nq\x0c)Rq\x0dtq\x0eRq\x0fsX\1\0\0\0bq\x10h\2u."));
 	torch_zip(&z, vv_buf_view(&p), 1, MKZIP_LATE | MKZIP_PAD64);
 	torch_open(&f, mkzip_end(&z, true, ""));
