@@ -48,7 +48,7 @@ void vv_machine_push(struct vv_machine *m, uint32_t node)
 		return;
 	}
 	if (m->n_stack == m->cap_stack) {
-		uint32_t cap = m->cap_stack ? m->cap_stack * 2 : 256;
+		uint32_t cap = m->cap_stack * 2;
 		uint32_t *s = realloc(m->stack, cap * sizeof(*s));
 		if (!s) {
 			vv_fail_nomem(&m->why);
@@ -476,9 +476,13 @@ int vv_machine_parse(struct vv_machine *m, struct vv_pickle *p, struct vv_span b
 	*p = (struct vv_pickle){.bytes = bytes};
 	m->p = p;
 	m->c = vv_cursor(bytes);
+	m->cap_stack = 256;
+	m->stack = malloc(m->cap_stack * sizeof(*m->stack));
 	vv_pickle_new(p, 0, 0, 0); /* node 0 is none */
-	if (!p->n_nodes)
+	if (!m->stack || !p->n_nodes) {
+		machine_release(m);
 		return vv_fail_nomem(&m->why);
+	}
 	if (run(m)) {
 		vv_machine_lose(m, (uint32_t)m->c.off, m->c.left ? "no opcode" : "the end before the pickle's");
 	} else {

@@ -55,6 +55,13 @@ static void set_item(struct edit *e, uint32_t node, uint32_t i, uint32_t value)
 	e->p->items[e->p->nodes[node].items.first + i] = value;
 }
 
+static bool is_container(const struct edit *e, uint32_t node)
+{
+	uint8_t kind = e->p->nodes[node].kind;
+
+	return kind == VV_PK_DICT || kind == VV_PK_LIST || kind == VV_PK_TUPLE;
+}
+
 /* --- nodes of tensors --- */
 
 /* The pickle's own node for a global or (without module) a string, so that it is written once. */
@@ -224,12 +231,13 @@ static int close_holes(struct edit *e, uint32_t node, bool *empty)
 {
 	struct vv_pickle_node *n = &e->p->nodes[node];
 	uint32_t step = n->kind == VV_PK_DICT ? 2 : 1, kept = 0, total = n->items.n;
-	uint32_t *items = e->p->items + n->items.first;
+	uint32_t *items;
 	int ret = 0;
 
 	*empty = false;
-	if ((n->kind != VV_PK_DICT && n->kind != VV_PK_LIST && n->kind != VV_PK_TUPLE) || e->seen[node])
+	if (!is_container(e, node) || !n->items.n || e->seen[node])
 		return 0;
+	items = e->p->items + n->items.first;
 	e->seen[node] = 1;
 	if (e->depth == DEEP)
 		return vv_fail(e->err, VV_ENOTSUP, "a pickle that is nested too deep");
@@ -246,7 +254,7 @@ static int close_holes(struct edit *e, uint32_t node, bool *empty)
 		kept += step;
 	}
 	e->depth--;
-	*empty = total && !kept && !(n->kind == VV_PK_DICT && n->items.state) && node != e->p->root;
+	*empty = !kept && !(n->kind == VV_PK_DICT && n->items.state) && node != e->p->root;
 	n->items.n = kept;
 	return ret;
 }
@@ -261,13 +269,6 @@ static bool is_number(struct vv_span s, uint64_t *v)
 			vv_add_over(*v, (uint64_t)(s.ptr[i] - '0'), v))
 			return false;
 	return s.len && *v <= INT64_MAX && (s.len == 1 || s.ptr[0] != '0');
-}
-
-static bool is_container(const struct edit *e, uint32_t node)
-{
-	uint8_t kind = e->p->nodes[node].kind;
-
-	return kind == VV_PK_DICT || kind == VV_PK_LIST || kind == VV_PK_TUPLE;
 }
 
 /* Remembered while tensors come into the same dictionary: they change nothing about it. */

@@ -2,7 +2,7 @@
 """Writes <torch version>/*.pt and, beside each, what torch itself says about its tensors.
 
 One line per tensor: name, type, shape, SHA-256 of its contiguous bytes. An empty text: no tensor is
-to be found, the file stays opaque. Run once per version of torch; the files are then kept for ever.
+to be found, the file stays opaque bytes. Run once per version of torch; the files are then kept for ever.
 """
 import collections
 import hashlib

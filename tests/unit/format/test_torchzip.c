@@ -16,7 +16,7 @@ static void test_golden(const char *version, const char *name)
 	want = torch_sorted(&expected);
 	printf("# %s %s\n", version, name);
 	CHECK_STR(told, want);
-	CHECK_STR(f.layout.format->name, some ? "torch" : "opaque");
+	CHECK_STR(f.layout.format->name, some ? "torch" : "pickle");
 	CHECK_INT(f.layout.n_findings, strcmp(name, "module") ? 0 : 3);
 	free(told);
 	free(want);
