@@ -198,6 +198,8 @@ def other_set():
     assembled("nothing is left but the rest", plain(a=a), {"step": 7, "name": "x"}, same_bytes=False)
     assembled("a list grows", [a, "x", [b]], [a, "x", [b, c]], same_bytes=False)
     assembled("a list shrinks", [a, [b, c]], [a, [b]], same_bytes=False)
+    assembled("batches of the pickler", {"w": {str(i): rand(1) for i in range(1000)}},
+              {"w": {str(i): rand(1) for i in range(2000)}}, same_bytes=False, exact=NEW)
     assembled("many come", {"w": {"0": rand(1)}}, {"w": {str(i): rand(i % 3) for i in range(1200)}}, same_bytes=False, exact=NEW)
 
     # An optimizer's state of parameters that were added: a dictionary each, under the parameter's number.

@@ -125,7 +125,9 @@ SAMPLES = {
     "odd": odd,
     "attribute": attribute,
     "many": lambda: {"f": rand(2), "list": list(range(1001)), "map": {str(i): i for i in range(1002)},
-                     "ordered": collections.OrderedDict((i, None) for i in range(1001))},
+                     "ordered": collections.OrderedDict((i, None) for i in range(1001)),
+                     "full": dict.fromkeys(range(1000)), "fulls": [None] * 1000,
+                     "fullo": collections.OrderedDict((i, None) for i in range(1000))},
 }
 
 
