@@ -11,18 +11,21 @@
 void vv_machine_stop(struct vv_machine *m, int code, const char *finding, uint32_t off, const char *fmt, ...)
 {
 	struct vv_pickle *p = m->p;
+	bool told = p->n_findings == VV_MAX_PICKLE_FINDINGS;
 	char text[256];
 	va_list ap;
 
+	for (size_t i = 0; i < p->n_findings && !told; i++)
+		told = !strcmp(p->findings[i].code, finding);
+	/* A hostile pickle comes here for each of its bytes. */
+	if (told && m->why.code)
+		return;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (!m->why.code)
 		vv_fail(&m->why, code, "%s at offset %" PRIu32 " of the pickle", text, off);
-	for (size_t i = 0; i < p->n_findings; i++)
-		if (!strcmp(p->findings[i].code, finding))
-			return;
-	if (p->n_findings == VV_MAX_PICKLE_FINDINGS)
+	if (told)
 		return;
 	const char *detail = vv_arena_copy(&p->arena, vv_span_str(text));
 	p->findings[p->n_findings++] = (struct vv_pickle_finding){finding, off, detail ? detail : ""};

@@ -127,6 +127,16 @@ static void test_nested(void)
 		vv_buf_span(&s, LIT("h\0h\1R"));
 	vv_buf_str(&s, "t\x86.");
 	pk_expect(vv_buf_view(&s), VV_EFORMAT, "pickle-global torch.storage._load_from_bytes;pickle-opcode opcode BINSTRING");
+	vv_buf_clear(&s);
+	/* The same through _codecs.encode, of text that is no pickle. */
+	vv_buf_span(&s, LIT("\x80\x02" LOAD "q\0(" ENCODE "X\0\0\x10\0"));
+	for (int i = 0; i < 0x100000; i++)
+		vv_buf_char(&s, 'x');
+	vv_buf_span(&s, LIT("N\x86R\x85q\1"));
+	for (int i = 0; i < 20000; i++)
+		vv_buf_span(&s, LIT("h\0h\1R"));
+	vv_buf_str(&s, "t\x86.");
+	pk_expect(vv_buf_view(&s), 0, "pickle-global torch.storage._load_from_bytes");
 	vv_buf_release(&s);
 }
 

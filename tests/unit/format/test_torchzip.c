@@ -170,6 +170,30 @@ static void test_pickles(void)
 	CHECK_STR(f.layout.format->name, "opaque");
 	CHECK(torch_finding(&f, "limit"));
 	torch_close(&f);
+	/* The same with long keys: the names would take more than the tensors ever could. */
+	vv_buf_clear(&deep);
+	vv_buf_str(&deep, "\x80\x02");
+	vv_buf_span(&deep, vv_buf_view(&p));
+	vv_buf_span(&deep, LIT("q\0"));
+	for (unsigned i = 0; i < 18; i++) {
+		for (int k = 0; k < 2; k++) {
+			vv_buf_str(&deep, k ? "X\xc8" : "}(X\xc8");
+			vv_buf_le(&deep, 0, 3);
+			for (int n = 0; n < 200; n++)
+				vv_buf_char(&deep, (char)('a' + k));
+			vv_buf_str(&deep, "h");
+			vv_buf_le(&deep, i, 1);
+		}
+		vv_buf_str(&deep, "uq");
+		vv_buf_le(&deep, i + 1, 1);
+	}
+	for (int i = 0; i < 18; i++)
+		vv_buf_str(&deep, "\x86");
+	vv_buf_str(&deep, ".");
+	torch_made(&f, vv_buf_view(&deep), 1);
+	CHECK_STR(f.layout.format->name, "opaque");
+	CHECK(strstr(torch_findings(&f), "names of more than") != NULL);
+	torch_close(&f);
 	vv_buf_release(&deep);
 	vv_buf_release(&p);
 }
