@@ -51,5 +51,5 @@ if command -v script >/dev/null; then
 	script -qec 'varve cat m.safetensors one' /dev/null >"$T/out" 2>&1 </dev/null; said 'no terminal'; ok "a terminal is refused"
 fi
 varve cat --raw HEAD:m.safetensors one >"$T/raw"; cd "$T" && varve cat --raw r/m.safetensors one | cmp -s - "$T/raw"; ok "outside of git"
-git -C r show HEAD:m.safetensors >man; status_is 128 varve cat man one && err 'is a manifest' && one_line; ok "a manifest alone has no values"
+git -C r show HEAD:m.safetensors >text; status_is 128 varve cat text one && err 'is a manifest' && one_line; ok "a manifest alone has no values"
 plan_end
