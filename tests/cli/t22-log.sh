@@ -2,7 +2,7 @@
 # log: the commits that changed a model, or one of its tensors.
 . "$(dirname "$0")/lib.sh"
 
-new_repo "$T/r"
+new_repo "$T/r"; git config log.showRoot false
 model m.safetensors n=6; git add .; git commit -q -m 'first one'
 echo x >other; git add .; git commit -q -m 'not the model'
 model m.safetensors n=6 set=t3:4 set=new:1; git commit -q -am 'two more'
