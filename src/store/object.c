@@ -37,7 +37,7 @@ int tail_parse(struct vv_span tail, enum vv_dtype dtype, size_t n_rows, struct v
 	if (vv_take8(&c, &p->shift) || p->shift >= 64 || vv_take8(&c, &runs))
 		return 1;
 	for (size_t i = 0; i <= runs; i++) {
-		if (vv_take8(&c, &class) || vv_take8(&c, &len) || class > 7 || at + len + 1 > 256)
+		if (vv_take8(&c, &class) || vv_take8(&c, &len) || class > 15 || at + len + 1 > 256)
 			return 1;
 		memset(p->classes + at, class, (size_t)len + 1);
 		at += (size_t)len + 1;
