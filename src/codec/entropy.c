@@ -13,6 +13,7 @@ enum { SAMPLE = 16384, TRIAL = 4096, LEN_BYTES = 3, SMALL = 32, FEW = 8192 };
 enum { HUFFMAN = -65536, MATCHES = 1, TEXT = 3 };
 /* Of ZSTD_c_literalCompressionMode; libzstd has changed their names. */
 enum { LITERALS_AUTO = 0, LITERALS_HUFFMAN = 1 };
+enum { MAX_WINDOW = (21 - 10) << 3 };
 
 void entropy_init(struct vv_codec *c)
 {
@@ -89,8 +90,8 @@ static size_t zstd(struct vv_codec *c, uint8_t *dst, size_t cap, const uint8_t *
 }
 
 /*
- * Whether this is one frame as `zstd` writes it, to its end: a byte of flags, all clear, the window,
- * blocks. Otherwise libzstd would go on to a second frame, of its oldest formats even.
+ * Whether this is one frame as `zstd` writes it, to its end: a byte of flags, all clear, a window of
+ * 2 MiB at most, blocks. Otherwise libzstd would go on to a second frame, of its oldest formats even.
  */
 static bool one_frame(const uint8_t *s, size_t len)
 {
@@ -103,7 +104,7 @@ static bool one_frame(const uint8_t *s, size_t len)
 		last = head & 1;
 		at += 3 + ((head >> 1 & 3) == 1 ? 1 : head >> 3);
 	}
-	return s[0] == 0 && at == len;
+	return s[0] == 0 && s[1] <= MAX_WINDOW && at == len;
 }
 
 static int unzstd(struct vv_codec *c, uint8_t *dst, size_t n, const uint8_t *s, size_t len)
