@@ -157,7 +157,7 @@ size_t ans_encode(struct vv_codec *c, uint8_t *dst, size_t cap, const uint8_t *s
 	size_t len = (size_t)(b.at - c->stream) + (b.n > 0);
 	if (len > cap)
 		return 0;
-	memcpy(dst, c->stream, len);
+	copy(dst, c->stream, len);
 	return len;
 }
 
@@ -203,7 +203,7 @@ int ans_open(struct ans_reader *r, struct vv_codec *c, struct vv_span in, unsign
 		return 1;
 	/* States are checked a round at a time: by then, bytes before the start may have been read. */
 	memset(c->stream, 0, ANS_FRONT);
-	memcpy(c->stream + ANS_FRONT, in.ptr + at, len);
+	copy(c->stream + ANS_FRONT, in.ptr + at, len);
 	memset(c->stream + ANS_FRONT + len, 0, PAD);
 	*r = (struct ans_reader){.entry = c->ans->entry, .width = width, .log = log, .in = c->stream + ANS_FRONT};
 	r->at = (int64_t)(8 * (len - 1) + bit_length(in.ptr[in.len - 1]) - 1);

@@ -103,7 +103,7 @@ size_t vv_block_encode(struct vv_codec *c, const struct vv_codec_params *p, uint
 		return len;
 	dst[0] = BLOCK_RAW;
 	if (raw.len)
-		memcpy(dst + 1, raw.ptr, raw.len);
+		copy(dst + 1, raw.ptr, raw.len);
 	return raw.len + 1;
 }
 

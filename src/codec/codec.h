@@ -17,7 +17,7 @@ enum { VV_BLOCK_ELEMS = 131072 };
 struct vv_codec_params {
 	enum vv_dtype dtype;
 	uint8_t shift;        /* low bits that are zero in every element of the tensor (and of its base) */
-	uint8_t classes[256]; /* delta: class (0..7) of the base's exponent byte; solo: all zero */
+	uint8_t classes[256]; /* delta: class (0..15) of the base's exponent byte; solo: all zero */
 };
 
 /* Scratch memory of one thread. */

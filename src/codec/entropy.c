@@ -135,7 +135,7 @@ static size_t put_coded(struct vv_codec *c, uint8_t *dst, const uint8_t *s, size
 	} else {
 		len = zstd(c, c->stream, c->stream_cap, s, n, level);
 		len = len <= cap ? len : 0;
-		memcpy(dst + 1 + LEN_BYTES, c->stream, len);
+		copy(dst + 1 + LEN_BYTES, c->stream, len);
 	}
 	dst[0] = mode;
 	vv_put16(dst + 1, (uint16_t)len);
@@ -174,7 +174,7 @@ size_t list_encode(struct vv_codec *c, uint8_t *dst, const uint8_t *s, size_t n,
 	if (len)
 		return len;
 	dst[0] = LIST_RAW;
-	memcpy(dst + 1, s, n);
+	copy(dst + 1, s, n);
 	return n + 1;
 }
 

@@ -93,6 +93,17 @@ DEFINE_LOAD(8, uint64_t)
 		}                                                                                  \
 	} while (0)
 
+/*
+ * Copies to an odd address. For long strings the C library takes one instruction, which some machines
+ * carry out at a tenth of their speed when the target is not aligned.
+ */
+static inline void copy(uint8_t *dst, const uint8_t *src, size_t n)
+{
+	for (; n > PIECE; n -= PIECE, dst += PIECE, src += PIECE)
+		memcpy(dst, src, PIECE);
+	memcpy(dst, src, n);
+}
+
 /* Bits on their way out, lowest first; up to 8 bytes past `at` are overwritten. */
 struct bits {
 	uint8_t *at;
