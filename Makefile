@@ -2,14 +2,16 @@
 BUILD ?= build
 PREFIX ?= /usr/local
 DESTDIR ?=
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+export DESTDIR JOBS
 
-all: $(BUILD)/build.ninja
-	@ninja -C $(BUILD) >$(BUILD)/log 2>&1 || { cat $(BUILD)/log; exit 1; }
-	@ln -sf src/varve $(BUILD)/varve && ln -sf src/varve $(BUILD)/git-varve
+# Suites that take minutes, or need more than Debian's packages: make full, .ci/run.
+SLOW = --no-suite fault --no-suite interop --no-suite heavy
+TEST = meson test --no-rebuild --print-errorlogs --num-processes $(JOBS)
+SANE = -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1
 
-$(BUILD)/build.ninja:
-	@sh tools/deps.sh build
-	meson setup $(BUILD) --prefix $(PREFIX)
+all:
+	@sh tools/build.sh "$(BUILD)" "--prefix=$(PREFIX)"
 
 demo: all
 	@sh tools/deps.sh demo
@@ -17,18 +19,32 @@ demo: all
 
 check: all
 	@sh tools/deps.sh check
-	meson test -C $(BUILD) --no-suite heavy --print-errorlogs
+	@$(TEST) -C $(BUILD) $(SLOW)
 
 full: all
-	VV_FULL=1 meson test -C $(BUILD) --print-errorlogs --timeout-multiplier 20
+	@sh tools/deps.sh check
+	@VV_FULL=1 $(TEST) -C $(BUILD) --timeout-multiplier 20
 
-install: all
-	DESTDIR="$(DESTDIR)" meson configure $(BUILD) --prefix $(PREFIX) && DESTDIR="$(DESTDIR)" meson install -C $(BUILD)
+asan:
+	@sh tools/build.sh $(BUILD)-asan $(SANE)
+	@$(TEST) -C $(BUILD)-asan $(SLOW) --no-suite lint --timeout-multiplier 10
+
+tsan:
+	@sh tools/build.sh $(BUILD)-tsan -Db_sanitize=thread -Db_lundef=false -Doptimization=1
+	@$(TEST) -C $(BUILD)-tsan --suite unit --timeout-multiplier 10
+
+fuzz:
+	@CC=clang sh tools/build.sh $(BUILD)-fuzz -Dfuzz=true $(SANE)
+	@sh tools/fuzz.sh $(BUILD)-fuzz $(or $(SECONDS),60)
 
 bench: all
-	PATH="$(CURDIR)/$(BUILD):$$PATH" python3 bench/bench.py $(ARGS)
+	@sh tools/deps.sh check
+	@PATH="$(CURDIR)/$(BUILD):$$PATH" $$(sh tools/python.sh numpy) bench/bench.py $(ARGS)
+
+install: all
+	@meson install -C $(BUILD) --no-rebuild --quiet
 
 clean:
-	rm -rf $(BUILD)
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz
 
-.PHONY: all demo check full install bench clean
+.PHONY: all demo check full asan tsan fuzz bench install clean

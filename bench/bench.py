@@ -116,12 +116,19 @@ def write_model(path, tensors, dtype="BF16", width=2):
         off += n
     h = json.dumps(head).encode()
     h += b" " * (-len(h) % 8)
-    with open(path, "wb") as f:
+    with open(f"{path}.new", "wb") as f:
         f.write(struct.pack("<Q", len(h)) + h)
         for _, _, pieces in tensors:
             for p in pieces():
                 f.write(p)
+    os.replace(f"{path}.new", path)
     settle(path)
+
+
+def put(src, dst):
+    """A new file each time: git does not see another content of one size, inode and second."""
+    shutil.copy(src, f"{dst}.new")
+    os.replace(f"{dst}.new", dst)
 
 
 def settle(path):
@@ -189,7 +196,7 @@ def part_series(work):
         r = repo(work / f"series-{tool}", tool)
         t = 0
         for i, f in enumerate(files):
-            shutil.copy(f, r / "model.safetensors")
+            put(f, r / "model.safetensors")
             settle(r / "model.safetensors")
             t += commit(r, tool, "model.safetensors", f"v{i}")[0]
         size = tree_bytes(r / STORE[tool])
@@ -209,7 +216,7 @@ def part_solo(work):
         before = 0
         for n in names:
             src = base / f"gpt9m-{n}.safetensors"
-            shutil.copy(src, r / "model.safetensors")
+            put(src, r / "model.safetensors")
             settle(r / "model.safetensors")
             last = before
             commit(r, "varve", "model.safetensors", n)
@@ -241,10 +248,10 @@ def part_speed(work):
                 tool = "varve" if kind == "git add" else kind
                 repo(d, tool)
                 if "next" in title and tool != "dvc":
-                    shutil.copy(base, d / "model.safetensors")
+                    put(base, d / "model.safetensors")
                     settle(d / "model.safetensors")
                     commit(d, tool, "model.safetensors", "base")
-                shutil.copy(data, d / "model.safetensors")
+                put(data, d / "model.safetensors")
                 settle(d / "model.safetensors")
             setups[kind] = (prepare, ADD[kind] + ("model.safetensors",), d, None)
         got = turns(setups, OPT.runs)

@@ -1,45 +1,78 @@
 #!/bin/sh
-# Installs what a target needs, on Debian and its relatives; elsewhere says what to install.
-# usage: deps.sh build|check|demo
+# Makes sure that what a task needs is there: on Debian and its relatives it installs what is missing,
+# elsewhere it says what to install. Asks for nothing when all is there already.
+# usage: deps.sh build|check|demo|ci
 set -eu
 
-packages="gcc libc6-dev meson ninja-build pkg-config git libssl-dev libzstd-dev libxxhash-dev libjansson-dev zlib1g-dev"
-case "${1:-build}" in
+here=$(cd "$(dirname "$0")" && pwd)
+missing='' packages=''
+# need WHAT PACKAGE TEST...
+need() {
+	what=$1 package=$2
+	shift 2
+	"$@" >/dev/null 2>&1 && return
+	missing="$missing
+  $what"
+	packages="$packages $package"
+}
+has() { command -v "$1"; }
+compiles() {
+	d=$(mktemp -d)
+	echo '#include <stdio.h>
+int main(void) { return 0; }' >"$d/a.c"
+	"${CC:-cc}" -o "$d/a" "$d/a.c" && r=0 || r=1
+	rm -rf "$d"
+	return $r
+}
+
+need "a C compiler" "gcc libc6-dev" compiles
+need "meson 1.0 or newer" meson has meson
+need ninja ninja-build has ninja
+need "git 2.39 or newer" git has git
+need pkg-config pkg-config has pkg-config
+need "OpenSSL 3 (libcrypto) with headers" libssl-dev pkg-config --atleast-version=3.0 libcrypto
+need "libzstd with headers" libzstd-dev pkg-config --exists libzstd
+need "xxHash with headers" libxxhash-dev pkg-config --exists libxxhash
+need "jansson with headers" libjansson-dev pkg-config --exists jansson
+need "zlib with headers" zlib1g-dev pkg-config --exists zlib
+case "${1-}" in
 build) ;;
-demo) packages="$packages python3 python3-numpy" ;;
-check) packages="$packages python3 python3-numpy" ;;
-*) echo "usage: deps.sh build|check|demo" >&2; exit 2 ;;
+check | demo) need "python3 with numpy" "python3 python3-numpy" sh "$here/python.sh" numpy ;;
+ci)
+	need "python3 with numpy" "python3 python3-numpy" sh "$here/python.sh" numpy
+	need "python3 venv" python3-venv python3 -c 'import ensurepip, venv'
+	need clang "clang" has clang
+	for tool in shellcheck mandoc man:man-db groff:groff-base zsh fish git-lfs; do
+		need "${tool%:*}" "${tool#*:}" has "${tool%:*}"
+	done
+	;;
+*)
+	echo "usage: deps.sh build|check|demo|ci" >&2
+	exit 2
+	;;
 esac
+[ -n "$packages" ] || exit 0
 
-if ! command -v dpkg-query >/dev/null 2>&1; then
-	missing=
-	for tool in cc meson ninja pkg-config git; do
-		command -v $tool >/dev/null 2>&1 || missing="$missing $tool"
-	done
-	for lib in libcrypto libzstd libxxhash jansson zlib; do
-		pkg-config --exists $lib 2>/dev/null || missing="$missing $lib"
-	done
-	[ -z "$missing" ] && exit 0
-	echo "missing:$missing" >&2
-	echo "Please install: a C compiler, meson 1.0, ninja, pkg-config, git 2.39, and the headers of" >&2
-	echo "OpenSSL 3, libzstd, libxxhash, jansson and zlib (python3 with numpy for the demo and tests)." >&2
+ask() { # ask WHY
+	echo "varve needs:$missing" >&2
+	echo "$1" >&2
 	exit 1
-fi
-
-missing=
-for p in $packages; do
-	[ "$(dpkg-query -W -f='${Status}' "$p" 2>/dev/null)" = "install ok installed" ] || missing="$missing $p"
-done
-[ -z "$missing" ] && exit 0
-echo "installing:$missing"
-root=
+}
+command -v apt-get >/dev/null 2>&1 ||
+	ask "Please install these with your system's package manager and try again."
+root=''
 if [ "$(id -u)" != 0 ]; then
-	command -v sudo >/dev/null 2>&1 || { echo "run as root: apt-get install$missing" >&2; exit 1; }
+	command -v sudo >/dev/null 2>&1 || ask "As root: apt-get install$packages"
 	root=sudo
 fi
-# shellcheck disable=SC2086
-$root apt-get install -y --no-install-recommends $missing >/dev/null 2>&1 || {
-	$root apt-get update -q >/dev/null
+echo "installing:$packages"
+install() {
 	# shellcheck disable=SC2086
-	$root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing >/dev/null
+	$root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $packages </dev/null
+}
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+install >"$log" 2>&1 || { $root apt-get update -qq && install; } >"$log" 2>&1 || {
+	tail -n 20 "$log" >&2
+	ask "apt-get could not install$packages"
 }

@@ -28,6 +28,17 @@ size_t vv_utf8(struct vv_span s, uint32_t *cp)
 	return n;
 }
 
+void vv_put_utf8(struct vv_buf *out, uint32_t c)
+{
+	uint8_t b[4];
+	size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+
+	for (size_t i = n; i-- > 1; c >>= 6)
+		b[i] = (uint8_t)(0x80 | (c & 0x3f));
+	b[0] = (uint8_t)(n == 1 ? c : ((0xf00u >> n) & 0xff) | c);
+	vv_buf_add(out, b, n);
+}
+
 /* Characters that a reader cannot see, or that reorder or break the line they stand in. */
 static bool unseen(uint32_t c)
 {
@@ -65,6 +76,19 @@ static void escape(struct vv_buf *out, struct vv_span name)
 	}
 }
 
+bool vv_has_unseen(struct vv_span name)
+{
+	while (name.len) {
+		uint32_t c = 0;
+		size_t n = vv_utf8(name, &c);
+
+		if (!n || unseen(c))
+			return true;
+		name = vv_span(name.ptr + n, name.len - n);
+	}
+	return false;
+}
+
 void vv_quote(struct vv_buf *out, struct vv_span name)
 {
 	vv_buf_char(out, '"');
@@ -94,17 +118,6 @@ static int hex(struct vv_span s, size_t at, size_t n, uint32_t *v)
 	return 0;
 }
 
-static void put_utf8(struct vv_buf *out, uint32_t c)
-{
-	uint8_t b[4];
-	size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-
-	for (size_t i = n; i-- > 1; c >>= 6)
-		b[i] = (uint8_t)(0x80 | (c & 0x3f));
-	b[0] = (uint8_t)(n == 1 ? c : ((0xf00u >> n) & 0xff) | c);
-	vv_buf_add(out, b, n);
-}
-
 /* One escape after its backslash; returns the bytes it took, or 0. */
 static size_t unescape(struct vv_buf *out, struct vv_span s)
 {
@@ -129,12 +142,12 @@ static size_t unescape(struct vv_buf *out, struct vv_span s)
 			if (s.len < 7 || s.ptr[5] != '\\' || s.ptr[6] != 'u' || hex(s, 7, 4, &low) ||
 				low < 0xdc00 || low >= 0xe000)
 				return 0;
-			put_utf8(out, 0x10000 + ((v - 0xd800) << 10) + (low - 0xdc00));
+			vv_put_utf8(out, 0x10000 + ((v - 0xd800) << 10) + (low - 0xdc00));
 			return 11;
 		}
 		if (v >= 0xdc00 && v < 0xe000)
 			return 0;
-		put_utf8(out, v);
+		vv_put_utf8(out, v);
 		return 5;
 	default:
 		return 0;

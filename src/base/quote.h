@@ -15,5 +15,9 @@ VV_MUST_CHECK int vv_unquote(struct vv_buf *out, struct vv_span *text);
 void vv_printable(struct vv_buf *out, struct vv_span name);
 /* Length in bytes of the UTF-8 character at the start, and its code point; 0 when invalid. */
 size_t vv_utf8(struct vv_span s, uint32_t *cp);
+/* The UTF-8 of a code point up to 0x10ffff. */
+void vv_put_utf8(struct vv_buf *out, uint32_t cp);
+/* Does it hold a character that quoting hides, or bytes that are not UTF-8? */
+bool vv_has_unseen(struct vv_span name);
 
 #endif

@@ -29,5 +29,8 @@ struct vv_sink {
 	/* Takes all of `data` or fails; called in order by one thread. */
 	int (*write)(struct vv_sink *self, struct vv_span data, struct vv_err *err);
 };
+/* Passes `len` bytes at `off` on, a piece at a time. */
+VV_MUST_CHECK int vv_source_copy(
+	const struct vv_source *src, uint64_t off, uint64_t len, struct vv_sink *out, struct vv_err *err);
 
 #endif

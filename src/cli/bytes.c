@@ -11,8 +11,12 @@ int vv_bytes_open(struct vv_ctx *ctx, const struct vv_named *n, struct vv_bytes 
 		out->version = (struct vv_version){n->manifest, &n->file->base};
 		return 0;
 	}
-	if (!ctx->repo.store)
-		return vv_fail(&ctx->err, VV_ENOTFOUND, "this repository has no varve store; run 'varve init'");
+	if (!ctx->repo.git_dir)
+		return vv_fail(&ctx->err, VV_ENOTFOUND, "%s is a manifest: its tensors are in a repository's store", n->path);
+	/* A fresh clone may have none yet: what it lacks comes from a remote. */
+	ret = vv_repo_store(&ctx->repo, true, &ctx->err);
+	if (ret)
+		return ret;
 	ids = malloc((n->manifest->n_segs + 1) * sizeof(*ids));
 	if (!ids)
 		return vv_fail_nomem(&ctx->err);

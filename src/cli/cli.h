@@ -18,6 +18,7 @@ enum vv_exit {
 	VV_EXIT_NO = 1,      /* differs, has findings, has conflicts, is not so */
 	VV_EXIT_ERROR = 128, /* one line on standard error says what */
 	VV_EXIT_USAGE = 129,
+	VV_EXIT_PIPE = 141,  /* nobody reads standard output any more */
 };
 
 enum vv_cmd_flags {
@@ -31,15 +32,20 @@ struct vv_ctx {
 	struct vv_repo repo;
 	struct vv_progress *progress; /* NULL when standard error is no terminal, or --quiet */
 	const struct vv_cmd *cmd;
+	bool help;  /* --help: vv_opt_parse prints it, nothing was opened */
 	bool json;  /* --json: data is one JSON value on standard output, an error too */
 	bool quiet; /* --quiet */
 	bool color; /* standard output is a terminal and NO_COLOR is not set */
 	struct vv_err err;
+	char hint[256]; /* shown after the error */
 };
 
 struct vv_cmd {
 	const char *name;
-	/* Returns an exit status, or a negative vv_code with ctx->err filled. argv[0] is the name. */
+	/*
+	 * Returns an exit status, or a negative vv_code with ctx->err filled. argv[0] is the name. Unless
+	 * it is hidden it calls vv_opt_parse before anything else, and stops when that is not 0.
+	 */
 	int (*fn)(struct vv_ctx *ctx, int argc, char **argv);
 	unsigned flags;
 	const char *group;   /* heading in help */
@@ -50,7 +56,7 @@ extern const struct vv_cmd vv_cmds[]; /* ends with a NULL name */
 
 enum vv_opt_kind { VV_OPT_FLAG, VV_OPT_TEXT, VV_OPT_COUNT, VV_OPT_LIST };
 struct vv_opt_list {
-	const char **v;
+	const char **v; /* NULL-terminated; owned, the words are argv's */
 	size_t n;
 };
 struct vv_opt {
@@ -62,9 +68,10 @@ struct vv_opt {
 	const char *help;
 };
 /*
- * Takes the options of the table (and --json, --quiet, --help, which every command has) out of argv;
- * what is left is *argc words from argv[0] on. A word "--" ends options: it is removed, and
- * *dashdash (may be NULL) is the number of words before it, or -1. VV_EUSAGE; or 1: help was printed.
+ * Takes the options of the table (may be NULL) and --json, --quiet, --help, which every command has,
+ * out of argv; what is left is *argc words from argv[0] on. A word "--" ends options: it is removed,
+ * and *dashdash (may be NULL) is the number of words before it, the name not counted, or -1.
+ * VV_EUSAGE; or 1: help was printed.
  */
 VV_MUST_CHECK int vv_opt_parse(
 	struct vv_ctx *ctx, const struct vv_opt *opts, int *argc, char **argv, int *dashdash);
@@ -74,6 +81,11 @@ void vv_opt_help(FILE *to, const struct vv_cmd *cmd, const struct vv_opt *opts);
 /* --- output (cli/out.c) --- */
 /* Dumps and frees it. */
 void vv_print_json(json_t *value);
+/* A name from a file as a JSON string: bytes that are not UTF-8 are escaped as vv_safe does. New. */
+json_t *vv_json_name(const char *name);
+json_t *vv_json_shape(const uint64_t *shape, unsigned ndim);
+/* A number that may be infinite or none: those are null. New. */
+json_t *vv_json_real(double v);
 /* "12.3 MB" in powers of 1000, as df -H and cloud bills do. `text` holds 32 bytes; returns it. */
 char *vv_human(uint64_t bytes, char *text);
 /* "1,234,567" */
@@ -82,9 +94,17 @@ char *vv_grouped(uint64_t n, char *text);
 char *vv_shape_text(const uint64_t *shape, unsigned ndim, char *text, size_t cap);
 /* A name as it may be shown on a terminal; owned by the caller. */
 char *vv_safe(const char *name);
-/* A hint on standard error, as git gives them; nothing with --quiet or --json. */
-void vv_hint(const struct vv_ctx *ctx, const char *fmt, ...) VV_PRINTF(2, 3);
-/* A warning line on standard error. */
+/* Pads to `width` columns, counting characters; a longer text stays whole. */
+void vv_put_padded(const char *text, size_t width);
+/* Columns a text takes: its characters. */
+size_t vv_columns(const char *text);
+/* One line on standard error, "varve: <text>": control characters and the like are escaped. */
+void vv_say(const char *text);
+/* A hint on standard error, as git gives them; nothing with --quiet or --json. After an error it follows that. */
+void vv_hint(struct vv_ctx *ctx, const char *fmt, ...) VV_PRINTF(2, 3);
+/* Shows the hint that was kept. */
+void vv_hint_kept(const struct vv_ctx *ctx);
+/* A warning line on standard error, escaped as vv_say does. */
 void vv_warn(const char *fmt, ...) VV_PRINTF(1, 2);
 enum vv_color { VV_PLAIN, VV_GREEN, VV_RED, VV_YELLOW, VV_CYAN, VV_BOLD, VV_DIM };
 /* The escape sequence that begins it, "" without colour; VV_PLAIN ends. */
@@ -96,10 +116,14 @@ void vv_progress_end(void);
 /* --- shared by commands (cli/paths.c) --- */
 /* A path as typed in this folder, relative to the top; owned by the caller. VV_EUSAGE when outside. */
 VV_MUST_CHECK int vv_top_path(struct vv_ctx *ctx, const char *path, char **out);
+/* The same for NULL-terminated words; free with vv_paths_free. */
+VV_MUST_CHECK int vv_top_paths(struct vv_ctx *ctx, char *const *words, char ***out);
+void vv_paths_free(char **paths);
 /*
- * The manifest of a model: "REV:path", "path" (the worktree: its index blob when unchanged, else
- * hashed without storing), or a plain file outside of git. `hashed` tells that its bytes may not be
- * in the store; then `file` (may be NULL) is open on it.
+ * The manifest of a model: "REV:path" (as git reads it: from the top, or from here when it begins with
+ * "./"; what is not at the top is looked for here), ":path" (the index), "path" (the worktree: its index
+ * blob when unchanged, else hashed without storing), or a plain file outside of git. A hashed one has
+ * `file` open on it: its bytes may not be in the store.
  */
 struct vv_manifest;
 struct vv_file;
@@ -113,6 +137,14 @@ VV_MUST_CHECK int vv_named_open(struct vv_ctx *ctx, const char *name, struct vv_
 /* The version of the worktree file `path` (relative to the top) at `rev` (NULL: worktree; "": index). */
 VV_MUST_CHECK int vv_named_at(struct vv_ctx *ctx, const char *rev, const char *path, struct vv_named *out);
 void vv_named_release(struct vv_named *n);
+
+/* --- revisions (cli/revs.c) --- */
+/* The commit that a revision names, in full; owned by the caller. VV_ENOTFOUND names the revision. */
+VV_MUST_CHECK int vv_rev_commit(struct vv_ctx *ctx, const char *rev, char **oid);
+/* The same for a tree: of a commit, or one in it ("REV:folder"). */
+VV_MUST_CHECK int vv_rev_tree(struct vv_ctx *ctx, const char *rev, char **oid);
+/* How many digits of a commit's name to show. */
+VV_MUST_CHECK int vv_rev_short(struct vv_ctx *ctx, int *len);
 
 /* The commands themselves. */
 int cmd_add(struct vv_ctx *ctx, int argc, char **argv);

@@ -4,7 +4,9 @@
  */
 #include "cli/cli.h"
 
+#include "cli/gitlines.h"
 #include "git/clean.h"
+#include "git/inside.h"
 #include "git/statcache.h"
 #include "os/file.h"
 
@@ -46,6 +48,8 @@ static int add_model(struct adding *a, const char *path)
 		goto release;
 	vv_git_blob_oid(vv_buf_view(&added.text), ctx->repo.sha256, oid);
 	ret = vv_statcache_set(&a->cache, path, &added.st, oid, &ctx->err);
+	if (!ret)
+		ret = vv_inside_put(&ctx->repo, oid, vv_buf_view(&added.text), &ctx->err);
 	vv_progress_end();
 	for (size_t i = 0; i < added.manifest.n_findings; i++) {
 		const struct vv_finding *f = &added.manifest.findings[i];
@@ -60,7 +64,7 @@ static int add_model(struct adding *a, const char *path)
 	a->total.objects += added.stats.objects;
 	a->total.objects_new += added.stats.objects_new;
 	json_array_append_new(a->list,
-		json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I}", "path", path, "format", added.manifest.format, "size",
+		json_pack("{s:o,s:s,s:I,s:I,s:I,s:I,s:I}", "path", vv_json_name(path), "format", added.manifest.format, "size",
 			(json_int_t)added.stats.raw, "objects", (json_int_t)added.stats.objects, "objects_new",
 			(json_int_t)added.stats.objects_new, "bytes_new", (json_int_t)added.stats.raw_new, "stored",
 			(json_int_t)added.stats.stored));
@@ -74,7 +78,57 @@ out:
 	return ret;
 }
 
-/* Which of these NUL-separated paths does varve keep? Calls add_model for them. */
+/* Does a manifest's text stand there, whose model is elsewhere? That is git's affair. */
+static bool is_text(const char *full)
+{
+	struct vv_err ignore = VV_ERR_INIT;
+	uint8_t head[64];
+	struct vv_file f;
+	size_t n;
+	bool yes;
+
+	if (vv_file_open(&f, full, &ignore))
+		return false;
+	n = f.base.size < sizeof(head) ? (size_t)f.base.size : sizeof(head);
+	yes = !vv_source_read(&f.base, 0, head, n, &ignore) && vv_manifest_detect(vv_span(head, n)) != VV_TEXT_OTHER;
+	vv_file_close(&f);
+	return yes;
+}
+
+/* Hands the filter the text of a model that is stored already. 1: git has lost it. */
+static int hand_over(struct adding *a, const char *oid)
+{
+	struct vv_repo *r = &a->ctx->repo;
+	struct vv_blobs blobs = VV_BLOBS_INIT;
+	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
+	struct vv_err why = VV_ERR_INIT;
+	int ret = vv_blobs_open(&blobs, r, &a->ctx->err);
+
+	if (!ret)
+		ret = vv_blobs_get(&blobs, oid, &text, &why) ? 1 : vv_inside_put(r, oid, vv_buf_view(&text), &a->ctx->err);
+	vv_blobs_close(&blobs);
+	vv_buf_release(&text);
+	return ret;
+}
+
+static int add_path(struct adding *a, const char *path)
+{
+	char *full = vv_repo_path(&a->ctx->repo, path);
+	const char *known;
+	struct stat st;
+	int ret = full ? 0 : vv_fail_nomem(&a->ctx->err);
+
+	/* Deleted files, links and empty files are git's affair too. */
+	if (!ret && !lstat(full, &st) && S_ISREG(st.st_mode) && st.st_size && !is_text(full)) {
+		known = vv_statcache_find(&a->cache, path, &st);
+		ret = known ? hand_over(a, known) : 1;
+		ret = ret == 1 ? add_model(a, path) : ret;
+	}
+	free(full);
+	return ret;
+}
+
+/* Which of these NUL-separated paths does varve keep? Adds them. */
 static int add_kept(struct adding *a, struct vv_span paths)
 {
 	static const char *const args[] = {"check-attr", "-z", "--stdin", "filter", NULL};
@@ -89,100 +143,126 @@ static int add_kept(struct adding *a, struct vv_span paths)
 		ret = vv_fail(&ctx->err, VV_EGIT, "git check-attr failed");
 	/* "<path>\0filter\0<value>\0" */
 	for (const char *p = (char *)out.ptr, *end = p + out.len; !ret && p < end;) {
-		const char *path = p, *value;
+		const char *path = p;
 		p += strlen(p) + 1;
 		p += strlen(p) + 1;
-		value = p;
+		if (!strcmp(p, "varve"))
+			ret = add_path(a, path);
 		p += strlen(p) + 1;
-		if (strcmp(value, "varve"))
-			continue;
-		char *full = vv_repo_path(&ctx->repo, path);
-		struct stat st;
-		/* Deleted files and manifests without their model are git's affair. */
-		if (full && !lstat(full, &st) && S_ISREG(st.st_mode) && st.st_size) {
-			const char *known = vv_statcache_find(&a->cache, path, &st);
-			struct vv_file f;
-			uint8_t head[64];
-			struct vv_err none = VV_ERR_INIT;
-			bool manifest = false;
-			if (!known && !vv_file_open(&f, full, &none)) {
-				size_t n = f.base.size < sizeof(head) ? (size_t)f.base.size : sizeof(head);
-				manifest = !vv_source_read(&f.base, 0, head, n, &none) &&
-					vv_manifest_detect(vv_span(head, n)) != VV_TEXT_OTHER;
-				vv_file_close(&f);
-			}
-			if (!known && !manifest)
-				ret = add_model(a, path);
-		}
-		free(full);
 	}
 	vv_buf_release(&out);
 	return ret;
 }
 
+/*
+ * Files that may have changed, by their stat data, and new ones. Not ls-files -m: that one has the
+ * clean filter read whole models. Names are NUL-separated, from the top.
+ */
+static int list_files(struct vv_ctx *ctx, const char *const *first, char *const *specs, struct vv_buf *out)
+{
+	struct vv_lines lines = VV_LINES_INIT;
+	struct vv_args args = {0};
+	const char *rec;
+	int ret;
+
+	vv_args_all(&args, first);
+	vv_args_add(&args, "--");
+	vv_args_all(&args, (const char *const *)specs);
+	ret = vv_lines_open(&lines, &args, &ctx->err);
+	while (!ret && !(ret = vv_lines_next(&lines, 0, &rec, &ctx->err)))
+		vv_buf_add(out, rec, strlen(rec) + 1);
+	if (ret >= 0)
+		ret = vv_lines_close(&lines, &ctx->err);
+	vv_lines_release(&lines);
+	vv_args_release(&args);
+	return ret ? ret : vv_buf_check(out, &ctx->err);
+}
+
+/* git's own add, with its own words and status. Its filter is told what the models are. */
+static int git_add(struct vv_ctx *ctx, const char *how, bool force, char *const *specs)
+{
+	const char *argv[12] = {"git", "-c", "core.fsync=committed", "add", "--pathspec-from-file=-", "--pathspec-file-nul"};
+	struct vv_buf in = VV_BUF_INIT(VV_MAX_TEXT), said = VV_BUF_INIT(VV_MAX_TEXT);
+	size_t n = 6;
+	int status = 0, ret;
+
+	if (how)
+		argv[n++] = how;
+	if (force)
+		argv[n++] = "-f";
+	for (; *specs; specs++)
+		vv_buf_add(&in, *specs, strlen(*specs) + 1);
+	ret = vv_buf_check(&in, &ctx->err);
+	if (!ret)
+		ret = vv_child_run(argv, vv_inside_env(&ctx->repo), ctx->json ? VV_CHILD_ERR : 0, vv_buf_view(&in),
+			ctx->json ? &said : NULL, &status, &ctx->err);
+	if (!ret && status && ctx->json)
+		ret = vv_fail(&ctx->err, VV_EGIT, "git add: %.300s", vv_git_said(&said));
+	vv_buf_release(&in);
+	vv_buf_release(&said);
+	return ret ? ret : status;
+}
+
+static int add_models(struct adding *a, bool update, bool force, char *const *specs)
+{
+	static const char *const changed[] = {"diff-files", "-z", "--name-only", "--no-renames", NULL};
+	static const char *const others[] = {"ls-files", "-z", "-o", "--full-name", "--exclude-standard", NULL};
+	static const char *const ignored[] = {"ls-files", "-z", "-o", "--full-name", NULL};
+	struct vv_ctx *ctx = a->ctx;
+	struct vv_buf files = VV_BUF_INIT(VV_MAX_MANIFEST);
+	int ret = vv_mkdirs(ctx->repo.state_dir, &ctx->err);
+
+	if (!ret)
+		ret = vv_statcache_open(&a->cache, &ctx->repo, &ctx->err);
+	if (!ret)
+		ret = list_files(ctx, changed, specs, &files);
+	if (!ret && !update)
+		ret = list_files(ctx, force ? ignored : others, specs, &files);
+	if (!ret)
+		ret = add_kept(a, vv_buf_view(&files));
+	if (!ret && a->files)
+		ret = vv_statcache_write(&a->cache, &ctx->err);
+	vv_buf_release(&files);
+	return ret;
+}
+
 int cmd_add(struct vv_ctx *ctx, int argc, char **argv)
 {
-	bool all = false, update = false;
+	bool all = false, update = false, force = false;
 	const struct vv_opt opts[] = {
-		{'A', "all", VV_OPT_FLAG, &all, NULL, "also new and removed files of the whole tree"},
-		{'u', "update", VV_OPT_FLAG, &update, NULL, "only files that git has already"},
+		{'A', "all", VV_OPT_FLAG, &all, NULL, "new, changed and removed files; of the whole tree without PATH"},
+		{'u', "update", VV_OPT_FLAG, &update, NULL, "only files that git has already; of the whole tree without PATH"},
+		{'f', "force", VV_OPT_FLAG, &force, NULL, "ignored files too"},
 		{0},
 	};
-	static const char *const env[] = {VV_ENV_INSIDE "=1", NULL};
+	char *top[] = {(char *)(uintptr_t)":/", NULL}, **specs = argv + 1;
 	struct adding a = {.ctx = ctx, .list = json_array()};
-	struct vv_buf paths = VV_BUF_INIT(VV_MAX_MANIFEST);
-	const char *list[72] = {"ls-files", "-z", "-m"}, *add[72] = {"add"};
-	size_t n = 3, k = 1, first;
-	char *tops[64] = {0}, raw[32], stored[32];
-	int ret = vv_opt_parse(ctx, opts, &argc, argv, NULL), status = 0;
+	char raw[32], stored[32];
+	int ret = vv_opt_parse(ctx, opts, &argc, argv, NULL);
 
-	if (!ret && argc < 2 && !all && !update)
-		ret = vv_fail(&ctx->err, VV_EUSAGE, "nothing specified; 'varve add .' adds this folder");
-	if (!ret && argc > 60)
-		ret = vv_fail(&ctx->err, VV_EUSAGE, "too many paths at once; name their folder");
 	if (ret)
 		goto out;
-	if (!update) {
-		list[n++] = "-o";
-		list[n++] = "--exclude-standard";
+	if (all && update) {
+		ret = vv_fail(&ctx->err, VV_EUSAGE, "-A and -u are not for one call");
+		goto out;
 	}
-	if (all || update)
-		add[k++] = all ? "-A" : "-u";
-	list[n++] = "--";
-	add[k++] = "--";
-	first = k;
-	for (int i = 1; i < argc && !ret; i++) {
-		ret = vv_top_path(ctx, argv[i], &tops[i - 1]);
-		list[n++] = add[k++] = tops[i - 1];
+	if (argc < 2 && !all && !update) {
+		fprintf(stderr, "Nothing specified, nothing added.\n");
+		vv_hint(ctx, "'varve add .' adds this folder");
+		goto out;
 	}
-	if (!ret && first == k && ctx->repo.prefix[0] && !all)
-		list[n++] = add[k++] = ctx->repo.prefix;
+	if (argc < 2)
+		specs = top;
+	ret = add_models(&a, update, force, specs);
 	if (!ret)
-		ret = vv_mkdirs(ctx->repo.state_dir, &ctx->err);
-	if (!ret)
-		ret = vv_statcache_open(&a.cache, &ctx->repo, &ctx->err);
-	if (!ret)
-		ret = vv_git(&ctx->repo, &paths, &ctx->err, list);
-	if (!ret)
-		ret = add_kept(&a, vv_buf_view(&paths));
-	if (!ret && a.files)
-		ret = vv_statcache_write(&a.cache, &ctx->err);
-	vv_buf_clear(&paths);
-	if (!ret)
-		ret = vv_git_status(&ctx->repo, add, env, vv_span(NULL, 0), &paths, &status, &ctx->err);
-	if (!ret && paths.len)
-		fwrite(paths.ptr, 1, paths.len, stderr);
-	if (!ret && status)
-		ret = vv_fail(&ctx->err, VV_EGIT, "git add failed");
+		ret = git_add(ctx, all ? "-A" : update ? "-u" : NULL, force, specs);
+	vv_inside_clear(&ctx->repo);
 	if (!ret && ctx->json)
 		vv_print_json(json_pack("{s:O}", "files", a.list));
 	else if (!ret && a.files > 1 && !ctx->quiet)
 		printf("%zu models: %s, %s stored\n", a.files, vv_human(a.total.raw, raw), vv_human(a.total.stored, stored));
 out:
-	vv_buf_release(&paths);
 	vv_statcache_release(&a.cache);
 	json_decref(a.list);
-	for (size_t i = 0; i < VV_COUNT(tops); i++)
-		free(tops[i]);
 	return ret;
 }

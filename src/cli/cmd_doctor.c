@@ -20,7 +20,7 @@ static void finding(struct doctor *d, bool ok, const char *what, const char *why
 
 	d->bad += !ok;
 	json_array_append_new(
-		d->list, json_pack("{s:s,s:b,s:s,s:s}", "check", what, "ok", ok, "why", why, "mend", ok ? "" : mend));
+		d->list, json_pack("{s:s,s:b,s:o,s:s}", "check", what, "ok", ok, "why", vv_json_name(why), "mend", ok ? "" : mend));
 	if (ctx->json || (ok && ctx->quiet))
 		return;
 	printf("%s%s%s %s\n", vv_color(ctx, ok ? VV_GREEN : VV_RED), ok ? "ok " : "NO ", vv_color(ctx, VV_PLAIN), what);

@@ -4,6 +4,7 @@
 #include "base/quote.h"
 #include "git/clean.h"
 #include "git/hook.h"
+#include "git/inside.h"
 #include "git/mergedriver.h"
 
 #include <stdlib.h>
@@ -20,38 +21,48 @@ static void say_finding(const char *path, const struct vv_finding *f)
 
 int cmd_clean(struct vv_ctx *ctx, int argc, char **argv)
 {
+	int ret = 1;
+
 	if (argc > 1 && !strcmp(argv[1], "--")) {
 		argc--;
 		argv++;
 	}
 	if (argc != 2)
 		return vv_fail(&ctx->err, VV_EUSAGE, "clean takes one path");
-	return vv_clean(&ctx->repo, argv[1], STDIN_FILENO, STDOUT_FILENO, say_finding, &ctx->err);
+	if (vv_inside())
+		ret = vv_inside_clean(argv[1], STDOUT_FILENO, &ctx->err);
+	if (ret == 1)
+		ret = vv_repo_open(&ctx->repo, &ctx->err);
+	else
+		return ret;
+	return ret ? ret : vv_clean(&ctx->repo, argv[1], STDIN_FILENO, STDOUT_FILENO, say_finding, &ctx->err);
 }
 
 int cmd_smudge(struct vv_ctx *ctx, int argc VV_UNUSED, char **argv VV_UNUSED)
 {
-	struct vv_err ignore = VV_ERR_INIT;
-	bool repo = !vv_repo_open(&ctx->repo, &ignore);
-
-	return vv_smudge(repo ? &ctx->repo : NULL, STDIN_FILENO, STDOUT_FILENO, &ctx->err);
+	return vv_smudge(STDIN_FILENO, STDOUT_FILENO, &ctx->err);
 }
 
 static void say_left(void *arg VV_UNUSED, const char *path, const struct vv_err *why)
 {
-	char *name = vv_safe(path);
+	char text[sizeof(why->msg) + 512];
 
-	fprintf(stderr, "varve: %s stays a manifest: %s\n", name, why->msg);
-	free(name);
+	snprintf(text, sizeof(text), "%.400s stays a manifest: %s", path, why->msg);
+	vv_say(text);
 }
 
 int cmd_hook(struct vv_ctx *ctx, int argc, char **argv)
 {
 	struct vv_sync_report report = {.left = say_left, .prog = ctx->progress};
 
+	int ret;
+
 	if (argc < 2)
 		return vv_fail(&ctx->err, VV_EUSAGE, "hook takes a name");
-	return vv_hook_run(&ctx->repo, argv[1], (const char *const *)argv + 2, (size_t)argc - 2, STDIN_FILENO, &report,
+	if (vv_hook_idle(argv[1]))
+		return VV_EXIT_OK;
+	ret = vv_repo_open(&ctx->repo, &ctx->err);
+	return ret ? ret : vv_hook_run(&ctx->repo, argv[1], (const char *const *)argv + 2, (size_t)argc - 2, STDIN_FILENO, &report,
 		&ctx->err);
 }
 
@@ -84,24 +95,40 @@ int cmd_merge_driver(struct vv_ctx *ctx, int argc, char **argv)
 		return VV_EXIT_NO;
 	if (ret) {
 		/* To git any status up to 128 is a conflict: ours stays, and the reason is told. */
-		fprintf(stderr, "varve: %s\n", ctx->err.msg);
+		vv_say(ctx->err.msg);
 		return VV_EXIT_NO;
 	}
 	return VV_EXIT_OK;
 }
 
+/* A path under which nothing is kept is a mistake, not nothing to do. */
+static int check_paths(struct vv_ctx *ctx, char *const *paths, char *const *words)
+{
+	int ret = 0;
+
+	for (size_t i = 0; paths[i] && !ret; i++) {
+		const char *one[] = {paths[i], NULL};
+		struct vv_entries e = {0};
+		ret = vv_tracked(&ctx->repo, one, &e, &ctx->err);
+		if (!ret && !e.n)
+			ret = vv_fail(&ctx->err, VV_ENOTFOUND, "%s: no model that varve keeps", words[i]);
+		vv_entries_release(&e);
+	}
+	return ret;
+}
+
 int cmd_checkout(struct vv_ctx *ctx, int argc, char **argv)
 {
-	const struct vv_opt none[] = {{0}};
 	struct vv_sync_report report = {.left = say_left, .prog = ctx->progress};
-	const char **paths = calloc((size_t)argc + 1, sizeof(*paths));
-	char size[32];
-	int ret = paths ? vv_opt_parse(ctx, none, &argc, argv, NULL) : vv_fail_nomem(&ctx->err);
+	char **paths = NULL, size[32];
+	int ret = vv_opt_parse(ctx, NULL, &argc, argv, NULL);
 
-	for (int i = 1; i < argc && !ret; i++)
-		ret = vv_top_path(ctx, argv[i], (char **)&paths[i - 1]);
 	if (!ret)
-		ret = vv_sync(&ctx->repo, argc > 1 ? paths : NULL, &report, &ctx->err);
+		ret = vv_top_paths(ctx, argv + 1, &paths);
+	if (!ret)
+		ret = check_paths(ctx, paths, argv + 1);
+	if (!ret)
+		ret = vv_sync(&ctx->repo, argc > 1 ? (const char *const *)paths : NULL, &report, &ctx->err);
 	vv_progress_end();
 	if (!ret && ctx->json)
 		vv_print_json(json_pack("{s:I,s:I,s:I}", "written", (json_int_t)report.written, "left",
@@ -109,8 +136,6 @@ int cmd_checkout(struct vv_ctx *ctx, int argc, char **argv)
 	else if (!ret && report.written && !ctx->quiet)
 		printf("%zu model%s written, %s\n", report.written, report.written == 1 ? "" : "s",
 			vv_human(report.bytes, size));
-	for (int i = 1; paths && i < argc; i++)
-		free((void *)(uintptr_t)paths[i - 1]);
-	free(paths);
+	vv_paths_free(paths);
 	return ret ? ret : report.left_n ? VV_EXIT_NO : VV_EXIT_OK;
 }

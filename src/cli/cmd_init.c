@@ -3,6 +3,7 @@
 #include "git/hooks.h"
 #include "git/setup.h"
 #include "git/sync.h"
+#include "os/file.h"
 
 #include <stdlib.h>
 
@@ -39,7 +40,10 @@ int cmd_init(struct vv_ctx *ctx, int argc, char **argv)
 	if (ret)
 		return ret;
 	if (ctx->json) {
-		vv_print_json(json_pack("{s:s}", "store", ctx->repo.common_dir));
+		char *store = vv_join(ctx->repo.common_dir, "varve");
+		vv_print_json(json_pack("{s:o,s:I}", "store", vv_json_name(store ? store : ""), "written",
+			(json_int_t)report.written));
+		free(store);
 		return VV_EXIT_OK;
 	}
 	if (!ctx->quiet)
@@ -71,7 +75,9 @@ int cmd_leave(struct vv_ctx *ctx, int argc, char **argv)
 	if (!ret)
 		ret = vv_tracked(&ctx->repo, NULL, &kept, &ctx->err);
 	for (size_t i = 0; !ret && i < kept.n; i++)
-		vv_buf_add(&paths, kept.v[i].path, strlen(kept.v[i].path) + 1);
+		vv_buf_fmt(&paths, ":(top,literal)%s%c", kept.v[i].path, 0);
+	if (!ret)
+		ret = vv_buf_check(&paths, &ctx->err);
 	if (!ret)
 		ret = vv_untrack_all(&ctx->repo, &ctx->err);
 	if (!ret)
@@ -82,7 +88,9 @@ int cmd_leave(struct vv_ctx *ctx, int argc, char **argv)
 		ret = vv_git_status(&ctx->repo, add, NULL, vv_buf_view(&paths), NULL, &status, &ctx->err);
 	if (!ret && status)
 		ret = vv_fail(&ctx->err, VV_EGIT, "git add of the models failed");
-	if (!ret && !ctx->quiet) {
+	if (!ret && ctx->json) {
+		vv_print_json(json_pack("{s:I}", "files", (json_int_t)kept.n));
+	} else if (!ret && !ctx->quiet) {
 		printf("%zu models are plain files for git again; review with 'git status' and commit.\n", kept.n);
 		printf("Older versions stay in %s/varve; remove that folder when you need none of them.\n",
 			ctx->repo.common_dir);

@@ -1,7 +1,10 @@
 /* What varve knows beyond git status: tensors changed, bytes that add would store, what is missing. */
+#define _GNU_SOURCE
 #include "cli/cli.h"
 
 #include "base/map.h"
+#include "cli/gitlines.h"
+#include "cli/shelf.h"
 #include "git/statcache.h"
 #include "git/sync.h"
 #include "model/diff.h"
@@ -25,9 +28,9 @@ struct row {
 struct looking {
 	struct vv_ctx *ctx;
 	struct vv_statcache cache;
+	struct vv_shelf shelf;
 	json_t *list;
 	size_t n[VV_COUNT(state_names)];
-	bool store;
 };
 
 /* Sums what the store lacks of a manifest. */
@@ -55,20 +58,17 @@ static int count_changed(const struct vv_manifest *a, const struct vv_manifest *
 	return 0;
 }
 
-/* The manifest at `name`; 1 when there is none, or it is no manifest. */
-static int manifest_at(struct vv_blobs *blobs, const char *rev, const char *path, struct vv_manifest *m, struct vv_err *err)
+/* The version at "REV:path"; NULL when there is no model. Borrowed from the shelf. */
+static int manifest_at(struct looking *l, const char *rev, const char *path, const struct vv_manifest **m)
 {
-	struct vv_buf b = VV_BUF_INIT(VV_MAX_MANIFEST), name = VV_BUF_INIT(VV_MAX_TEXT);
-	struct vv_err why = VV_ERR_INIT;
-	int ret = 1;
+	char *name = NULL;
+	int ret;
 
-	vv_buf_fmt(&name, "%s:%s", rev, path);
-	if (!name.failed && !vv_blobs_get(blobs, (char *)name.ptr, &b, &why) &&
-		vv_manifest_detect(vv_buf_view(&b)) == VV_TEXT_MANIFEST && !vv_manifest_parse(m, vv_buf_view(&b), &why))
-		ret = 0;
-	vv_buf_release(&b);
-	vv_buf_release(&name);
-	return why.code == VV_ENOMEM ? vv_fail_nomem(err) : ret;
+	if (asprintf(&name, "%s:%s", rev, path) < 0)
+		return vv_fail_nomem(&l->ctx->err);
+	ret = vv_shelf_get(&l->shelf, name, m, &l->ctx->err);
+	free(name);
+	return ret;
 }
 
 static int hash_worktree(struct vv_ctx *ctx, const char *full, struct vv_manifest *m)
@@ -111,7 +111,7 @@ static void print_row(struct looking *l, const char *path, const struct row *row
 	l->n[row->state]++;
 	if (ctx->json) {
 		json_array_append_new(l->list,
-			json_pack("{s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:I}", "path", path, "state", state_names[row->state], "staged",
+			json_pack("{s:o,s:s,s:b,s:I,s:I,s:I,s:I,s:I}", "path", vv_json_name(path), "state", state_names[row->state], "staged",
 				row->staged, "tensors_changed", (json_int_t)row->changed, "tensors", (json_int_t)row->total,
 				"size", (json_int_t)row->size, "objects_new", (json_int_t)row->objects_new, "bytes_new",
 				(json_int_t)row->bytes_new));
@@ -128,53 +128,74 @@ static void print_row(struct looking *l, const char *path, const struct row *row
 	free(name);
 }
 
-/* One path of the index (entry) or, without entry, an untracked file. */
-static int look(struct looking *l, struct vv_blobs *blobs, const struct vv_entry *e, const char *path, bool dirty,
-	bool staged)
+/* Compares with what an earlier version had; NULL: nothing. */
+static int compare(struct looking *l, const struct vv_manifest *old, const struct vv_manifest *now, struct row *row)
 {
-	struct vv_ctx *ctx = l->ctx;
-	struct vv_manifest old = {0}, now = {0};
+	const struct vv_manifest none = {.format = ""};
+
+	count_new(l->ctx, now, row);
+	return count_changed(old ? old : &none, now, row, &l->ctx->err);
+}
+
+/* The worktree file may differ from the index (`e` NULL: it is not there): by its content. */
+static int look_inside(struct looking *l, const struct vv_entry *e, const char *path, const char *full, struct row *row)
+{
+	struct vv_manifest now = {0};
+	const struct vv_manifest *old = NULL;
+	int ret = hash_worktree(l->ctx, full, &now);
+
+	if (!ret && e)
+		ret = manifest_at(l, "", path, &old);
+	if (!ret)
+		ret = compare(l, old, &now, row);
+	if (!ret && old && vv_id_eq(&old->sha256, &now.sha256))
+		row->state = row->staged ? STAGED : CLEAN;
+	vv_manifest_release(&now);
+	return ret;
+}
+
+/* What is staged, against HEAD. */
+static int look_staged(struct looking *l, const char *path, struct row *row)
+{
+	const struct vv_manifest *now, *old;
+	int ret = manifest_at(l, "", path, &now);
+
+	if (!ret)
+		ret = manifest_at(l, "HEAD", path, &old);
+	return ret || !now ? ret : compare(l, old, now, row);
+}
+
+/* One path of the index (entry) or, without entry, an untracked file. */
+static int look(struct looking *l, const struct vv_entry *e, const char *path, bool dirty, bool staged)
+{
 	struct row row = {.state = e ? CLEAN : UNTRACKED, .staged = staged};
-	char *full = vv_repo_path(&ctx->repo, path);
-	const char *known;
+	char *full = vv_repo_path(&l->ctx->repo, path);
+	const char *known = NULL;
 	struct stat st;
-	int ret = 0, found = 1;
+	int ret = 0;
 
 	if (!full)
-		return vv_fail_nomem(&ctx->err);
+		return vv_fail_nomem(&l->ctx->err);
 	if (e && e->stage) {
 		row.state = CONFLICT;
 	} else if (lstat(full, &st)) {
 		row.state = dirty ? DELETED : CLEAN; /* not dirty: sparse */
 	} else if (is_text(full, (uint64_t)st.st_size)) {
 		row.state = MANIFEST;
-	} else if (!e || (dirty && (!(known = vv_statcache_find(&l->cache, path, &st)) || strcmp(known, e->oid)))) {
-		row.state = e ? MODIFIED : UNTRACKED;
+	} else {
 		row.size = (uint64_t)st.st_size;
-		ret = hash_worktree(ctx, full, &now);
-		if (!ret) {
-			count_new(ctx, &now, &row);
-			found = e ? manifest_at(blobs, "", path, &old, &ctx->err) : 1;
-			ret = found < 0 ? found : count_changed(found ? &(struct vv_manifest){.format = ""} : &old, &now, &row, &ctx->err);
-			if (!ret && !found && vv_id_eq(&old.sha256, &now.sha256))
-				row.state = staged ? STAGED : CLEAN;
-		}
-	} else if (staged) {
-		row.state = STAGED;
-		row.size = (uint64_t)st.st_size;
-	}
-	if (!ret && row.state == STAGED && !row.total) {
-		found = manifest_at(blobs, "", path, &now, &ctx->err);
-		if (!found) {
-			int had = manifest_at(blobs, "HEAD", path, &old, &ctx->err);
-			ret = had < 0 ? had : count_changed(had ? &(struct vv_manifest){.format = ""} : &old, &now, &row, &ctx->err);
-			count_new(ctx, &now, &row);
+		known = vv_statcache_find(&l->cache, path, &st);
+		if (!e || (dirty && (!known || strcmp(known, e->oid)))) {
+			row.state = e ? MODIFIED : UNTRACKED;
+			ret = look_inside(l, e, path, full, &row);
+		} else if (staged) {
+			row.state = STAGED;
 		}
 	}
+	if (!ret && row.state == STAGED && !row.total)
+		ret = look_staged(l, path, &row);
 	if (!ret)
 		print_row(l, path, &row);
-	vv_manifest_release(&old);
-	vv_manifest_release(&now);
 	free(full);
 	return ret;
 }
@@ -188,21 +209,26 @@ static int set_of(struct vv_map *set, const struct vv_buf *buf, struct vv_err *e
 	return 0;
 }
 
-static int look_untracked(struct looking *l, struct vv_blobs *blobs, const struct vv_buf *others)
+/* NUL-separated paths that are not in the index: new ones, or (gone) removed ones that HEAD has. */
+static int look_outside(struct looking *l, struct vv_span paths, bool gone)
 {
 	static const char *const args[] = {"check-attr", "-z", "--stdin", "filter", NULL};
 	struct vv_ctx *ctx = l->ctx;
 	struct vv_buf out = VV_BUF_INIT(VV_MAX_MANIFEST);
 	int status = 0, ret = 0;
 
-	if (others->len)
-		ret = vv_git_status(&ctx->repo, args, NULL, vv_buf_view(others), &out, &status, &ctx->err);
+	if (paths.len)
+		ret = vv_git_status(&ctx->repo, args, NULL, paths, &out, &status, &ctx->err);
+	if (!ret && status)
+		ret = vv_fail(&ctx->err, VV_EGIT, "git check-attr failed");
 	for (const char *p = (char *)out.ptr, *end = p + out.len; !ret && p < end;) {
 		const char *path = p;
 		p += strlen(p) + 1;
 		p += strlen(p) + 1;
-		if (!strcmp(p, "varve"))
-			ret = look(l, blobs, NULL, path, true, false);
+		if (!strcmp(p, "varve") && gone)
+			print_row(l, path, &(struct row){.state = DELETED, .staged = true});
+		else if (!strcmp(p, "varve"))
+			ret = look(l, NULL, path, true, false);
 		p += strlen(p) + 1;
 	}
 	vv_buf_release(&out);
@@ -212,13 +238,14 @@ static int look_untracked(struct looking *l, struct vv_blobs *blobs, const struc
 static void say_hints(const struct looking *l)
 {
 	struct vv_ctx *ctx = l->ctx;
+	size_t n = 0;
 
-	if (!ctx->json && !ctx->quiet && l->n[CLEAN] + l->n[UNTRACKED] == 0 && !l->n[STAGED] && !l->n[MODIFIED] &&
-		!l->n[MANIFEST] && !l->n[CONFLICT] && !l->n[DELETED])
+	for (size_t i = 0; i < VV_COUNT(l->n); i++)
+		n += l->n[i];
+	if (!ctx->json && !ctx->quiet && !n)
 		puts("no models kept yet");
-	else if (!ctx->json && !ctx->quiet && !l->n[UNTRACKED] && !l->n[STAGED] && !l->n[MODIFIED] && !l->n[MANIFEST] &&
-		!l->n[CONFLICT] && !l->n[DELETED])
-		printf("all %zu models clean\n", l->n[CLEAN]);
+	else if (!ctx->json && !ctx->quiet && n == l->n[CLEAN])
+		printf(n == 1 ? "the model is clean\n" : "all %zu models are clean\n", n);
 	if (l->n[MODIFIED] || l->n[UNTRACKED])
 		vv_hint(ctx, "'varve add FILE' (or git add) stores and stages what is new");
 	if (l->n[MANIFEST])
@@ -227,68 +254,125 @@ static void say_hints(const struct looking *l)
 		vv_hint(ctx, "'git checkout --ours|--theirs FILE', then 'git add FILE', settles a conflict");
 }
 
+/* What git can tell by stat data: NUL-separated paths. */
+struct lists {
+	struct vv_buf dirty, staged, others, gone;
+	struct vv_map dirty_set, staged_set, index_set;
+};
+
+/* New files, below the paths as they were typed. */
+static int list_others(struct vv_ctx *ctx, char *const *words, struct vv_buf *out)
+{
+	static const char *const first[] = {"ls-files", "-z", "-o", "--full-name", "--exclude-standard", NULL};
+	struct vv_lines lines = VV_LINES_INIT;
+	struct vv_args args = {0};
+	const char *rec;
+	int ret;
+
+	vv_args_all(&args, first);
+	vv_args_add(&args, "--");
+	if (words[0])
+		vv_args_all(&args, (const char *const *)words);
+	else
+		vv_args_add(&args, ":/");
+	ret = vv_lines_open(&lines, &args, &ctx->err);
+	while (!ret && !(ret = vv_lines_next(&lines, 0, &rec, &ctx->err)))
+		vv_buf_add(out, rec, strlen(rec) + 1);
+	if (ret >= 0)
+		ret = vv_lines_close(&lines, &ctx->err);
+	vv_lines_release(&lines);
+	vv_args_release(&args);
+	return ret ? ret : vv_buf_check(out, &ctx->err);
+}
+
+static int list_all(struct vv_ctx *ctx, const struct vv_entries *all, char *const *words, struct lists *s)
+{
+	struct vv_err ignore = VV_ERR_INIT;
+	int ret = VV_GIT(
+		&ctx->repo, &s->dirty, &ctx->err, "diff-files", "-z", "--name-only", "--", ":(top,attr:filter=varve)");
+
+	/* Without a commit everything in the index is new. */
+	if (!ret && VV_GIT(&ctx->repo, &s->staged, &ignore, "diff-index", "--cached", "-z", "--name-only", "HEAD", "--")) {
+		vv_buf_clear(&s->staged);
+		for (size_t i = 0; i < all->n; i++)
+			vv_buf_add(&s->staged, all->v[i].path, strlen(all->v[i].path) + 1);
+	}
+	if (!ret)
+		ret = list_others(ctx, words, &s->others);
+	if (!ret)
+		ret = set_of(&s->dirty_set, &s->dirty, &ctx->err);
+	if (!ret)
+		ret = set_of(&s->staged_set, &s->staged, &ctx->err);
+	for (size_t i = 0; i < all->n && !ret; i++)
+		if (!vv_map_put(&s->index_set, vv_span_str(all->v[i].path), 1, NULL))
+			ret = vv_fail_nomem(&ctx->err);
+	/* With paths, what else was removed was not asked for. */
+	for (const char *p = (char *)s->staged.ptr, *end = p + s->staged.len; !words[0] && !ret && p < end; p += strlen(p) + 1)
+		if (!vv_map_find(&s->index_set, vv_span_str(p)))
+			vv_buf_add(&s->gone, p, strlen(p) + 1);
+	return ret ? ret : vv_buf_check(&s->gone, &ctx->err);
+}
+
+static void release_lists(struct lists *s)
+{
+	vv_buf_release(&s->dirty);
+	vv_buf_release(&s->staged);
+	vv_buf_release(&s->others);
+	vv_buf_release(&s->gone);
+	vv_map_release(&s->dirty_set);
+	vv_map_release(&s->staged_set);
+	vv_map_release(&s->index_set);
+}
+
+static int look_all(struct looking *l, const struct vv_entries *all, const struct lists *s)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < all->n && !ret; i++) {
+		struct vv_span path = vv_span_str(all->v[i].path);
+		if (i && !strcmp(all->v[i].path, all->v[i - 1].path))
+			continue; /* stages of a conflict */
+		ret = look(l, &all->v[i], all->v[i].path, vv_map_find(&s->dirty_set, path),
+			vv_map_find(&s->staged_set, path));
+	}
+	if (!ret)
+		ret = look_outside(l, vv_buf_view(&s->gone), true);
+	return ret ? ret : look_outside(l, vv_buf_view(&s->others), false);
+}
+
 int cmd_status(struct vv_ctx *ctx, int argc, char **argv)
 {
-	const struct vv_opt none[] = {{0}};
-	struct looking l = {.ctx = ctx, .list = json_array()};
-	struct vv_buf dirty = VV_BUF_INIT(VV_MAX_MANIFEST), staged = VV_BUF_INIT(VV_MAX_MANIFEST),
-		      others = VV_BUF_INIT(VV_MAX_MANIFEST);
-	struct vv_map dirty_set = {0}, staged_set = {0};
-	struct vv_blobs blobs = VV_BLOBS_INIT;
+	struct looking l = {.ctx = ctx, .shelf = VV_SHELF_INIT(&ctx->repo), .list = json_array()};
+	struct lists s = {VV_BUF_INIT(VV_MAX_MANIFEST), VV_BUF_INIT(VV_MAX_MANIFEST), VV_BUF_INIT(VV_MAX_MANIFEST),
+		VV_BUF_INIT(VV_MAX_MANIFEST), {0}, {0}, {0}};
 	struct vv_entries all = {0};
-	struct vv_err ignore = VV_ERR_INIT;
-	const char **paths = calloc((size_t)argc + 1, sizeof(*paths));
-	int ret = paths ? vv_opt_parse(ctx, none, &argc, argv, NULL) : vv_fail_nomem(&ctx->err);
+	struct vv_err why = VV_ERR_INIT;
+	char **paths = NULL;
+	int ret = vv_opt_parse(ctx, NULL, &argc, argv, NULL);
 
-	for (int i = 1; i < argc && !ret; i++)
-		ret = vv_top_path(ctx, argv[i], (char **)&paths[i - 1]);
-	if (!ret && vv_repo_store(&ctx->repo, false, &ignore) && ignore.code != VV_ENOTFOUND) {
-		ctx->err = ignore;
-		ret = ignore.code;
+	if (!ret)
+		ret = vv_top_paths(ctx, argv + 1, &paths);
+	if (!ret && vv_repo_store(&ctx->repo, false, &why) && why.code != VV_ENOTFOUND) {
+		ctx->err = why;
+		ret = why.code;
 	}
 	if (!ret)
-		ret = vv_tracked(&ctx->repo, argc > 1 ? paths : NULL, &all, &ctx->err);
+		ret = vv_tracked(&ctx->repo, argc > 1 ? (const char *const *)paths : NULL, &all, &ctx->err);
 	if (!ret)
-		ret = VV_GIT(&ctx->repo, &dirty, &ctx->err, "diff-files", "-z", "--name-only", "--", ":(top,attr:filter=varve)");
-	/* Without a commit everything in the index is new: no list is needed, look() finds no HEAD. */
-	if (!ret && VV_GIT(&ctx->repo, &staged, &ignore, "diff-index", "--cached", "-z", "--name-only", "HEAD", "--")) {
-		vv_buf_clear(&staged);
-		for (size_t i = 0; i < all.n; i++)
-			vv_buf_add(&staged, all.v[i].path, strlen(all.v[i].path) + 1);
-	}
-	if (!ret && argc < 2)
-		ret = VV_GIT(&ctx->repo, &others, &ctx->err, "ls-files", "-z", "-o", "--exclude-standard");
-	if (!ret)
-		ret = set_of(&dirty_set, &dirty, &ctx->err);
-	if (!ret)
-		ret = set_of(&staged_set, &staged, &ctx->err);
+		ret = list_all(ctx, &all, argv + 1, &s);
 	if (!ret)
 		ret = vv_statcache_open(&l.cache, &ctx->repo, &ctx->err);
 	if (!ret)
-		ret = vv_blobs_open(&blobs, &ctx->repo, &ctx->err);
-	for (size_t i = 0; i < all.n && !ret; i++) {
-		struct vv_span path = vv_span_str(all.v[i].path);
-		if (i && !strcmp(all.v[i].path, all.v[i - 1].path))
-			continue; /* stages of a conflict */
-		ret = look(&l, &blobs, &all.v[i], all.v[i].path, vv_map_find(&dirty_set, path), vv_map_find(&staged_set, path));
-	}
-	if (!ret)
-		ret = look_untracked(&l, &blobs, &others);
+		ret = look_all(&l, &all, &s);
 	if (!ret && ctx->json)
 		vv_print_json(json_pack("{s:O}", "files", l.list));
 	if (!ret)
 		say_hints(&l);
-	vv_blobs_close(&blobs);
+	vv_shelf_release(&l.shelf);
 	vv_statcache_release(&l.cache);
 	vv_entries_release(&all);
-	vv_map_release(&dirty_set);
-	vv_map_release(&staged_set);
-	vv_buf_release(&dirty);
-	vv_buf_release(&staged);
-	vv_buf_release(&others);
+	release_lists(&s);
 	json_decref(l.list);
-	for (int i = 1; paths && i < argc; i++)
-		free((void *)(uintptr_t)paths[i - 1]);
-	free(paths);
+	vv_paths_free(paths);
 	return ret;
 }

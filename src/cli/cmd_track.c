@@ -6,9 +6,8 @@
 
 static int each_pattern(struct vv_ctx *ctx, int argc, char **argv, bool add)
 {
-	const struct vv_opt none[] = {{0}};
 	json_t *list;
-	int ret = vv_opt_parse(ctx, none, &argc, argv, NULL);
+	int ret = vv_opt_parse(ctx, NULL, &argc, argv, NULL);
 
 	if (ret)
 		return ret;
@@ -30,10 +29,13 @@ static int each_pattern(struct vv_ctx *ctx, int argc, char **argv, bool add)
 			ret = (add ? vv_track : vv_untrack)(&ctx->repo, argv[i], &changed, &ctx->err);
 		if (ret)
 			break;
-		json_array_append_new(list, json_pack("{s:s,s:b}", "pattern", argv[i], "changed", changed));
-		if (!ctx->json && !ctx->quiet)
+		json_array_append_new(list, json_pack("{s:o,s:b}", "pattern", vv_json_name(argv[i]), "changed", changed));
+		if (!ctx->json && !ctx->quiet) {
+			char *safe = vv_safe(argv[i]);
 			printf(changed ? "%s %s\n" : "%s %s already\n",
-				add ? (changed ? "now keeping" : "keeping") : (changed ? "no longer keeping" : "not keeping"), argv[i]);
+				add ? (changed ? "now keeping" : "keeping") : (changed ? "no longer keeping" : "not keeping"), safe);
+			free(safe);
+		}
 	}
 	if (!ret && ctx->json)
 		vv_print_json(list);
@@ -64,19 +66,22 @@ static int one_pattern(void *arg, const char *file, const char *pattern, struct 
 {
 	struct listing *l = arg;
 
-	json_array_append_new(l->patterns, json_pack("{s:s,s:s}", "pattern", pattern, "file", file));
-	if (l->text)
-		printf("%s (%s)\n", pattern, file);
+	json_array_append_new(l->patterns, json_pack("{s:o,s:o}", "pattern", vv_json_name(pattern), "file", vv_json_name(file)));
+	if (l->text) {
+		char *p = vv_safe(pattern), *f = vv_safe(file);
+		printf("%s (%s)\n", p, f);
+		free(p);
+		free(f);
+	}
 	return 0;
 }
 
 int cmd_list(struct vv_ctx *ctx, int argc, char **argv)
 {
-	const struct vv_opt none[] = {{0}};
 	struct listing l = {json_array(), !ctx->json};
 	struct vv_entries all = {0};
 	json_t *files = json_array();
-	int ret = vv_opt_parse(ctx, none, &argc, argv, NULL);
+	int ret = vv_opt_parse(ctx, NULL, &argc, argv, NULL);
 
 	if (!ret && ctx->repo.top)
 		ret = vv_track_each(&ctx->repo, one_pattern, &l, &ctx->err);
@@ -85,7 +90,7 @@ int cmd_list(struct vv_ctx *ctx, int argc, char **argv)
 	for (size_t i = 0; !ret && i < all.n; i++) {
 		if (i && !strcmp(all.v[i].path, all.v[i - 1].path))
 			continue; /* stages of a conflict */
-		json_array_append_new(files, json_string(all.v[i].path));
+		json_array_append_new(files, vv_json_name(all.v[i].path));
 		if (!ctx->json) {
 			char *name = vv_safe(all.v[i].path);
 			printf("    %s\n", name);

@@ -1,9 +1,8 @@
 /* varve: the table of commands, and what happens before and after one. */
 #include "cli/cli.h"
 
-#include "os/file.h"
-
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -18,14 +17,31 @@ const struct vv_cmd vv_cmds[] = {
 	{"add", cmd_add, IN_TREE, "work", "git add, the fast way for models", "[-A|-u] [PATH...]"},
 	{"status", cmd_status, IN_TREE, "work", "tensors changed, bytes new, what is not stored yet", "[--json] [PATH...]"},
 	{"checkout", cmd_checkout, IN_TREE, "work", "put the models themselves where manifests stand", "[PATH...]"},
+	{"restore", cmd_restore, IN_TREE | VV_CMD_STORE, "work", "bring back a model, or single tensors, from a version",
+		"REV [--tensor GLOB]... [--] FILE..."},
+	{"show", cmd_show, 0, "look", "layers, shapes, types, sizes and optimizer of a model",
+		"[--json] [--all] [--depth N] [REV:]FILE"},
+	{"diff", cmd_diff, 0, "look", "what changed between versions, tensor by tensor",
+		"[--json] [--stat] [--cached] [REV [REV]] [--] [FILE...]"},
+	{"log", cmd_log, VV_CMD_REPO, "look", "commits that changed a model or its tensors",
+		"[--json] [--tensor GLOB] [-n N] [REV...] [--] FILE"},
+	{"blame", cmd_blame, VV_CMD_REPO, "look", "the commit that last changed each tensor",
+		"[--json] [--tensor GLOB] [REV] [--] FILE"},
+	{"cat", cmd_cat, 0, "look", "one tensor's values, as .npy or raw", "[--raw] [-o FILE] [REV:]FILE TENSOR"},
+	{"archive", cmd_archive, VV_CMD_REPO, "look", "git archive with the models in it",
+		"[--prefix DIR/] [-o FILE] REV [PATH...]"},
+	{"du", cmd_du, VV_CMD_REPO | VV_CMD_STORE, "store", "what the store holds and what it costs", "[--json] [--files]"},
+	{"fsck", cmd_fsck, VV_CMD_REPO | VV_CMD_STORE, "store", "check every stored byte", "[--repair] [--json]"},
+	{"gc", cmd_gc, VV_CMD_REPO | VV_CMD_STORE, "store", "clear away what no version needs",
+		"[--dry-run] [--grace AGE] [--json]"},
 	{"doctor", cmd_doctor, 0, "store", "explain and mend a half-set-up repository", "[--fix] [--json]"},
 	{"leave", cmd_leave, IN_TREE | VV_CMD_STORE, "store", "go back to plain git, with the models in the worktree", "[--global]"},
 	{"version", cmd_version, 0, "help", "the version of varve and its formats", "[--json]"},
 	{"help", cmd_help, 0, "help", "this list, or the manual of a command", "[COMMAND]"},
-	{"clean", cmd_clean, VV_CMD_REPO | VV_CMD_HIDDEN, NULL, "git's clean filter", "-- FILE"},
+	{"clean", cmd_clean, VV_CMD_HIDDEN, NULL, "git's clean filter", "-- FILE"},
 	{"smudge", cmd_smudge, VV_CMD_HIDDEN, NULL, "git's smudge filter", "-- FILE"},
 	{"merge-driver", cmd_merge_driver, VV_CMD_REPO | VV_CMD_HIDDEN, NULL, "git's merge driver", "BASE OURS THEIRS SIZE FILE"},
-	{"hook", cmd_hook, VV_CMD_REPO | VV_CMD_HIDDEN, NULL, "git's hooks", "NAME [ARG...]"},
+	{"hook", cmd_hook, VV_CMD_HIDDEN, NULL, "git's hooks", "NAME [ARG...]"},
 	{"hook-wait", cmd_hook_wait, IN_TREE | VV_CMD_HIDDEN, NULL, "finishes after a sequence of git's", "PID"},
 	{NULL, NULL, 0, NULL, NULL, NULL},
 };
@@ -61,23 +77,59 @@ static int report(const struct vv_ctx *ctx)
 	const struct vv_err *e = &ctx->err;
 
 	if (ctx->json)
-		vv_print_json(json_pack("{s:{s:s,s:s}}", "error", "code", vv_code_name(e->code), "message", e->msg));
-	fprintf(stderr, "varve: %s\n", e->msg);
+		vv_print_json(json_pack(
+			"{s:{s:s,s:o}}", "error", "code", vv_code_name(e->code), "message", vv_json_name(e->msg)));
+	vv_say(e->msg);
+	if (ctx->hint[0] && !ctx->quiet && !ctx->json)
+		vv_hint_kept(ctx);
 	if (e->code == VV_EUSAGE && ctx->cmd)
 		fprintf(stderr, "usage: varve %s %s\n", ctx->cmd->name, ctx->cmd->usage);
 	return e->code == VV_EUSAGE ? VV_EXIT_USAGE : VV_EXIT_ERROR;
 }
 
+/* The words that every command understands; those that git calls get its words as they are. */
+static void general_options(struct vv_ctx *ctx, int argc, char **argv)
+{
+	if (ctx->cmd->flags & VV_CMD_HIDDEN)
+		return;
+	for (int i = 2; i < argc && strcmp(argv[i], "--"); i++) {
+		ctx->json |= !strcmp(argv[i], "--json");
+		ctx->quiet |= !strcmp(argv[i], "--quiet") || !strcmp(argv[i], "-q");
+		ctx->help |= !strcmp(argv[i], "--help") || !strcmp(argv[i], "-h");
+	}
+}
+
+/* Has the reader of standard output gone away (head, a pager)? That is nobody's fault. */
+static bool reader_gone(void)
+{
+	struct pollfd p = {STDOUT_FILENO, POLLOUT, 0};
+
+	return poll(&p, 1, 0) == 1 && p.revents & POLLERR;
+}
+
+static int run(struct vv_ctx *ctx, int argc, char **argv)
+{
+	char *name[] = {(char *)(uintptr_t)ctx->cmd->name, NULL};
+	/* Help needs no repository. */
+	int ret = ctx->help ? 0 : prepare(ctx);
+
+	if (!ret)
+		ret = argc < 2 ? ctx->cmd->fn(ctx, 1, name) : ctx->cmd->fn(ctx, argc - 1, argv + 1);
+	vv_progress_end();
+	if (ret >= 0 && (fflush(stdout) || ferror(stdout)))
+		ret = reader_gone() ? VV_EXIT_PIPE : vv_fail(&ctx->err, VV_EIO, "cannot write to standard output");
+	return ret < 0 ? report(ctx) : ctx->help ? VV_EXIT_OK : ret;
+}
+
 int main(int argc, char **argv)
 {
 	struct vv_ctx ctx = {0};
-	char *help[] = {(char *)"help", NULL};
 	int ret;
 
 	/* A reader that has gone away is an error of write, not the end of us. */
 	signal(SIGPIPE, SIG_IGN);
 	ctx.color = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
-	if (argc >= 4 && !strcmp(argv[1], "-C")) {
+	while (argc >= 3 && !strcmp(argv[1], "-C")) {
 		if (chdir(argv[2])) {
 			vv_fail_sys(&ctx.err, errno, "%s", argv[2]);
 			return report(&ctx);
@@ -95,24 +147,9 @@ int main(int argc, char **argv)
 		vv_fail(&ctx.err, VV_EUSAGE, "'%s' is not a varve command; see 'varve help'", argv[1]);
 		return report(&ctx);
 	}
-	for (int i = 2; i < argc && strcmp(argv[i], "--"); i++) {
-		ctx.json |= !strcmp(argv[i], "--json");
-		ctx.quiet |= !strcmp(argv[i], "--quiet") || !strcmp(argv[i], "-q");
-		/* Help needs no repository. */
-		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
-			vv_opt_help(stdout, ctx.cmd, NULL);
-			return VV_EXIT_OK;
-		}
-	}
+	general_options(&ctx, argc, argv);
 	ctx.progress = isatty(STDERR_FILENO) && !ctx.quiet ? vv_progress_bar() : NULL;
-	ret = prepare(&ctx);
-	if (!ret)
-		ret = argc < 2 ? ctx.cmd->fn(&ctx, 1, help) : ctx.cmd->fn(&ctx, argc - 1, argv + 1);
-	vv_progress_end();
-	if (ret >= 0 && (fflush(stdout) || ferror(stdout)))
-		ret = vv_fail(&ctx.err, VV_EIO, "cannot write to standard output");
-	if (ret < 0)
-		ret = report(&ctx);
+	ret = run(&ctx, argc, argv);
 	vv_repo_release(&ctx.repo);
 	return ret;
 }

@@ -4,6 +4,7 @@
 #include "base/quote.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
@@ -14,6 +15,33 @@ void vv_print_json(json_t *value)
 	json_dumpf(value, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
 	putchar('\n');
 	json_decref(value);
+}
+
+json_t *vv_json_name(const char *name)
+{
+	json_t *j = json_string(name);
+	char *safe;
+
+	if (j)
+		return j;
+	safe = vv_safe(name);
+	j = json_string(safe);
+	free(safe);
+	return j;
+}
+
+json_t *vv_json_shape(const uint64_t *shape, unsigned ndim)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < ndim; i++)
+		json_array_append_new(list, json_integer((json_int_t)shape[i]));
+	return list;
+}
+
+json_t *vv_json_real(double v)
+{
+	return isfinite(v) ? json_real(v) : json_null();
 }
 
 char *vv_human(uint64_t bytes, char *text)
@@ -70,28 +98,76 @@ char *vv_safe(const char *name)
 	return s ? s : strdup("?");
 }
 
-void vv_hint(const struct vv_ctx *ctx, const char *fmt, ...)
+size_t vv_columns(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text; text++)
+		n += ((unsigned char)*text & 0xc0) != 0x80;
+	return n;
+}
+
+void vv_put_padded(const char *text, size_t width)
+{
+	size_t n = vv_columns(text);
+
+	fputs(text, stdout);
+	for (; n < width; n++)
+		putchar(' ');
+}
+
+/* Quotes and backslashes are the message's own; everything else is escaped as in a name. */
+static void put_line(const char *prefix, const char *text)
+{
+	struct vv_buf b = VV_BUF_INIT(VV_MAX_TEXT);
+
+	vv_buf_str(&b, prefix);
+	while (*text) {
+		size_t n = strcspn(text, "\"\\");
+		vv_printable(&b, vv_span(text, n));
+		text += n;
+		if (*text)
+			vv_buf_char(&b, *text++);
+	}
+	vv_buf_char(&b, '\n');
+	fwrite(b.ptr, 1, b.len, stderr);
+	vv_buf_release(&b);
+}
+
+void vv_say(const char *text)
+{
+	put_line("varve: ", text);
+}
+
+void vv_hint(struct vv_ctx *ctx, const char *fmt, ...)
 {
 	va_list ap;
 
 	if (ctx->quiet || ctx->json)
 		return;
-	fputs("hint: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	vsnprintf(ctx->hint, sizeof(ctx->hint), fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
+	if (ctx->err.code)
+		return;
+	vv_hint_kept(ctx);
+	ctx->hint[0] = 0;
+}
+
+void vv_hint_kept(const struct vv_ctx *ctx)
+{
+	put_line("hint: ", ctx->hint);
 }
 
 void vv_warn(const char *fmt, ...)
 {
+	char text[1024];
 	va_list ap;
 
-	fputs("varve: warning: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
+	put_line("varve: warning: ", text);
 }
 
 const char *vv_color(const struct vv_ctx *ctx, enum vv_color c)

@@ -50,6 +50,33 @@ int vv_top_path(struct vv_ctx *ctx, const char *path, char **out)
 	return 0;
 }
 
+int vv_top_paths(struct vv_ctx *ctx, char *const *words, char ***out)
+{
+	size_t n = 0;
+	char **paths;
+	int ret = 0;
+
+	while (words[n])
+		n++;
+	paths = calloc(n + 1, sizeof(*paths));
+	if (!paths)
+		return vv_fail_nomem(&ctx->err);
+	for (size_t i = 0; i < n && !ret; i++)
+		ret = vv_top_path(ctx, words[i], &paths[i]);
+	if (ret)
+		vv_paths_free(paths);
+	else
+		*out = paths;
+	return ret;
+}
+
+void vv_paths_free(char **paths)
+{
+	for (size_t i = 0; paths && paths[i]; i++)
+		free(paths[i]);
+	free(paths);
+}
+
 /* The text at a git name, parsed. 1 when git has no such thing, or it is no manifest. */
 static int manifest_blob(struct vv_ctx *ctx, const char *name, struct vv_named *out)
 {
@@ -110,6 +137,17 @@ static int plain_file(struct vv_ctx *ctx, const char *path, struct vv_named *out
 	return ret ? vv_err_in(&ctx->err, "%s", path) : 0;
 }
 
+/* Says whether git has nothing at `name`, or something else than a model. */
+static int no_model(struct vv_ctx *ctx, const char *name)
+{
+	char *oid = NULL;
+	struct vv_err ignore = VV_ERR_INIT;
+	bool there = !VV_GIT_LINE(&ctx->repo, &oid, &ignore, "rev-parse", "--verify", "-q", "--end-of-options", name);
+
+	free(oid);
+	return vv_fail(&ctx->err, VV_ENOTFOUND, there ? "%s: no model that varve keeps" : "%s: git has no such file", name);
+}
+
 int vv_named_at(struct vv_ctx *ctx, const char *rev, const char *path, struct vv_named *out)
 {
 	struct vv_statcache cache = {0};
@@ -122,11 +160,9 @@ int vv_named_at(struct vv_ctx *ctx, const char *rev, const char *path, struct vv
 	if (!out->path)
 		return vv_fail_nomem(&ctx->err);
 	if (rev) {
-		if (asprintf(&name, "%s:%s", rev, path) < 0)
-			return vv_fail_nomem(&ctx->err);
-		ret = manifest_blob(ctx, name, out);
+		ret = asprintf(&name, "%s:%s", rev, path) < 0 ? vv_fail_nomem(&ctx->err) : manifest_blob(ctx, name, out);
 		if (ret == 1)
-			ret = vv_fail(&ctx->err, VV_ENOTFOUND, "%s: no model that varve keeps", name);
+			ret = no_model(ctx, name);
 		goto out;
 	}
 	full = vv_repo_path(&ctx->repo, path);
@@ -145,9 +181,32 @@ out:
 	return ret;
 }
 
+/* "REV:path": git's own reading first, then from the folder we stand in. */
+static int named_in_rev(struct vv_ctx *ctx, const char *rev, const char *path, struct vv_named *out)
+{
+	const char *prefix = ctx->repo.prefix ? ctx->repo.prefix : "";
+	bool here = !strncmp(path, "./", 2) || !strncmp(path, "../", 3);
+	char *from_here = NULL;
+	struct vv_err first;
+	int ret = here ? VV_ENOTFOUND : vv_named_at(ctx, rev, path, out);
+
+	if (ret != VV_ENOTFOUND || (!here && !prefix[0]))
+		return ret;
+	first = ctx->err;
+	ret = vv_top_path(ctx, path, &from_here);
+	if (!ret)
+		ret = vv_named_at(ctx, rev, from_here, out);
+	if (ret && !here)
+		ctx->err = first;
+	free(from_here);
+	return ret;
+}
+
 int vv_named_open(struct vv_ctx *ctx, const char *name, struct vv_named *out)
 {
-	const char *colon = strchr(name, ':');
+	/* ":path" and ":2:path" are the index's. */
+	size_t skip = name[0] == ':' && name[1] >= '0' && name[1] <= '3' && name[2] == ':' ? 2 : 0;
+	const char *colon = strchr(name + skip, ':');
 	struct vv_err none = VV_ERR_INIT;
 	bool repo = ctx->repo.git_dir || !vv_repo_open(&ctx->repo, &none);
 	char *rev = NULL, *path = NULL;
@@ -159,15 +218,13 @@ int vv_named_open(struct vv_ctx *ctx, const char *name, struct vv_named *out)
 	}
 	if (colon && repo && access(name, F_OK)) {
 		rev = strndup(name, (size_t)(colon - name));
-		ret = rev ? vv_top_path(ctx, colon + 1, &path) : vv_fail_nomem(&ctx->err);
-		if (!ret)
-			ret = vv_named_at(ctx, rev, path, out);
+		ret = rev ? named_in_rev(ctx, rev, colon + 1, out) : vv_fail_nomem(&ctx->err);
 	} else if (repo && ctx->repo.top && !vv_top_path(ctx, name, &path)) {
 		ret = vv_named_at(ctx, NULL, path, out);
 	} else {
 		vv_err_clear(&ctx->err);
 		*out = (struct vv_named){.path = strdup(name)};
-		ret = plain_file(ctx, name, out);
+		ret = out->path ? plain_file(ctx, name, out) : vv_fail_nomem(&ctx->err);
 		if (ret)
 			vv_named_release(out);
 	}

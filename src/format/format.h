@@ -114,7 +114,7 @@ void vv_layout_release(struct vv_layout *l);
 bool vv_layout_find(const struct vv_layout *l, const char *name, size_t *seg, size_t *view);
 /* Is the view's whole segment, contiguous: one tensor, one object. */
 bool vv_view_is_whole(const struct vv_segment *s, const struct vv_view *v);
-/* Wrapper of the slot: VV_ENOTSUP when it is NULL. Checks parts (name, length against shape) first. */
+/* Wrapper of the slot: VV_ENOTSUP when it is NULL. Checks parts (unique names, length against shape) first. */
 VV_MUST_CHECK int vv_assemble(const struct vv_assembly *a, struct vv_sink *out, struct vv_err *err);
 
 #endif

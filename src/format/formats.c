@@ -10,7 +10,10 @@ static enum vv_probe opaque_probe(struct vv_span head VV_UNUSED, uint64_t size V
 static const struct vv_format vv_format_opaque = {.name = "opaque", .probe = opaque_probe};
 
 const struct vv_format *const vv_formats[] = {
+	&vv_format_npy,
+	&vv_format_npz,
 	&vv_format_safetensors,
+	&vv_format_torch,
 	&vv_format_opaque,
 	NULL,
 };

@@ -4,6 +4,9 @@
 
 #include "format/format.h"
 
+extern const struct vv_format vv_format_npy;
+extern const struct vv_format vv_format_npz;
 extern const struct vv_format vv_format_safetensors;
+extern const struct vv_format vv_format_torch;
 
 #endif

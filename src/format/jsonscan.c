@@ -39,25 +39,6 @@ static int hex4(struct vv_json *j, uint32_t *v)
 	return 0;
 }
 
-static void put_utf8(struct vv_buf *out, uint32_t c)
-{
-	if (c < 0x80) {
-		vv_buf_le(out, c, 1);
-	} else if (c < 0x800) {
-		vv_buf_le(out, 0xc0 | c >> 6, 1);
-		vv_buf_le(out, 0x80 | (c & 63), 1);
-	} else {
-		if (c < 0x10000) {
-			vv_buf_le(out, 0xe0 | c >> 12, 1);
-		} else {
-			vv_buf_le(out, 0xf0 | c >> 18, 1);
-			vv_buf_le(out, 0x80 | (c >> 12 & 63), 1);
-		}
-		vv_buf_le(out, 0x80 | (c >> 6 & 63), 1);
-		vv_buf_le(out, 0x80 | (c & 63), 1);
-	}
-}
-
 /* After the backslash. */
 static int escape(struct vv_json *j, struct vv_buf *out)
 {
@@ -84,7 +65,7 @@ static int escape(struct vv_json *j, struct vv_buf *out)
 	} else if (c >= 0xdc00 && c < 0xe000) {
 		return 1;
 	}
-	put_utf8(out, c);
+	vv_put_utf8(out, c);
 	return 0;
 }
 

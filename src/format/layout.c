@@ -3,6 +3,8 @@
 
 #include "base/check.h"
 #include "base/map.h"
+#include "base/quote.h"
+#include "format/zip.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -33,6 +35,11 @@ void vv_layout_finding(struct vv_layout_build *b, const char *code, uint64_t off
 	va_end(ap);
 	if (l->n_findings == VV_MAX_FINDINGS)
 		return;
+	/* Whatever is hidden behind many harmless ones leaves a trace. */
+	if (l->n_findings == VV_MAX_FINDINGS - 1) {
+		code = "more";
+		snprintf(text, sizeof(text), "and more than can be listed");
+	}
 	const char *detail = vv_arena_copy(&l->arena, vv_span_str(text));
 	l->findings[l->n_findings++] = (struct vv_finding){code, off, detail ? detail : ""};
 }
@@ -83,7 +90,7 @@ int vv_layout_tensor(struct vv_layout_build *b, uint64_t off, uint64_t len, enum
 	return 0;
 }
 
-/* Stable for empty tensors at one place: those keep the order of the report. */
+/* A total order: empty tensors come before the one that begins where they are, by name. */
 static int by_place(const void *a, const void *b)
 {
 	const struct vv_segment *x = a, *y = b;
@@ -95,31 +102,48 @@ static int by_place(const void *a, const void *b)
 	return strcmp(x->views[0].name, y->views[0].name);
 }
 
-/* Names are unique in a layout: a second "w" is "w~2". */
-static int unique_names(struct vv_layout *l, struct vv_err *err)
+/* A second "w" becomes "w~2". */
+static int rename_until_new(struct vv_layout *l, struct vv_view *v, struct vv_map *names, struct vv_err *err)
 {
+	size_t room = strlen(v->name) + 8;
+	char *name = vv_arena_alloc(&l->arena, room);
+	bool added = false;
+
+	for (unsigned n = 2; n <= 1000; n++) {
+		if (!name)
+			return vv_fail_nomem(err);
+		if (snprintf(name, room, "%s~%u", v->name, n) > VV_MAX_NAME)
+			return vv_fail(err, VV_ELIMIT, "a name of more than %d bytes", VV_MAX_NAME);
+		/* A key that is there already is not kept, so the memory serves again. */
+		if (!vv_map_put(names, vv_span_str(name), 1, &added))
+			return vv_fail_nomem(err);
+		if (added) {
+			v->name = name;
+			return 0;
+		}
+	}
+	return vv_fail(err, VV_EFORMAT, "more than 1000 tensors of one name");
+}
+
+/* Names are unique in a layout; those that a reader would not see as they are, are told. */
+static int check_names(struct vv_layout_build *b, struct vv_err *err)
+{
+	struct vv_layout *l = b->layout;
 	struct vv_map names = {0};
+	bool odd = false, added;
 	int ret = 0;
 
 	for (size_t i = 0; i < l->n_segs && !ret; i++)
 		for (size_t k = 0; k < l->segs[i].n_views && !ret; k++) {
 			struct vv_view *v = (struct vv_view *)(uintptr_t)&l->segs[i].views[k];
-			bool added = false;
-			for (unsigned n = 1; !added && !ret; n++) {
-				char *name = (char *)(uintptr_t)v->name;
-				if (n > 1) {
-					size_t len = strlen(v->name) + 16;
-					name = vv_arena_alloc(&l->arena, len);
-					if (name)
-						snprintf(name, len, "%s~%u", v->name, n);
-				}
-				if (!name || !vv_map_put(&names, vv_span_str(name), 1, &added))
-					ret = vv_fail_nomem(err);
-				else if (added)
-					v->name = name;
-				else if (n > 1000)
-					ret = vv_fail(err, VV_EFORMAT, "more than 1000 tensors of one name");
+			if (!odd && vv_has_unseen(vv_span_str(v->name))) {
+				odd = true;
+				vv_layout_finding(b, "odd-name", l->segs[i].off, "a tensor's name has characters that do not show");
 			}
+			if (!vv_map_put(&names, vv_span_str(v->name), 1, &added))
+				ret = vv_fail_nomem(err);
+			else if (!added)
+				ret = rename_until_new(l, v, &names, err);
 		}
 	vv_map_release(&names);
 	return ret;
@@ -150,7 +174,7 @@ static int cover(struct vv_layout_build *b, struct vv_err *err)
 			at += b->segs[i].len;
 		}
 	}
-	return unique_names(l, err);
+	return check_names(b, err);
 }
 
 static const struct vv_format *choose(struct vv_span head, uint64_t size)
@@ -183,6 +207,8 @@ int vv_layout_locate(struct vv_layout *out, const struct vv_source *src, struct 
 	ret = out->format->locate ? out->format->locate(&b, src, &why) : 0;
 	if (!ret)
 		ret = cover(&b, &why);
+	if (!ret && out->format->locate && !vv_zip_probe(vv_span(head, n)) && vv_zip_trails(src))
+		vv_layout_finding(&b, "polyglot", 0, "read from its end, the file is a zip archive too");
 	if (ret == VV_EFORMAT || ret == VV_ELIMIT) {
 		/* Kept whole, and said why: a model that cannot be read is still versioned byte for byte. */
 		vv_layout_finding(&b, ret == VV_EFORMAT ? "malformed" : "limit", 0, "%s: %s", out->format->name, why.msg);
@@ -231,16 +257,32 @@ bool vv_view_is_whole(const struct vv_segment *s, const struct vv_view *v)
 	return true;
 }
 
-int vv_assemble(const struct vv_assembly *a, struct vv_sink *out, struct vv_err *err)
+static int check_parts(const struct vv_assembly *a, struct vv_map *names, struct vv_err *err)
 {
-	if (!a->layout->format->assemble)
-		return vv_fail(err, VV_ENOTSUP, "format %s can only be written as a whole file", a->layout->format->name);
 	for (size_t i = 0; i < a->n_parts; i++) {
 		const struct vv_part *p = &a->parts[i];
 		uint64_t numel, bytes;
+		bool added;
+
 		if (p->ndim > VV_MAX_DIMS || vv_dtype_bytes(p->dtype, p->shape, p->ndim, &numel, &bytes) ||
 			bytes != p->len || p->bytes->size != p->len)
 			return vv_fail(err, VV_EFORMAT, "tensor '%s': its length is not that of its shape", p->name);
+		if (!vv_map_put(names, vv_span_str(p->name), i, &added))
+			return vv_fail_nomem(err);
+		if (!added)
+			return vv_fail(err, VV_EFORMAT, "tensor '%s' is wanted twice", p->name);
 	}
-	return a->layout->format->assemble(a, out, err);
+	return 0;
+}
+
+int vv_assemble(const struct vv_assembly *a, struct vv_sink *out, struct vv_err *err)
+{
+	struct vv_map names = {0};
+	int ret;
+
+	if (!a->layout->format->assemble)
+		return vv_fail(err, VV_ENOTSUP, "format %s can only be written as a whole file", a->layout->format->name);
+	ret = check_parts(a, &names, err);
+	vv_map_release(&names);
+	return ret ? ret : a->layout->format->assemble(a, out, err);
 }

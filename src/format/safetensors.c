@@ -4,10 +4,12 @@
  */
 #include "format/formats.h"
 #include "format/jsonscan.h"
+#include "format/pickle_ops.h"
 
 #include "base/check.h"
 #include "base/le.h"
 #include "base/map.h"
+#include "base/quote.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -18,7 +20,7 @@ static const struct {
 } types[] = {{"F32", VV_DT_F32}, {"BF16", VV_DT_BF16}, {"F16", VV_DT_F16}, {"F64", VV_DT_F64}, {"I64", VV_DT_I64},
 	{"I32", VV_DT_I32}, {"I16", VV_DT_I16}, {"I8", VV_DT_I8}, {"U8", VV_DT_U8}, {"BOOL", VV_DT_BOOL},
 	{"U16", VV_DT_U16}, {"U32", VV_DT_U32}, {"U64", VV_DT_U64}, {"F8_E4M3", VV_DT_F8_E4M3},
-	{"F8_E5M2", VV_DT_F8_E5M2}, {"F8_E8M0", VV_DT_F8_E8M0}, {"C64", VV_DT_C64}, {"F4", VV_DT_F4},
+	{"F8_E5M2", VV_DT_F8_E5M2}, {"F8_E4M3FNUZ", VV_DT_F8_E4M3FNUZ}, {"F8_E5M2FNUZ", VV_DT_F8_E5M2FNUZ}, {"F8_E8M0", VV_DT_F8_E8M0}, {"C64", VV_DT_C64}, {"F4", VV_DT_F4},
 	{"F6_E2M3", VV_DT_F6_E2M3}, {"F6_E3M2", VV_DT_F6_E3M2}};
 
 static enum vv_probe probe(struct vv_span head, uint64_t size)
@@ -33,13 +35,15 @@ static enum vv_probe probe(struct vv_span head, uint64_t size)
 
 struct header {
 	struct vv_json j;
+	uint8_t *bytes;
 	uint64_t data;  /* where the tensors begin */
 	uint64_t total; /* bytes of all tensors */
 	struct vv_buf key, text;
-	struct vv_map keys;
-	struct vv_layout_build *build;
+	struct vv_map keys, meta_keys;
 	struct vv_arena *arena;
-	bool unknown;  /* a type that this varve does not know */
+	struct vv_layout_build *build; /* NULL: only the metadata is wanted */
+	struct vv_span metadata;       /* its value, as it stands; empty when there is none */
+	bool unknown;                  /* a type that this varve does not know */
 };
 
 static int wrong(const struct header *h, struct vv_err *err, const char *what)
@@ -47,17 +51,40 @@ static int wrong(const struct header *h, struct vv_err *err, const char *what)
 	return vv_fail(err, VV_EFORMAT, "%s at offset %zu", what, h->j.at + 8);
 }
 
+/* A key of an object, kept; each may stand there once. */
+static int key(struct header *h, struct vv_map *seen, char **out, struct vv_err *err)
+{
+	bool added;
+
+	if (vv_json_string(&h->j, &h->key) || vv_json_char(&h->j, ':'))
+		return h->key.failed == VV_ELIMIT ? vv_fail(err, VV_ELIMIT, "a name of more than %d bytes", VV_MAX_NAME)
+						  : wrong(h, err, "broken header");
+	if (h->key.len && memchr(h->key.ptr, 0, h->key.len))
+		return wrong(h, err, "a name with a NUL");
+	*out = vv_arena_copy(h->arena, vv_buf_view(&h->key));
+	if (!*out || !vv_map_put(seen, vv_span_str(*out), 1, &added))
+		return vv_fail_nomem(err);
+	return added ? 0 : wrong(h, err, "a name that stands twice");
+}
+
 static int metadata(struct header *h, struct vv_err *err)
 {
-	if (vv_json_char(&h->j, '{'))
+	size_t from;
+	char *name;
+
+	if (!vv_json_peek(&h->j, '{'))
 		return wrong(h, err, "__metadata__ is not an object");
-	while (!vv_json_peek(&h->j, '}')) {
-		if (vv_json_string(&h->j, &h->text) || vv_json_char(&h->j, ':') || vv_json_string(&h->j, &h->text))
+	from = h->j.at++;
+	for (size_t i = 0; !vv_json_peek(&h->j, '}'); i++) {
+		int ret = i && vv_json_char(&h->j, ',') ? wrong(h, err, "broken __metadata__") : key(h, &h->meta_keys, &name, err);
+		if (ret)
+			return ret;
+		if (vv_json_string(&h->j, &h->text))
 			return wrong(h, err, "__metadata__ holds something else than strings");
-		if (!vv_json_peek(&h->j, '}') && (vv_json_char(&h->j, ',') || vv_json_peek(&h->j, '}')))
-			return wrong(h, err, "broken __metadata__");
 	}
-	return vv_json_char(&h->j, '}') ? wrong(h, err, "broken __metadata__") : 0;
+	h->j.at++;
+	h->metadata = vv_span(h->j.text.ptr + from, h->j.at - from);
+	return 0;
 }
 
 static int numbers(struct header *h, uint64_t *out, unsigned max, unsigned *n)
@@ -71,65 +98,90 @@ static int numbers(struct header *h, uint64_t *out, unsigned max, unsigned *n)
 	return vv_json_char(&h->j, ']');
 }
 
+/* What a tensor's entry says. */
+struct entry {
+	enum vv_dtype dt;
+	bool known; /* the type */
+	unsigned ndim;
+	uint64_t shape[VV_MAX_DIMS], range[2];
+};
+
+static int field(struct header *h, struct entry *e, unsigned *seen, struct vv_err *err)
+{
+	unsigned bit, n;
+
+	if (vv_json_string(&h->j, &h->text) || vv_json_char(&h->j, ':'))
+		return wrong(h, err, "broken tensor entry");
+	if (vv_span_is(vv_buf_view(&h->text), "dtype")) {
+		bit = 1;
+		if (vv_json_string(&h->j, &h->text))
+			return wrong(h, err, "dtype is not a string");
+		for (size_t k = 0; k < VV_COUNT(types) && !e->known; k++)
+			if (vv_span_is(vv_buf_view(&h->text), types[k].name)) {
+				e->dt = types[k].dt;
+				e->known = true;
+			}
+	} else if (vv_span_is(vv_buf_view(&h->text), "shape")) {
+		bit = 2;
+		if (numbers(h, e->shape, VV_MAX_DIMS, &e->ndim))
+			return wrong(h, err, "broken shape");
+	} else if (vv_span_is(vv_buf_view(&h->text), "data_offsets")) {
+		bit = 4;
+		if (numbers(h, e->range, 2, &n) || n != 2 || e->range[0] > e->range[1])
+			return wrong(h, err, "broken data_offsets");
+	} else {
+		return wrong(h, err, "unknown key in a tensor entry");
+	}
+	if (*seen & bit)
+		return wrong(h, err, "a key that stands twice");
+	*seen |= bit;
+	return 0;
+}
+
+static int report(struct header *h, const char *name, struct entry *e, struct vv_err *err)
+{
+	uint64_t len = e->range[1] - e->range[0], off, numel, bytes, *shape;
+	struct vv_view *v;
+
+	if (!e->known) {
+		if (!h->unknown)
+			vv_layout_finding(h->build, "unknown-dtype", h->j.at + 8, "%s has a type that this varve does not know", name);
+		h->unknown = true;
+		/* Its range is checked all the same, as so many bytes. */
+		e->dt = VV_DT_U8;
+		e->ndim = 1;
+		e->shape[0] = len;
+	}
+	if (vv_dtype_bytes(e->dt, e->shape, e->ndim, &numel, &bytes) || bytes != len)
+		return vv_fail(err, VV_EFORMAT, "tensor '%s': its shape and its %" PRIu64 " bytes do not agree", name, len);
+	if (vv_add_over(e->range[0], h->data, &off))
+		return vv_fail(err, VV_EFORMAT, "tensor '%s' lies past any end", name);
+	v = vv_arena_alloc(h->arena, sizeof(*v));
+	shape = vv_arena_array(h->arena, e->ndim ? e->ndim : 1, sizeof(*shape));
+	if (!v || !shape)
+		return vv_fail_nomem(err);
+	h->total += len; /* each lies within the file; 2^20 of them cannot wrap */
+	memcpy(shape, e->shape, e->ndim * sizeof(*shape));
+	*v = (struct vv_view){name, e->ndim, shape, NULL, 0};
+	return vv_layout_tensor(h->build, off, len, e->dt, v, 1, err);
+}
+
 /* {"dtype": …, "shape": […], "data_offsets": [begin, end]}, each once. */
 static int tensor(struct header *h, const char *name, struct vv_err *err)
 {
-	uint64_t shape[VV_MAX_DIMS], range[2] = {0, 0}, numel, bytes, *copy;
-	unsigned ndim = 0, n = 0, seen = 0;
-	enum vv_dtype dt = VV_DT_U8;
-	bool known = false;
-	struct vv_view *v;
+	struct entry e = {.ndim = 0};
+	unsigned seen = 0;
 
 	if (vv_json_char(&h->j, '{'))
 		return wrong(h, err, "a tensor that is not an object");
 	for (int i = 0; i < 3; i++) {
-		unsigned bit;
-		if ((i && vv_json_char(&h->j, ',')) || vv_json_string(&h->j, &h->text) || vv_json_char(&h->j, ':'))
-			return wrong(h, err, "broken tensor entry");
-		if (vv_span_is(vv_buf_view(&h->text), "dtype")) {
-			bit = 1;
-			if (vv_json_string(&h->j, &h->text))
-				return wrong(h, err, "dtype is not a string");
-			for (size_t k = 0; k < VV_COUNT(types) && !known; k++)
-				if (vv_span_is(vv_buf_view(&h->text), types[k].name)) {
-					dt = types[k].dt;
-					known = true;
-				}
-		} else if (vv_span_is(vv_buf_view(&h->text), "shape")) {
-			bit = 2;
-			if (numbers(h, shape, VV_MAX_DIMS, &ndim))
-				return wrong(h, err, "broken shape");
-		} else if (vv_span_is(vv_buf_view(&h->text), "data_offsets")) {
-			bit = 4;
-			if (numbers(h, range, 2, &n) || n != 2 || range[0] > range[1])
-				return wrong(h, err, "broken data_offsets");
-		} else {
-			return wrong(h, err, "unknown key in a tensor entry");
-		}
-		if (seen & bit)
-			return wrong(h, err, "a key that stands twice");
-		seen |= bit;
+		int ret = i && vv_json_char(&h->j, ',') ? wrong(h, err, "broken tensor entry") : field(h, &e, &seen, err);
+		if (ret)
+			return ret;
 	}
 	if (vv_json_char(&h->j, '}'))
 		return wrong(h, err, "broken tensor entry");
-	if (!known) {
-		if (!h->unknown)
-			vv_layout_finding(h->build, "unknown-dtype", h->j.at + 8, "%s has a type that this varve does not know", name);
-		h->unknown = true;
-		ndim = 1;
-		shape[0] = range[1] - range[0];
-	}
-	if (vv_dtype_bytes(dt, shape, ndim, &numel, &bytes) || bytes != range[1] - range[0])
-		return vv_fail(err, VV_EFORMAT, "tensor '%s': its shape and its %" PRIu64 " bytes do not agree", name,
-			range[1] - range[0]);
-	v = vv_arena_alloc(h->arena, sizeof(*v));
-	copy = vv_arena_array(h->arena, ndim ? ndim : 1, sizeof(*copy));
-	if (!v || !copy || vv_add_over(range[0], h->data, &range[0]))
-		return vv_fail_nomem(err);
-	h->total += bytes; /* each lies within the file; 2^20 of them cannot wrap */
-	memcpy(copy, shape, ndim * sizeof(*copy));
-	*v = (struct vv_view){name, ndim, copy, NULL, 0};
-	return vv_layout_tensor(h->build, range[0], bytes, dt, v, 1, err);
+	return h->build ? report(h, name, &e, err) : 0;
 }
 
 static int entries(struct header *h, struct vv_err *err)
@@ -139,75 +191,99 @@ static int entries(struct header *h, struct vv_err *err)
 	if (vv_json_char(&h->j, '{'))
 		return wrong(h, err, "the header is not an object");
 	for (size_t i = 0; !ret && !vv_json_peek(&h->j, '}'); i++) {
-		bool added;
 		char *name;
-		if ((i && vv_json_char(&h->j, ',')) || vv_json_string(&h->j, &h->key) || vv_json_char(&h->j, ':'))
+		if (i && vv_json_char(&h->j, ','))
 			return wrong(h, err, "broken header");
-		if (h->key.len && memchr(h->key.ptr, 0, h->key.len))
-			return wrong(h, err, "a name with a NUL");
-		name = vv_arena_copy(h->arena, vv_buf_view(&h->key));
-		if (!name || !vv_map_put(&h->keys, vv_span_str(name), 1, &added))
-			return vv_fail_nomem(err);
-		if (!added)
-			return wrong(h, err, "a name that stands twice");
-		ret = strcmp(name, "__metadata__") ? tensor(h, name, err) : metadata(h, err);
+		ret = key(h, &h->keys, &name, err);
+		if (!ret)
+			ret = strcmp(name, "__metadata__") ? tensor(h, name, err) : metadata(h, err);
 	}
 	if (!ret && (vv_json_char(&h->j, '}') || vv_json_end(&h->j)))
 		ret = wrong(h, err, "bytes after the header's end");
 	return ret;
 }
 
-static int locate(struct vv_layout_build *b, const struct vv_source *src, struct vv_err *err)
+/* Reads the header; its tensors go to `build`. Released by the caller in any case. */
+static int read_header(struct header *h, const struct vv_source *src, struct vv_layout_build *build,
+	struct vv_arena *arena, struct vv_err *err)
 {
-	struct header h = {.build = b, .arena = vv_layout_arena(b), .key = VV_BUF_INIT(VV_MAX_NAME),
-		.text = VV_BUF_INIT(VV_MAX_HEADER)};
-	uint8_t len[8], *text = NULL;
+	uint8_t len[8] = {0};
 	uint64_t n;
-	int ret = vv_source_read(src, 0, len, 8, err);
+	int ret;
 
+	*h = (struct header){.build = build, .arena = arena, .key = VV_BUF_INIT(VV_MAX_NAME),
+		.text = VV_BUF_INIT(VV_MAX_HEADER)};
+	ret = vv_source_read(src, 0, len, 8, err);
 	if (ret)
 		return ret;
 	n = vv_get64(len);
 	if (n > VV_MAX_HEADER || n > src->size - 8)
 		return vv_fail(err, VV_EFORMAT, "header of %" PRIu64 " bytes", n);
-	text = malloc((size_t)n + 1);
-	if (!text)
+	h->bytes = malloc((size_t)n + 1);
+	if (!h->bytes)
 		return vv_fail_nomem(err);
-	ret = vv_source_read(src, 8, text, (size_t)n, err);
-	h.j = (struct vv_json){vv_span(text, (size_t)n), 0};
-	h.data = 8 + n;
-	if (!ret)
-		ret = entries(&h, err);
+	h->j = (struct vv_json){vv_span(h->bytes, (size_t)n), 0};
+	h->data = 8 + n;
+	ret = vv_source_read(src, 8, h->bytes, (size_t)n, err);
+	return ret ? ret : entries(h, err);
+}
+
+static void release(struct header *h)
+{
+	free(h->bytes);
+	vv_buf_release(&h->key);
+	vv_buf_release(&h->text);
+	vv_map_release(&h->keys);
+	vv_map_release(&h->meta_keys);
+}
+
+/* A word of the kind that Python imports: what random bytes behind an opcode are not. */
+static bool is_import(struct vv_span s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (!strchr("._", s.ptr[i]) && !((s.ptr[i] | 32) >= 'a' && (s.ptr[i] | 32) <= 'z') &&
+			!(s.ptr[i] >= '0' && s.ptr[i] <= '9'))
+			return false;
+	return s.len && !memchr(s.ptr, 0, s.len);
+}
+
+/* The length may be a pickle's first opcodes, the JSON its first string: would Python come to an import? */
+static int look_for_pickle(struct vv_layout_build *b, const struct vv_source *src, uint64_t data, struct vv_err *err)
+{
+	enum { BEHIND = 64 << 10 };
+	size_t n = (size_t)vv_min64(src->size, data + BEHIND);
+	uint8_t *bytes = malloc(n);
+	struct vv_cursor c = vv_cursor(vv_span(bytes, n));
+	struct vv_op_at op;
+	int ret = bytes ? vv_source_read(src, 0, bytes, n, err) : vv_fail_nomem(err);
+
+	while (!ret && !vv_op_next(&c, &op) && op.code != OP_STOP) {
+		bool named = (op.code == OP_GLOBAL || op.code == OP_INST) && is_import(op.text) && is_import(op.text2);
+		if (named || op.code == OP_STACK_GLOBAL) {
+			vv_layout_finding(b, "polyglot", op.off, "read from its start, the file is a pickle too");
+			break;
+		}
+	}
+	free(bytes);
+	return ret;
+}
+
+static int locate(struct vv_layout_build *b, const struct vv_source *src, struct vv_err *err)
+{
+	struct header h;
+	int ret = read_header(&h, src, b, vv_layout_arena(b), err);
+
 	if (!ret && h.unknown)
 		ret = vv_fail(err, VV_EFORMAT, "tensors of an unknown type");
 	/* They may not overlap either, which the wrapper checks: so they fill the file without a hole. */
 	if (!ret && h.total != src->size - h.data)
 		ret = vv_fail(err, VV_EFORMAT, "%" PRIu64 " bytes of tensors in a body of %" PRIu64, h.total,
 			src->size - h.data);
-	free(text);
-	vv_buf_release(&h.key);
-	vv_buf_release(&h.text);
-	vv_map_release(&h.keys);
-	return ret;
+	release(&h);
+	return ret ? ret : look_for_pickle(b, src, h.data, err);
 }
 
 /* --- writing --- */
-
-static int copy_bytes(const struct vv_source *src, uint64_t off, uint64_t len, struct vv_sink *out, struct vv_err *err)
-{
-	enum { PIECE = 1 << 20 };
-	uint8_t *buf = malloc(PIECE);
-	int ret = buf ? 0 : vv_fail_nomem(err);
-
-	for (uint64_t at = 0; at < len && !ret; at += PIECE) {
-		size_t n = (size_t)vv_min64(PIECE, len - at);
-		ret = vv_source_read(src, off + at, buf, n, err);
-		if (!ret)
-			ret = out->write(out, vv_span(buf, n), err);
-	}
-	free(buf);
-	return ret;
-}
 
 static bool same_shape(const struct vv_part *p, const struct vv_segment *s)
 {
@@ -233,40 +309,21 @@ static bool same_set(const struct vv_assembly *a)
 	return k == a->n_parts;
 }
 
+/* As serde_json writes it. */
 static void json_name(struct vv_buf *out, const char *name)
 {
+	static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
+
 	vv_buf_char(out, '"');
-	for (; *name; name++) {
-		if (*name == '"' || *name == '\\')
-			vv_buf_char(out, '\\');
-		if ((uint8_t)*name < 0x20)
+	for (const char *at; *name; name++) {
+		if ((at = strchr(from, *name)))
+			vv_buf_fmt(out, "\\%c", to[at - from]);
+		else if ((uint8_t)*name < 0x20)
 			vv_buf_fmt(out, "\\u%04x", (unsigned)*name);
 		else
 			vv_buf_char(out, *name);
 	}
 	vv_buf_char(out, '"');
-}
-
-/* The text of the old header's __metadata__ value, or an empty span. */
-static struct vv_span old_metadata(struct vv_span text)
-{
-	struct header h = {.j = {text, 0}, .key = VV_BUF_INIT(VV_MAX_NAME), .text = VV_BUF_INIT(VV_MAX_HEADER)};
-	struct vv_span found = {NULL, 0};
-	struct vv_err ignore = VV_ERR_INIT;
-
-	/* It comes first in files of the reference library; a header that put it elsewhere is searched. */
-	for (size_t i = 0; i + 14 < text.len && !found.len; i++) {
-		h.j.at = i;
-		if (text.ptr[i] != '"' || vv_json_string(&h.j, &h.key) || !vv_span_is(vv_buf_view(&h.key), "__metadata__") ||
-			vv_json_char(&h.j, ':') || !vv_json_peek(&h.j, '{'))
-			continue;
-		size_t from = h.j.at;
-		if (!metadata(&h, &ignore))
-			found = vv_span(text.ptr + from, h.j.at - from);
-	}
-	vv_buf_release(&h.key);
-	vv_buf_release(&h.text);
-	return found;
 }
 
 static const char *type_name(enum vv_dtype dt)
@@ -277,31 +334,44 @@ static const char *type_name(enum vv_dtype dt)
 	return NULL;
 }
 
+/* Can a header hold the tensor? *type: its word there. */
+static int check_part(const struct vv_part *p, const char **type, struct vv_err *err)
+{
+	struct vv_span name = vv_span_str(p->name);
+	uint32_t c;
+
+	*type = type_name(p->dtype);
+	if (!*type)
+		return vv_fail(err, VV_ENOTSUP, "tensor '%s': safetensors has no type %s", p->name,
+			vv_dtype_info(p->dtype)->name);
+	if (vv_span_is(name, "__metadata__"))
+		return vv_fail(err, VV_ENOTSUP, "safetensors cannot call a tensor __metadata__");
+	for (size_t n; name.len; name = vv_span(name.ptr + n, name.len - n))
+		if (!(n = vv_utf8(name, &c)))
+			return vv_fail(err, VV_ENOTSUP, "tensor '%s': safetensors takes names in UTF-8 only", p->name);
+	return 0;
+}
+
 static int new_header(const struct vv_assembly *a, struct vv_buf *out, struct vv_err *err)
 {
-	uint64_t old = a->layout->n_segs ? a->layout->segs[0].len : 0, off = 0;
-	uint8_t *text = malloc((size_t)old + 1);
-	struct vv_span meta = {NULL, 0};
-	int ret = text ? vv_source_read(a->source, 0, text, (size_t)old, err) : vv_fail_nomem(err);
+	struct vv_arena arena = {0};
+	struct header old;
+	uint64_t off = 0;
+	int ret = read_header(&old, a->source, NULL, &arena, err);
 
-	if (ret)
-		goto out;
-	if (old > 8)
-		meta = old_metadata(vv_span(text + 8, (size_t)old - 8));
 	vv_buf_char(out, '{');
-	if (meta.len) {
+	if (!ret && old.metadata.len) {
 		vv_buf_str(out, "\"__metadata__\":");
-		vv_buf_span(out, meta);
+		vv_buf_span(out, old.metadata);
 	}
 	for (size_t i = 0; i < a->n_parts && !ret; i++) {
 		const struct vv_part *p = &a->parts[i];
-		const char *type = type_name(p->dtype);
-		if (!type) {
-			ret = vv_fail(err, VV_ENOTSUP, "tensor '%s': safetensors has no type %s", p->name,
-				vv_dtype_info(p->dtype)->name);
+		const char *type;
+
+		ret = check_part(p, &type, err);
+		if (ret)
 			break;
-		}
-		if (i || meta.len)
+		if (out->len > 1)
 			vv_buf_char(out, ',');
 		json_name(out, p->name);
 		vv_buf_fmt(out, ":{\"dtype\":\"%s\",\"shape\":[", type);
@@ -315,8 +385,8 @@ static int new_header(const struct vv_assembly *a, struct vv_buf *out, struct vv
 		vv_buf_char(out, ' ');
 	if (!ret)
 		ret = vv_buf_check(out, err);
-out:
-	free(text);
+	release(&old);
+	vv_arena_release(&arena);
 	return ret;
 }
 
@@ -327,7 +397,7 @@ static int assemble(const struct vv_assembly *a, struct vv_sink *out, struct vv_
 	int ret;
 
 	if (same_set(a) && a->layout->n_segs && !a->layout->segs[0].n_views) {
-		ret = copy_bytes(a->source, 0, a->layout->segs[0].len, out, err);
+		ret = vv_source_copy(a->source, 0, a->layout->segs[0].len, out, err);
 	} else {
 		ret = new_header(a, &head, err);
 		vv_put64(len, head.len);
@@ -337,7 +407,7 @@ static int assemble(const struct vv_assembly *a, struct vv_sink *out, struct vv_
 			ret = out->write(out, vv_buf_view(&head), err);
 	}
 	for (size_t i = 0; i < a->n_parts && !ret; i++)
-		ret = copy_bytes(a->parts[i].bytes, 0, a->parts[i].len, out, err);
+		ret = vv_source_copy(a->parts[i].bytes, 0, a->parts[i].len, out, err);
 	vv_buf_release(&head);
 	return ret;
 }

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "git/clean.h"
 
+#include "git/marks.h"
 #include "git/setup.h"
 #include "git/statcache.h"
 #include "model/model.h"
@@ -289,22 +290,22 @@ static int spool(struct vv_repo *r, const struct vv_file *f, uint64_t same, cons
 	int ret = vv_mkdirs(r->state_dir, err);
 
 	if (!ret)
-		ret = vv_temp_open(t, r->state_dir, err);
+		ret = vv_temp_open_private(t, r->state_dir, err);
 	while (!ret && off < same) {
 		uint8_t piece[65536];
 		n = (size_t)(same - off < sizeof(piece) ? same - off : sizeof(piece));
 		ret = vv_source_read(&f->base, off, piece, n, err);
 		if (!ret)
-			ret = vv_write_fd(t->fd, vv_span(piece, n), t->path, err);
+			ret = vv_write_fd(t->fd, vv_span(piece, n), t->dir, err);
 		off += n;
 	}
 	if (!ret)
-		ret = vv_write_fd(t->fd, vv_span(head, head_n), t->path, err);
+		ret = vv_write_fd(t->fd, vv_span(head, head_n), t->dir, err);
 	while (!ret) {
 		ret = read_some(in, buf, PIECE, &n, err);
 		if (ret || !n)
 			break;
-		ret = vv_write_fd(t->fd, vv_span(buf, n), t->path, err);
+		ret = vv_write_fd(t->fd, vv_span(buf, n), t->dir, err);
 	}
 	return ret;
 }
@@ -362,7 +363,7 @@ static int clean_model(struct vv_repo *r, const char *path, struct vv_span head,
 			goto out;
 		ret = spool(r, &f, same, buf, n, mine, in, &t, err);
 		if (!ret)
-			ret = vv_file_open(&spooled, t.path, err);
+			ret = vv_file_open_temp(&spooled, &t, err);
 		if (!ret)
 			ret = put_model(r, path, &spooled.base, a, NULL, err);
 	}
@@ -417,29 +418,6 @@ static int clean_text(struct vv_repo *r, const char *path, struct vv_span text, 
 	return vv_write_fd(out, text, "standard output", err);
 }
 
-/* Inside varve's own git call: the blob that the worktree file is known to be. 1 when it is not known. */
-static int clean_known(struct vv_repo *r, const char *path, int out)
-{
-	struct vv_statcache cache = {0};
-	struct vv_blobs blobs = VV_BLOBS_INIT;
-	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
-	struct vv_err ignore = VV_ERR_INIT;
-	char *full = vv_repo_path(r, path);
-	const char *oid = NULL;
-	struct stat st;
-	int ret = 1;
-
-	if (full && !lstat(full, &st) && S_ISREG(st.st_mode) && !vv_statcache_open(&cache, r, &ignore))
-		oid = vv_statcache_find(&cache, path, &st);
-	if (oid && !vv_blobs_open(&blobs, r, &ignore) && !vv_blobs_get(&blobs, oid, &text, &ignore))
-		ret = vv_write_fd(out, vv_buf_view(&text), "standard output", &ignore) ? ignore.code : 0;
-	vv_blobs_close(&blobs);
-	vv_statcache_release(&cache);
-	vv_buf_release(&text);
-	free(full);
-	return ret;
-}
-
 int vv_clean(struct vv_repo *r, const char *path, int in, int out,
 	void (*say)(const char *path, const struct vv_finding *f), struct vv_err *err)
 {
@@ -449,8 +427,6 @@ int vv_clean(struct vv_repo *r, const char *path, int in, int out,
 	size_t n;
 	int ret;
 
-	if (vv_inside() && !clean_known(r, path, out))
-		return 0;
 	ret = read_some(in, head, sizeof(head), &n, err);
 	if (ret || !n)
 		return ret; /* an empty file is its own manifest */
@@ -472,8 +448,10 @@ int vv_clean(struct vv_repo *r, const char *path, int in, int out,
 	return ret;
 }
 
-int vv_smudge(struct vv_repo *r, int in, int out, struct vv_err *err)
+int vv_smudge(int in, int out, struct vv_err *err)
 {
+	struct vv_err ignore = VV_ERR_INIT;
+	struct vv_repo r;
 	uint8_t buf[65536];
 	size_t n;
 	int ret = 0;
@@ -486,7 +464,12 @@ int vv_smudge(struct vv_repo *r, int in, int out, struct vv_err *err)
 		if (ret)
 			break;
 	}
-	if (r)
-		vv_setup_quietly(r);
+	/* What cannot be noted or set up here, varve init, checkout and doctor can. */
+	if (!vv_mark_smudged_here() && !vv_repo_open(&r, &ignore)) {
+		vv_setup_quietly(&r);
+		if (r.top && vv_mark_set(&r, VV_MARK_SMUDGED, &ignore))
+			vv_err_clear(&ignore);
+		vv_repo_release(&r);
+	}
 	return ret;
 }

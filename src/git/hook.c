@@ -2,6 +2,7 @@
 #include "git/hook.h"
 
 #include "base/cursor.h"
+#include "git/marks.h"
 #include "git/peer.h"
 #include "git/roots.h"
 #include "os/file.h"
@@ -14,47 +15,17 @@
 
 enum { LOCK_TRIES = 50, LOCK_PAUSE_MS = 100 };
 
-static char *state_file(const struct vv_repo *r, const char *name)
-{
-	return vv_join(r->state_dir, name);
-}
-
-/*
- * While git runs on after we wrote models, it may write its older idea of the index once more. The
- * file "again" makes the shell part of the hook call us then, whatever the arguments.
- */
-static int mark_again(const struct vv_repo *r, bool on, struct vv_err *err)
-{
-	char *path = state_file(r, "again");
-	int ret = 0;
-
-	if (!path)
-		return vv_fail_nomem(err);
-	if (on)
-		ret = vv_write_file(path, vv_span(NULL, 0), false, err);
-	else
-		unlink(path);
-	free(path);
-	return ret;
-}
-
-/* Starts the waiter unless one is already waiting; it will see `wanted` in any case. */
+/* Starts the waiter unless one is already waiting; it will see the mark in any case. */
 static int start_waiter(const struct vv_repo *r, struct vv_err *err)
 {
-	char *wanted = state_file(r, "wanted");
 	char pid[32];
 	const char *argv[] = {"varve", "hook-wait", pid, NULL};
 	int ret = vv_mkdirs(r->state_dir, err);
 
-	if (!wanted)
-		return vv_fail_nomem(err);
 	snprintf(pid, sizeof(pid), "%ld", (long)vv_ancestor("git"));
 	if (!ret)
-		ret = vv_write_file(wanted, vv_span(NULL, 0), false, err);
-	if (!ret)
-		ret = vv_spawn_detached(argv, err);
-	free(wanted);
-	return ret;
+		ret = vv_mark_set(r, VV_MARK_WANTED, err);
+	return ret ? ret : vv_spawn_detached(argv, err);
 }
 
 /* A lock on the index is git's, for a moment: try again. */
@@ -74,16 +45,12 @@ static int sync_patiently(struct vv_repo *r, struct vv_sync_report *report, stru
 
 int vv_hook_wait(struct vv_repo *r, pid_t pid, struct vv_sync_report *report, struct vv_err *err)
 {
-	char *wanted = state_file(r, "wanted"), *lock_path = state_file(r, "wait.lock");
+	char *lock_path = vv_join(r->state_dir, "wait.lock");
 	struct vv_lock lock = VV_LOCK_INIT;
-	int ret = 0;
+	int ret = lock_path ? 0 : vv_fail_nomem(err);
 
-	if (!wanted || !lock_path) {
-		ret = vv_fail_nomem(err);
-		goto out;
-	}
-	/* Whoever comes while we hold the lock leaves `wanted` for us; we look again after letting go. */
-	while (!ret && vv_exists(wanted)) {
+	/* Whoever comes while we hold the lock leaves the mark for us; we look again after letting go. */
+	while (!ret && vv_mark_is_set(r, VV_MARK_WANTED)) {
 		ret = vv_lock(&lock, lock_path, VV_LOCK_EXCLUSIVE | VV_LOCK_NOWAIT, err);
 		if (ret == VV_ELOCKED) {
 			ret = 0;
@@ -93,56 +60,143 @@ int vv_hook_wait(struct vv_repo *r, pid_t pid, struct vv_sync_report *report, st
 			break;
 		if (pid > 0)
 			vv_wait_gone(pid);
-		unlink(wanted);
+		vv_mark_clear(r, VV_MARK_WANTED);
 		ret = sync_patiently(r, report, err);
 		vv_unlock(&lock);
 	}
-out:
-	free(wanted);
 	free(lock_path);
 	return ret;
 }
 
-/* At the end of a rebase nothing more is picked; only an autostash may still be applied. */
-static bool rebase_is_over(const struct vv_repo *r, const char *name, const char *const *args, size_t n)
+/* The first line of a small file below the git folder; "" when there is none. */
+static void first_line(const struct vv_repo *r, const char *name, char *out, size_t cap)
 {
-	static const char *const stashes[] = {"rebase-merge/autostash", "rebase-apply/autostash"};
-	bool stash = false;
+	struct vv_buf b = VV_BUF_INIT(VV_MAX_TEXT);
+	struct vv_err ignore = VV_ERR_INIT;
+	char *path = vv_join(r->git_dir, name);
 
-	if (strcmp(name, "post-rewrite") || n < 1 || strcmp(args[0], "rebase"))
-		return false;
-	for (size_t i = 0; i < VV_COUNT(stashes); i++) {
-		char *p = vv_join(r->git_dir, stashes[i]);
-		stash |= !p || vv_exists(p);
-		free(p);
+	out[0] = 0;
+	if (path && !vv_read_file(&b, path, &ignore) && b.len)
+		snprintf(out, cap, "%.*s", (int)strcspn((char *)b.ptr, "\n"), b.ptr);
+	free(path);
+	vv_buf_release(&b);
+}
+
+static bool there(const struct vv_repo *r, const char *name)
+{
+	char *path = vv_join(r->git_dir, name);
+	bool yes = !path || vv_exists(path);
+
+	free(path);
+	return yes;
+}
+
+/*
+ * Is git in the middle of several commits (rebase, am, cherry-pick, revert)? A sequence that has
+ * stopped, in which the user now gives other commands, is not running.
+ */
+static bool in_sequence(const struct vv_repo *r)
+{
+	static const char *const dirs[] = {"rebase-merge", "rebase-apply", "sequencer"};
+	static const char *const commands[] = {"rebase", "am", "cherry-pick", "revert", "pull", "history", "replay", NULL};
+	bool found = false;
+
+	for (size_t i = 0; i < VV_COUNT(dirs) && !found; i++)
+		found = there(r, dirs[i]);
+	return found && vv_below_git(commands) != 0;
+}
+
+/* Lines of the sequencer's list that are neither comments nor blank. */
+static size_t picks_left(const struct vv_repo *r)
+{
+	struct vv_buf b = VV_BUF_INIT(VV_MAX_TEXT);
+	struct vv_err ignore = VV_ERR_INIT;
+	char *path = vv_join(r->git_dir, "sequencer/todo");
+	struct vv_cursor c;
+	struct vv_span line;
+	size_t n = 0;
+
+	if (path && !vv_read_file(&b, path, &ignore)) {
+		c = vv_cursor(vv_buf_view(&b));
+		while (!vv_take_line(&c, &line))
+			n += line.len && line.ptr[0] != '#';
 	}
-	return !stash;
+	free(path);
+	vv_buf_release(&b);
+	return n;
+}
+
+/* Is this the sequence's last word, after which git touches no file any more? Then there is nothing to wait for. */
+static bool sequence_is_over(const struct vv_repo *r, const char *name, const char *const *args, size_t n)
+{
+	char next[32], last[32];
+
+	if (there(r, "rebase-merge/autostash") || there(r, "rebase-apply/autostash"))
+		return false;
+	if (!strcmp(name, "post-rewrite"))
+		return n > 0 && !strcmp(args[0], "rebase");
+	if (!strcmp(name, "post-commit"))
+		return there(r, "sequencer") && !there(r, "rebase-merge") && picks_left(r) == 1;
+	if (strcmp(name, "post-applypatch") || there(r, "rebase-merge") || there(r, "rebase-apply/rebasing"))
+		return false;
+	first_line(r, "rebase-apply/next", next, sizeof(next));
+	first_line(r, "rebase-apply/last", last, sizeof(last));
+	return next[0] && !strcmp(next, last);
 }
 
 static int worktree_hook(struct vv_repo *r, const char *name, const char *const *args, size_t n,
 	struct vv_sync_report *report, struct vv_err *err)
 {
 	size_t before = report->written;
-	bool sequence = vv_in_sequence(r);
-	int ret;
+	bool sequence;
+	int ret = 0;
 
-	if (!r->top)
+	/* With hooks in a folder that several repositories share, some have nothing to do with varve. */
+	if (!r->top || !vv_repo_has_store(r))
 		return 0;
-	/* Also after the last word of a rebase git may write its index: the waiter looks once more. */
+	sequence = in_sequence(r);
+	/* Also after the last word of a sequence git may write its index: the waiter looks once more. */
 	if (sequence)
 		ret = start_waiter(r, err);
 	else
-		ret = mark_again(r, false, err);
-	if (!ret && (!sequence || rebase_is_over(r, name, args, n))) {
+		vv_mark_clear(r, VV_MARK_AGAIN);
+	if (!ret && (!sequence || sequence_is_over(r, name, args, n))) {
 		ret = vv_sync(r, NULL, report, err);
 		if (ret == VV_ELOCKED) {
 			/* Some commands call us while they hold the index. */
 			vv_err_clear(err);
 			ret = start_waiter(r, err);
+		} else if (!ret && !sequence) {
+			vv_mark_in_step(r);
+			if (report->written != before)
+				ret = vv_mark_set(r, VV_MARK_AGAIN, err);
 		}
-		if (!ret && !sequence && report->written != before)
-			ret = mark_again(r, true, err);
 	}
+	return ret;
+}
+
+/*
+ * A store that is new there has nothing, whatever commits the remote has: give it of their objects
+ * what we or our peers have. What nobody near has, the remote has no worse than before.
+ */
+static int push_history(struct vv_repo *r, struct vv_span list, struct vv_store *to, struct vv_progress *prog,
+	struct vv_err *err)
+{
+	struct vv_put_stats stats = {0};
+	struct vv_ids ids = {0};
+	size_t n = 0;
+	int ret = vv_roots_pushed(r, NULL, list, &ids, err);
+
+	if (!ret && ids.n)
+		ret = vv_repo_store(r, true, err);
+	if (!ret && ids.n)
+		ret = vv_peers_fetch(r, ids.v, ids.n, prog, err);
+	for (size_t i = 0; !ret && i < ids.n; i++)
+		if (vv_store_has(r->store, &ids.v[i]))
+			ids.v[n++] = ids.v[i];
+	if (!ret && n)
+		ret = vv_store_copy(to, r->store, ids.v, n, &stats, prog, err);
+	vv_ids_release(&ids);
 	return ret;
 }
 
@@ -168,11 +222,14 @@ static int push_objects(
 		ret = vv_read_fd(&list, in, "the list of refs", err);
 	if (!ret)
 		ret = vv_store_usage(to, &there, err);
-	/* A store that is new there has nothing, whatever commits the remote has. */
+	if (!ret && !there.objects)
+		ret = push_history(r, vv_buf_view(&list), to, prog, err);
 	if (!ret)
-		ret = vv_roots_pushed(r, there.objects ? remote : NULL, vv_buf_view(&list), &ids, err);
+		ret = vv_roots_pushed(r, remote, vv_buf_view(&list), &ids, err);
 	if (!ret && ids.n)
 		ret = vv_repo_store(r, true, err);
+	if (!ret && ids.n)
+		ret = vv_peers_fetch(r, ids.v, ids.n, prog, err);
 	if (!ret && ids.n)
 		ret = vv_store_copy(to, r->store, ids.v, ids.n, &stats, prog, err);
 	if (ret)
@@ -182,6 +239,11 @@ out:
 	vv_store_free(to);
 	vv_buf_release(&list);
 	return ret;
+}
+
+bool vv_hook_idle(const char *name)
+{
+	return strcmp(name, "pre-push") && vv_is_in_step_here();
 }
 
 int vv_hook_run(struct vv_repo *r, const char *name, const char *const *args, size_t n, int in,

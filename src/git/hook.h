@@ -12,6 +12,9 @@
 VV_MUST_CHECK int vv_hook_run(struct vv_repo *r, const char *name, const char *const *args, size_t n, int in,
 	struct vv_sync_report *report, struct vv_err *err);
 
+/* Before the repository is opened: has this hook nothing to do? */
+bool vv_hook_idle(const char *name);
+
 /* The waiter: sleeps until process `pid` has ended, then puts the worktree in step. */
 VV_MUST_CHECK int vv_hook_wait(
 	struct vv_repo *r, pid_t pid, struct vv_sync_report *report, struct vv_err *err);

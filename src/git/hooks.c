@@ -37,7 +37,8 @@ static const char with_input[] =
 	"fi\n";
 static const char early[] =
 	"[ -z \"$VARVE_INSIDE\" ] || exit 0\n"
-	"[ \"$1\" = 1 ] || [ \"$2\" = 1 ] || [ -e \"${GIT_DIR:-.git}/varve/again\" ] || exit 0\n";
+	"d=${GIT_DIR:-.git}/varve\n"
+	"[ \"$1\" = 1 ] || [ \"$2\" = 1 ] || [ -e \"$d/smudged\" ] || [ -e \"$d/again\" ] || exit 0\n";
 static const char inside[] = "[ -z \"$VARVE_INSIDE\" ] || exit 0\n";
 
 static int hooks_dir(const struct vv_repo *r, char **out, struct vv_err *err)
@@ -81,9 +82,35 @@ int vv_hook_state(const struct vv_repo *r, const char *name, enum vv_hook_state 
 		ret = vv_fail_nomem(err);
 	if (!ret)
 		ret = state_of(path, state, err);
+	/* git passes over a hook that it cannot run. */
+	if (!ret && *state == VV_HOOK_OURS && access(path, X_OK))
+		*state = VV_HOOK_ABSENT;
 	free(dir);
 	free(path);
 	return ret;
+}
+
+/* Whole, durable and executable before it has its name: it runs or is not there. */
+static int write_hook(const char *dir, const char *path, struct vv_span text, struct vv_err *err)
+{
+	struct vv_temp t = VV_TEMP_INIT;
+	int ret = vv_temp_open(&t, dir, err);
+
+	if (!ret)
+		ret = vv_write_fd(t.fd, text, path, err);
+	if (!ret && fchmod(t.fd, 0755))
+		ret = vv_fail_sys(err, errno, "%s", path);
+	if (!ret)
+		ret = vv_temp_publish(&t, path, true, err);
+	vv_temp_release(&t);
+	return ret;
+}
+
+static bool same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return !lstat(a, &x) && !lstat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
 static int install(const char *dir, const char *name, unsigned *changed, struct vv_err *err)
@@ -101,10 +128,11 @@ static int install(const char *dir, const char *name, unsigned *changed, struct 
 	ret = state_of(path, &state, err);
 	if (ret)
 		goto out;
-	if (state == VV_HOOK_OURS && !vv_read_file(&have, path, &ignore) &&
+	if (state == VV_HOOK_OURS && !access(path, X_OK) && !vv_read_file(&have, path, &ignore) &&
 		vv_span_eq(vv_buf_view(&have), vv_buf_view(&want)))
 		goto out;
-	if (state == VV_HOOK_FOREIGN) {
+	/* Both names of one file: we were killed right after giving it the second. */
+	if (state == VV_HOOK_FOREIGN && !same_file(path, old)) {
 		if (vv_exists(old)) {
 			ret = vv_fail(err, VV_EEXISTS, "%s: neither ours nor replaceable, %s exists", path, old);
 			goto out;
@@ -115,9 +143,7 @@ static int install(const char *dir, const char *name, unsigned *changed, struct 
 			goto out;
 		}
 	}
-	ret = vv_write_file(path, vv_buf_view(&want), false, err);
-	if (!ret && chmod(path, 0755))
-		ret = vv_fail_sys(err, errno, "%s", path);
+	ret = write_hook(dir, path, vv_buf_view(&want), err);
 	if (!ret && changed)
 		++*changed;
 out:

@@ -52,11 +52,11 @@ static int assemble(struct vv_repo *r, const struct vv_merge *merge, const char 
 	int ret = vv_mkdirs(r->state_dir, err);
 
 	if (!ret)
-		ret = vv_temp_open(&t, r->state_dir, err);
+		ret = vv_temp_open_private(&t, r->state_dir, err);
 	if (!ret)
 		ret = vv_merge_write(merge, t.fd, path, NULL, err);
 	if (!ret)
-		ret = vv_file_open(&f, t.path, err);
+		ret = vv_file_open_temp(&f, &t, err);
 	if (!ret)
 		ret = vv_model_put(r->store, &f.base, parents, 2, text, NULL, NULL, NULL, err);
 	vv_file_close(&f);

@@ -79,40 +79,24 @@ static size_t missing(struct vv_repo *r, const struct vv_id *ids, size_t n, stru
 	return k;
 }
 
-/* Copies from the store at `git_dir`, then from its local remotes. *n shrinks; `ids` is overwritten. */
-static int fetch_from(struct vv_repo *r, const char *git_dir, unsigned depth, struct vv_id *ids, size_t *n,
-	struct vv_progress *prog, struct vv_err *err)
+/* Visits the store at `git_dir`, then its local remotes. */
+static int visit(struct vv_repo *r, const char *git_dir, unsigned depth,
+	int (*fn)(void *arg, struct vv_store *peer, struct vv_err *err), void *arg, struct vv_err *err)
 {
 	const char *args[] = {"--git-dir", git_dir, "config", "-z", "--get-regexp", "^remote\\..*\\.url$", NULL};
 	struct vv_buf urls = VV_BUF_INIT(VV_MAX_TEXT);
 	struct vv_err ignore = VV_ERR_INIT;
-	struct vv_store *from = NULL;
+	struct vv_store *peer = NULL;
 	int ret = 0, status = 0;
 
-	if (strcmp(git_dir, r->common_dir) && !open_at(r, git_dir, false, &from, &ignore)) {
-		struct vv_put_stats stats = {0};
-		struct vv_id *have = malloc(*n * sizeof(*have));
-		size_t k = 0;
-
-		if (!have) {
-			ret = vv_fail_nomem(err);
-			goto out;
-		}
-		for (size_t i = 0; i < *n; i++)
-			if (vv_store_has(from, &ids[i]))
-				have[k++] = ids[i];
-		if (k)
-			ret = vv_store_copy(r->store, from, have, k, &stats, prog, err);
-		free(have);
-		if (ret)
-			goto out;
-		*n = missing(r, ids, *n, ids);
+	if (strcmp(git_dir, r->common_dir) && !open_at(r, git_dir, false, &peer, &ignore)) {
+		ret = fn(arg, peer, err);
+		vv_store_free(peer);
 	}
-	if (!*n || depth == MAX_DEPTH)
-		goto out;
-	if (vv_git_status(NULL, args, NULL, vv_span(NULL, 0), &urls, &status, &ignore) || status)
+	if (ret || depth == MAX_DEPTH ||
+		vv_git_status(NULL, args, NULL, vv_span(NULL, 0), &urls, &status, &ignore) || status)
 		goto out; /* no remotes */
-	for (const char *p = (char *)urls.ptr, *end = p + urls.len; p < end && *n && !ret; p += strlen(p) + 1) {
+	for (const char *p = (char *)urls.ptr, *end = p + urls.len; p < end && !ret; p += strlen(p) + 1) {
 		const char *url = strchr(p, '\n');
 		char *path = NULL, *next = NULL, *top = NULL;
 
@@ -124,28 +108,64 @@ static int fetch_from(struct vv_repo *r, const char *git_dir, unsigned depth, st
 			top[strlen(top) - 5] = 0;
 		path = top ? local_path(url + 1, top) : NULL;
 		if (path && !git_dir_at(path, &next, &ignore) && strcmp(next, git_dir))
-			ret = fetch_from(r, next, depth + 1, ids, n, prog, err);
+			ret = visit(r, next, depth + 1, fn, arg, err);
 		free(top);
 		free(path);
 		free(next);
 	}
 out:
-	vv_store_free(from);
 	vv_buf_release(&urls);
 	return ret;
+}
+
+int vv_peers_each(struct vv_repo *r, int (*fn)(void *arg, struct vv_store *peer, struct vv_err *err), void *arg,
+	struct vv_err *err)
+{
+	int ret = visit(r, r->common_dir, 0, fn, arg, err);
+
+	return ret < 0 ? ret : 0;
+}
+
+struct fetching {
+	struct vv_repo *r;
+	struct vv_id *ids; /* still wanted */
+	size_t n;
+	struct vv_progress *prog;
+};
+
+static int fetch_from(void *arg, struct vv_store *peer, struct vv_err *err)
+{
+	struct fetching *f = arg;
+	struct vv_put_stats stats = {0};
+	struct vv_id *have = malloc(f->n * sizeof(*have));
+	size_t k = 0;
+	int ret = 0;
+
+	if (!have)
+		return vv_fail_nomem(err);
+	for (size_t i = 0; i < f->n; i++)
+		if (vv_store_has(peer, &f->ids[i]))
+			have[k++] = f->ids[i];
+	if (k)
+		ret = vv_store_copy(f->r->store, peer, have, k, &stats, f->prog, err);
+	free(have);
+	if (ret)
+		return ret;
+	f->n = missing(f->r, f->ids, f->n, f->ids);
+	return f->n == 0;
 }
 
 int vv_peers_fetch(
 	struct vv_repo *r, const struct vv_id *ids, size_t n, struct vv_progress *prog, struct vv_err *err)
 {
-	struct vv_id *want = malloc((n ? n : 1) * sizeof(*want));
+	struct fetching f = {r, malloc((n ? n : 1) * sizeof(*f.ids)), 0, prog};
 	int ret = 0;
 
-	if (!want)
+	if (!f.ids)
 		return vv_fail_nomem(err);
-	n = missing(r, ids, n, want);
-	if (n)
-		ret = fetch_from(r, r->common_dir, 0, want, &n, prog, err);
-	free(want);
+	f.n = missing(r, ids, n, f.ids);
+	if (f.n)
+		ret = vv_peers_each(r, fetch_from, &f, err);
+	free(f.ids);
 	return ret;
 }

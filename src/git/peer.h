@@ -8,6 +8,12 @@
 #include "git/repo.h"
 
 /*
+ * Calls fn with each store of a local remote, and of their local remotes, four deep, until it returns
+ * not 0; only a negative return is an error. One store may come twice.
+ */
+VV_MUST_CHECK int vv_peers_each(struct vv_repo *r, int (*fn)(void *arg, struct vv_store *peer, struct vv_err *err),
+	void *arg, struct vv_err *err);
+/*
  * Copies what is missing of `ids` from the stores of local remotes, and of their local remotes, four
  * deep. What none of them has stays missing: the caller looks again.
  */

@@ -8,41 +8,37 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { MAX_ARGS = 64 };
-
-bool vv_inside(void)
-{
-	return getenv(VV_ENV_INSIDE) != NULL;
-}
-
 int vv_git_status(const struct vv_repo *r, const char *const *args, const char *const *env, struct vv_span in,
 	struct vv_buf *out, int *status, struct vv_err *err)
 {
-	const char *dir = r ? (r->top ? r->top : r->git_dir) : NULL;
-	const char *argv[MAX_ARGS + 8] = {"git", "-c", "core.fsync=committed", "-c", "core.quotePath=false"};
-	size_t n = 5, k = 0;
+	static const char *const first[] = {"git", "-c", "core.fsync=committed", "-c", "core.quotePath=false"};
+	const char *dir = r ? (r->top ? r->top : r->git_dir) : NULL, **argv;
+	size_t n = VV_COUNT(first), k = 0;
+	int ret;
 
+	while (args[k])
+		k++;
+	argv = calloc(n + k + 3, sizeof(*argv));
+	if (!argv)
+		return vv_fail_nomem(err);
+	memcpy(argv, first, sizeof(first));
 	if (dir) {
 		argv[n++] = "-C";
 		argv[n++] = dir;
 	}
-	while (args[k] && k < MAX_ARGS)
-		argv[n++] = args[k++];
-	if (args[k])
-		VV_BUG("too many arguments for git");
-	argv[n] = NULL;
-	return vv_child_run(argv, env, out ? VV_CHILD_ERR : 0, in, out, status, err);
+	memcpy(argv + n, args, k * sizeof(*args));
+	ret = vv_child_run(argv, env, out ? VV_CHILD_ERR : 0, in, out, status, err);
+	free(argv);
+	return ret;
 }
 
-/* The last line of what git said, without "fatal: ". */
-static const char *said(struct vv_buf *b)
+const char *vv_git_said(struct vv_buf *b)
 {
-	char *s, *nl;
+	const char *s, *nl;
 
-	vv_buf_add(b, "", 0);
-	s = b->ptr ? (char *)b->ptr : "";
-	while (b->len && s[b->len - 1] == '\n')
-		s[--b->len] = 0;
+	while (b->len && b->ptr[b->len - 1] == '\n')
+		b->ptr[--b->len] = 0;
+	s = b->len ? (const char *)b->ptr : "";
 	nl = strrchr(s, '\n');
 	s = nl ? nl + 1 : s;
 	return !strncmp(s, "fatal: ", 7) ? s + 7 : !strncmp(s, "error: ", 7) ? s + 7 : s;
@@ -55,7 +51,7 @@ int vv_git(const struct vv_repo *r, struct vv_buf *out, struct vv_err *err, cons
 	int status = 0, ret = vv_git_status(r, args, NULL, vv_span(NULL, 0), to, &status, err);
 
 	if (!ret && status)
-		ret = vv_fail(err, VV_EGIT, "git %s: %s", args[0], said(to));
+		ret = vv_fail(err, VV_EGIT, "git %s: %s", args[0], vv_git_said(to));
 	vv_buf_release(&own);
 	return ret;
 }
@@ -66,7 +62,7 @@ int vv_git_line(const struct vv_repo *r, char **out, struct vv_err *err, const c
 	int status = 0, ret = vv_git_status(r, args, NULL, vv_span(NULL, 0), &b, &status, err);
 
 	if (!ret && status)
-		ret = vv_fail(err, VV_ENOTFOUND, "git %s: %s", args[0], said(&b));
+		ret = vv_fail(err, VV_ENOTFOUND, "git %s: %s", args[0], vv_git_said(&b));
 	if (!ret) {
 		while (b.len && b.ptr[b.len - 1] == '\n')
 			b.ptr[--b.len] = 0;
@@ -79,7 +75,7 @@ int vv_git_line(const struct vv_repo *r, char **out, struct vv_err *err, const c
 }
 
 /* Takes one line of `c` as an owned string. */
-static int line(struct vv_cursor *c, char **out, struct vv_err *err)
+static int answer(struct vv_cursor *c, char **out, struct vv_err *err)
 {
 	struct vv_span s;
 
@@ -89,44 +85,27 @@ static int line(struct vv_cursor *c, char **out, struct vv_err *err)
 	return *out ? 0 : vv_fail_nomem(err);
 }
 
-int vv_repo_open(struct vv_repo *r, struct vv_err *err)
+/* What the answers of rev-parse say. `c` may hold fewer of them in a bare repository. */
+static int take_answers(struct vv_repo *r, struct vv_cursor *c, struct vv_err *err)
 {
-	static const char *const ask[] = {"rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir",
-		"--show-object-format", "--is-inside-work-tree", "--is-bare-repository", NULL};
-	static const char *const tree[] = {"rev-parse", "--path-format=absolute", "--show-toplevel", "--show-prefix", NULL};
-	struct vv_buf b = VV_BUF_INIT(VV_MAX_TEXT);
 	char *format = NULL, *inside = NULL, *bare = NULL;
-	struct vv_cursor c;
-	int ret, status = 0;
+	int ret;
 
-	*r = (struct vv_repo){0};
-	ret = vv_git_status(NULL, ask, NULL, vv_span(NULL, 0), &b, &status, err);
-	if (!ret && status)
-		ret = vv_fail(err, VV_EGIT, "%s", said(&b));
-	if (ret)
-		goto out;
-	c = vv_cursor(vv_buf_view(&b));
-	if ((ret = line(&c, &r->git_dir, err)) || (ret = line(&c, &r->common_dir, err)) ||
-		(ret = line(&c, &format, err)) || (ret = line(&c, &inside, err)) || (ret = line(&c, &bare, err)))
+	if ((ret = answer(c, &r->git_dir, err)) || (ret = answer(c, &r->common_dir, err)) ||
+		(ret = answer(c, &format, err)) || (ret = answer(c, &inside, err)) || (ret = answer(c, &bare, err)))
 		goto out;
 	r->sha256 = !strcmp(format, "sha256");
-	if (strcmp(inside, "true") && strcmp(bare, "true")) {
-		/* In the git folder itself (a hook of a plain repository): its worktree is where core.worktree or .. says. */
+	if (!strcmp(inside, "true")) {
+		if ((ret = answer(c, &r->top, err)) || (ret = answer(c, &r->prefix, err)))
+			goto out;
+	} else if (strcmp(bare, "true")) {
+		/* In the git folder itself (a hook of a plain repository): its worktree is where .. says. */
 		char *slash = strrchr(r->git_dir, '/');
 		if (slash && !strcmp(slash, "/.git") && !strcmp(r->git_dir, r->common_dir))
 			r->top = strndup(r->git_dir, (size_t)(slash - r->git_dir));
-		r->prefix = strdup("");
-	} else if (!strcmp(inside, "true")) {
-		vv_buf_clear(&b);
-		ret = vv_git_status(NULL, tree, NULL, vv_span(NULL, 0), &b, &status, err);
-		if (!ret && status)
-			ret = vv_fail(err, VV_EGIT, "%s", said(&b));
-		c = vv_cursor(vv_buf_view(&b));
-		if (ret || (ret = line(&c, &r->top, err)) || (ret = line(&c, &r->prefix, err)))
-			goto out;
-	} else {
-		r->prefix = strdup("");
 	}
+	if (!r->prefix)
+		r->prefix = strdup("");
 	r->state_dir = vv_join(r->git_dir, "varve");
 	if (!r->state_dir || !r->prefix)
 		ret = vv_fail_nomem(err);
@@ -134,6 +113,25 @@ out:
 	free(format);
 	free(inside);
 	free(bare);
+	return ret;
+}
+
+int vv_repo_open(struct vv_repo *r, struct vv_err *err)
+{
+	/* Without a worktree the last two are an error, after what stands before them was answered. */
+	static const char *const ask[] = {"rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir",
+		"--show-object-format", "--is-inside-work-tree", "--is-bare-repository", "--show-toplevel", "--show-prefix",
+		NULL};
+	struct vv_buf b = VV_BUF_INIT(VV_MAX_TEXT);
+	struct vv_cursor c;
+	int ret, status = 0;
+
+	*r = (struct vv_repo){0};
+	ret = vv_git_status(NULL, ask, NULL, vv_span(NULL, 0), &b, &status, err);
+	if (!ret) {
+		c = vv_cursor(vv_buf_view(&b));
+		ret = c.left && c.ptr[0] == '/' ? take_answers(r, &c, err) : vv_fail(err, VV_EGIT, "%s", vv_git_said(&b));
+	}
 	vv_buf_release(&b);
 	if (ret)
 		vv_repo_release(r);
@@ -210,6 +208,16 @@ out:
 	return ret;
 }
 
+bool vv_repo_has_store(const struct vv_repo *r)
+{
+	char *dir = vv_join(r->common_dir, "varve"), *format = dir ? vv_join(dir, "format") : NULL;
+	bool yes = format && vv_exists(format);
+
+	free(dir);
+	free(format);
+	return yes;
+}
+
 int vv_repo_store(struct vv_repo *r, bool create, struct vv_err *err)
 {
 	char *dir;
@@ -250,10 +258,35 @@ static int read_exact(int fd, uint8_t *p, size_t n, struct vv_err *err)
 	return 0;
 }
 
+/* Is the answer's first line "<name> missing", and the like? It repeats the name, which may hold anything. */
+static bool is_missing(const struct vv_buf *head)
+{
+	static const char *const ends[] = {" missing", " ambiguous", " submodule"};
+	bool yes = false;
+
+	for (size_t i = 0; i < VV_COUNT(ends); i++) {
+		size_t n = strlen(ends[i]);
+		yes |= head->len > n && !memcmp(head->ptr + head->len - n, ends[i], n);
+	}
+	return yes;
+}
+
+/* The answer's first line, byte by byte: what follows is the object's. */
+static int read_head(struct vv_blobs *b, struct vv_buf *head, struct vv_err *err)
+{
+	int ret = 0;
+	uint8_t c;
+
+	while (!(ret = read_exact(b->child.out, &c, 1, err)) && c != '\n')
+		vv_buf_char(head, (char)c);
+	return ret ? ret : vv_buf_check(head, err);
+}
+
 int vv_blobs_get(struct vv_blobs *b, const char *name, struct vv_buf *out, struct vv_err *err)
 {
-	char head[512], type[16];
-	size_t n = 0, size;
+	struct vv_buf head = VV_BUF_INIT(VV_MAX_TEXT);
+	char type[16];
+	size_t size;
 	uint8_t *p;
 	int ret;
 
@@ -262,27 +295,27 @@ int vv_blobs_get(struct vv_blobs *b, const char *name, struct vv_buf *out, struc
 	ret = vv_write_fd(b->child.in, vv_span_str(name), "git cat-file", err);
 	if (!ret)
 		ret = vv_write_fd(b->child.in, vv_span("\n", 1), "git cat-file", err);
-	/* The answer's first line, byte by byte: what follows is the object's. */
-	do {
-		if (ret || n + 1 >= sizeof(head))
-			return ret ? ret : vv_fail(err, VV_EGIT, "git cat-file said too much");
-		ret = read_exact(b->child.out, (uint8_t *)head + n, 1, err);
-	} while (ret || head[n++] != '\n');
-	head[n - 1] = 0;
-	if (sscanf(head, "%*s %15s %zu", type, &size) != 2)
-		return vv_fail(err, VV_ENOTFOUND, "%s: git has no such object", name);
+	if (!ret)
+		ret = read_head(b, &head, err);
+	if (!ret && (is_missing(&head) || sscanf((char *)head.ptr, "%*s %15s %zu", type, &size) != 2))
+		ret = vv_fail(err, VV_ENOTFOUND, "%s: git has no such object", name);
+	if (ret)
+		goto out;
 	if (size > out->max - out->len || !(p = vv_buf_reserve(out, size + 1))) {
 		vv_blobs_close(b);
-		return vv_fail(err, VV_ELIMIT, "%s: %zu bytes are more than a manifest has", name, size);
+		ret = vv_fail(err, VV_ELIMIT, "%s: %zu bytes are more than a manifest has", name, size);
+		goto out;
 	}
 	ret = read_exact(b->child.out, p, size + 1, err);
-	if (ret)
-		return ret;
-	if (strcmp(type, "blob"))
-		return vv_fail(err, VV_ENOTFOUND, "%s: is not a file", name);
-	out->len += size;
-	out->ptr[out->len] = 0;
-	return 0;
+	if (!ret && strcmp(type, "blob"))
+		ret = vv_fail(err, VV_ENOTFOUND, "%s: is not a file", name);
+	if (!ret) {
+		out->len += size;
+		out->ptr[out->len] = 0;
+	}
+out:
+	vv_buf_release(&head);
+	return ret;
 }
 
 void vv_blobs_close(struct vv_blobs *b)
@@ -320,32 +353,39 @@ static int add_entry(struct vv_entries *out, size_t *cap, struct vv_span rec, st
 	return 0;
 }
 
+/* git's arguments: list, then one pathspec for each path. The specs from args[first] on are owned. */
+static int tracked_args(const char *const *paths, const char ***args, size_t *first, struct vv_err *err)
+{
+	static const char *const list[] = {"ls-files", "-s", "-z", "--"};
+	size_t n = 0;
+	char *spec;
+
+	while (paths && paths[n])
+		n++;
+	*first = VV_COUNT(list);
+	*args = calloc(*first + n + 2, sizeof(**args));
+	if (!*args)
+		return vv_fail_nomem(err);
+	memcpy(*args, list, sizeof(list));
+	for (size_t i = 0; i < (n ? n : 1); i++) {
+		if (asprintf(&spec, ":(top,attr:filter=varve)%s", n ? paths[i] : "") < 0)
+			return vv_fail_nomem(err);
+		(*args)[*first + i] = spec;
+	}
+	return 0;
+}
+
 int vv_tracked(const struct vv_repo *r, const char *const *paths, struct vv_entries *out, struct vv_err *err)
 {
 	struct vv_buf b = VV_BUF_INIT(VV_MAX_MANIFEST);
-	const char *args[MAX_ARGS] = {"ls-files", "-s", "-z", "--"};
-	char *specs[MAX_ARGS] = {0};
-	size_t n = 4, cap = 0, n_specs = 0;
+	const char **args = NULL;
+	size_t first, cap = 0;
 	const uint8_t *p, *end;
-	int ret = 0;
+	int ret = tracked_args(paths, &args, &first, err);
 
 	*out = (struct vv_entries){0};
-	for (size_t i = 0; paths && paths[i]; i++) {
-		if (n_specs + 8 >= MAX_ARGS) {
-			ret = vv_fail(err, VV_EUSAGE, "too many paths at once; name their folder");
-			goto out;
-		}
-		if (asprintf(&specs[n_specs], ":(top,attr:filter=varve)%s", paths[i]) < 0) {
-			ret = vv_fail_nomem(err);
-			goto out;
-		}
-		args[n++] = specs[n_specs++];
-	}
-	if (!n_specs)
-		args[n++] = ":(top,attr:filter=varve)";
-	ret = vv_git(r, &b, err, args);
-	if (ret)
-		goto out;
+	if (!ret)
+		ret = vv_git(r, &b, err, args);
 	p = b.ptr;
 	end = b.ptr + b.len;
 	while (p < end && !ret) {
@@ -355,9 +395,9 @@ int vv_tracked(const struct vv_repo *r, const char *const *paths, struct vv_entr
 		ret = add_entry(out, &cap, vv_span(p, (size_t)(nul - p)), err);
 		p = nul + 1;
 	}
-out:
-	for (size_t i = 0; i < n_specs; i++)
-		free(specs[i]);
+	for (size_t i = first; args && args[i]; i++)
+		free((void *)(uintptr_t)args[i]);
+	free(args);
 	vv_buf_release(&b);
 	if (ret)
 		vv_entries_release(out);

@@ -27,6 +27,7 @@ VV_MUST_CHECK int vv_repo_open(struct vv_repo *r, struct vv_err *err);
 void vv_repo_release(struct vv_repo *r);
 /* Opens r->store (its pool, and git's alternates as stores to read from). Made when `create`. */
 VV_MUST_CHECK int vv_repo_store(struct vv_repo *r, bool create, struct vv_err *err);
+bool vv_repo_has_store(const struct vv_repo *r);
 VV_MUST_CHECK int vv_repo_pool(struct vv_repo *r, struct vv_err *err);
 /* "<top>/<path>", owned by the caller; NULL when memory is gone. */
 char *vv_repo_path(const struct vv_repo *r, const char *path);
@@ -40,16 +41,14 @@ VV_MUST_CHECK int vv_git(const struct vv_repo *r, struct vv_buf *out, struct vv_
 /* As above with input, extra environment and the exit status; a nonzero one is not an error. */
 VV_MUST_CHECK int vv_git_status(const struct vv_repo *r, const char *const *args, const char *const *env,
 	struct vv_span in, struct vv_buf *out, int *status, struct vv_err *err);
+/* The last line of what git said, without "fatal: ". Borrowed: valid until the next change of `b`. */
+const char *vv_git_said(struct vv_buf *b);
 #define VV_GIT(repo, out, err, ...) vv_git((repo), (out), (err), (const char *const[]){__VA_ARGS__, NULL})
 
 /* A line of output, without its LF: owned by the caller. VV_ENOTFOUND when git exits nonzero. */
 VV_MUST_CHECK int vv_git_line(const struct vv_repo *r, char **out, struct vv_err *err, const char *const *args);
 #define VV_GIT_LINE(repo, out, err, ...)                                                           \
 	vv_git_line((repo), (out), (err), (const char *const[]){__VA_ARGS__, NULL})
-
-/* The environment variable by which varve tells its own filter that it, and not the user, runs git. */
-#define VV_ENV_INSIDE "VARVE_INSIDE"
-bool vv_inside(void);
 
 /* Blobs, through one `git cat-file --batch`. */
 struct vv_blobs {

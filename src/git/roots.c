@@ -57,6 +57,10 @@ static int add_blob(struct vv_blobs *blobs, const char *oid, struct vv_ids *out,
 	if (ret || vv_manifest_detect(vv_buf_view(&b)) == VV_TEXT_OTHER)
 		goto out;
 	if (vv_manifest_parse(&m, vv_buf_view(&b), &why)) {
+		if (why.code == VV_ENOMEM) {
+			ret = vv_fail_nomem(err);
+			goto out;
+		}
 		/* Also a newer one: what it names cannot be told, so nothing may be removed. */
 		if (why.code == VV_ENOTSUP && report)
 			report->complete = false;
@@ -129,22 +133,50 @@ int vv_roots_all(struct vv_repo *r, struct vv_ids *out, struct vv_roots_report *
 	return ret;
 }
 
-/* "<local ref> <local oid> <remote ref> <remote oid>" per line: the local oids, unless all zero. */
-static int wanted_tips(struct vv_span list, struct vv_buf *in, struct vv_err *err)
+/* The next word of a line; empty at its end. */
+static struct vv_span word(struct vv_span *line)
+{
+	const uint8_t *sp = line->len ? memchr(line->ptr, ' ', line->len) : NULL;
+	size_t n = sp ? (size_t)(sp - line->ptr) : line->len;
+	struct vv_span w = vv_span(line->ptr, n);
+
+	*line = vv_span(line->ptr + n + (sp != NULL), line->len - n - (sp != NULL));
+	return w;
+}
+
+static bool is_oid(struct vv_span w)
+{
+	bool zero = true;
+
+	for (size_t i = 0; i < w.len; i++)
+		zero &= w.ptr[i] == '0';
+	return w.len && w.len <= VV_OID_HEX_MAX && !zero;
+}
+
+/*
+ * "<local ref> <local oid> <remote ref> <remote oid>" per line: for rev-list, the local oids, and "^"
+ * before what the remote has (unless `all`).
+ */
+static int wanted_tips(struct vv_span list, bool all, struct vv_buf *in, struct vv_err *err)
 {
 	struct vv_cursor c = vv_cursor(list);
 	struct vv_span line;
 
 	while (!vv_take_line(&c, &line)) {
-		const uint8_t *a = memchr(line.ptr, ' ', line.len), *b;
-		struct vv_span oid;
+		struct vv_span local, remote;
 
-		if (!a || !(b = memchr(a + 1, ' ', line.len - (size_t)(a + 1 - line.ptr))))
+		(void)word(&line);
+		local = word(&line);
+		(void)word(&line);
+		remote = word(&line);
+		if (!is_oid(local))
 			continue;
-		oid = vv_span(a + 1, (size_t)(b - a - 1));
-		if (oid.len > VV_OID_HEX_MAX || oid.len == strspn((const char *)oid.ptr, "0"))
+		vv_buf_span(in, local);
+		vv_buf_char(in, '\n');
+		if (all || !is_oid(remote))
 			continue;
-		vv_buf_span(in, oid);
+		vv_buf_char(in, '^');
+		vv_buf_span(in, remote);
 		vv_buf_char(in, '\n');
 	}
 	return vv_buf_check(in, err);
@@ -159,16 +191,16 @@ int vv_roots_pushed(
 	struct vv_cursor c;
 	struct vv_span line;
 	char *not_there = NULL;
-	const char *revs[] = {"rev-list", "--objects", "--stdin", NULL, NULL, NULL};
+	const char *revs[] = {"rev-list", "--objects", "--ignore-missing", "--stdin", NULL, NULL, NULL};
 	int ret = 0, status = 0;
 
 	if (remote) {
 		if (asprintf(&not_there, "--remotes=%s", remote) < 0)
 			return vv_fail_nomem(err);
-		revs[3] = "--not";
-		revs[4] = not_there;
+		revs[4] = "--not";
+		revs[5] = not_there;
 	}
-	ret = wanted_tips(list, &in, err);
+	ret = wanted_tips(list, !remote, &in, err);
 	if (ret || !in.len)
 		goto out;
 	ret = vv_git_status(r, revs, NULL, vv_buf_view(&in), &objects, &status, err);

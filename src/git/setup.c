@@ -24,10 +24,14 @@ static const char attributes[] = "filter=varve diff=varve merge=varve varve=1 -t
 
 int vv_setup_config(const struct vv_repo *r, bool global, struct vv_err *err)
 {
+	size_t n = 0;
 	int ret = 0;
 
-	for (const struct vv_setting *s = vv_settings; s->key && !ret; s++)
-		ret = VV_GIT(r, NULL, err, "config", global ? "--global" : "--local", s->key, s->value);
+	while (vv_settings[n].key)
+		n++;
+	/* The clean filter, first in the list, comes last: whoever finds it set may rely on the others. */
+	while (n-- > 0 && !ret)
+		ret = VV_GIT(r, NULL, err, "config", global ? "--global" : "--local", vv_settings[n].key, vv_settings[n].value);
 	return ret;
 }
 
@@ -214,8 +218,12 @@ static int each_in(const struct vv_repo *r, const char *file,
 
 	if (!path)
 		return vv_fail_nomem(err);
-	if (vv_read_file(&in, path, &none))
-		goto out; /* gone from the worktree, or none at the top */
+	if (!path || vv_read_file(&in, path, &none)) {
+		/* Gone from the worktree, or none at the top. */
+		if (!path || none.code != VV_ENOTFOUND)
+			ret = path ? vv_fail(err, none.code, "%s", none.msg) : vv_fail_nomem(err);
+		goto out;
+	}
 	vv_buf_char(&in, '\n');
 	c = vv_cursor(vv_buf_view(&in));
 	while (!ret && !vv_take_line(&c, &line))

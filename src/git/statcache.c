@@ -84,13 +84,18 @@ out:
 
 int vv_statcache_open(struct vv_statcache *c, const struct vv_repo *r, struct vv_err *err)
 {
+	return vv_statcache_open_in(c, r->state_dir, err);
+}
+
+int vv_statcache_open_in(struct vv_statcache *c, const char *state_dir, struct vv_err *err)
+{
 	struct vv_buf b = VV_BUF_INIT(VV_MAX_MANIFEST);
 	struct vv_err ignore = VV_ERR_INIT;
 	struct vv_cursor cur;
 	struct vv_span line;
 
 	*c = (struct vv_statcache){0};
-	c->file = vv_join(r->state_dir, "stat");
+	c->file = vv_join(state_dir, "stat");
 	if (!c->file)
 		return vv_fail_nomem(err);
 	if (!vv_read_file(&b, c->file, &ignore)) {

@@ -23,6 +23,8 @@ struct vv_statcache {
 
 /* A missing or damaged cache is an empty one. */
 VV_MUST_CHECK int vv_statcache_open(struct vv_statcache *c, const struct vv_repo *r, struct vv_err *err);
+/* The cache of the worktree whose state folder this is. */
+VV_MUST_CHECK int vv_statcache_open_in(struct vv_statcache *c, const char *state_dir, struct vv_err *err);
 void vv_statcache_release(struct vv_statcache *c);
 /* The blob's oid, or NULL when `st` is not what was seen then. Borrowed. */
 const char *vv_statcache_find(const struct vv_statcache *c, const char *path, const struct stat *st);

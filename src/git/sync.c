@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "git/sync.h"
 
+#include "git/inside.h"
+#include "git/marks.h"
 #include "git/peer.h"
 #include "git/statcache.h"
 #include "model/manifest.h"
@@ -14,7 +16,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -23,29 +24,15 @@ enum {
 	MTIME_AGE_S = 2,
 };
 
-bool vv_in_sequence(const struct vv_repo *r)
-{
-	static const char *const dirs[] = {"rebase-merge", "rebase-apply", "sequencer"};
-	bool found = false;
-
-	for (size_t i = 0; i < VV_COUNT(dirs) && !found; i++) {
-		char *p = vv_join(r->git_dir, dirs[i]);
-		found = p && vv_exists(p);
-		free(p);
-	}
-	return found;
-}
-
 int vv_refresh_index(const struct vv_repo *r, struct vv_span paths, struct vv_err *err)
 {
 	static const char *const args[] = {"update-index", "-z", "--stdin", NULL};
-	static const char *const env[] = {VV_ENV_INSIDE "=1", NULL};
 	struct vv_buf out = VV_BUF_INIT(VV_MAX_TEXT);
 	int status = 0, ret;
 
 	if (!paths.len)
 		return 0;
-	ret = vv_git_status(r, args, env, paths, &out, &status, err);
+	ret = vv_git_status(r, args, vv_inside_env(r), paths, &out, &status, err);
 	if (!ret && status) {
 		vv_buf_add(&out, "", 0);
 		ret = vv_fail(err, memmem(out.ptr, out.len, "index.lock", 10) ? VV_ELOCKED : VV_EGIT,
@@ -114,11 +101,9 @@ static int have_room(int fd, uint64_t size, struct vv_err *err)
 }
 
 int vv_write_model(struct vv_repo *r, const struct vv_manifest *m, const struct vv_place *place, const char *path,
-	const struct stat *expected, struct stat *st, struct vv_progress *prog, struct vv_err *err)
+	bool in_index, const struct stat *expected, struct stat *st, struct vv_progress *prog, struct vv_err *err)
 {
 	char temp[40] = "";
-	struct timespec times[2];
-	struct stat now;
 	int fd = -1, ret = vv_place_temp(place, temp, &fd, err);
 
 	if (ret)
@@ -126,26 +111,12 @@ int vv_write_model(struct vv_repo *r, const struct vv_manifest *m, const struct 
 	ret = have_room(fd, m->size, err);
 	if (!ret)
 		ret = vv_model_get_fd(r->store, m, fd, path, 0, prog, err);
-	if (!ret && fchmod(fd, expected ? expected->st_mode & 07777 : 0644))
-		ret = vv_fail_sys(err, errno, "%s: chmod", path);
-	clock_gettime(CLOCK_REALTIME, &times[0]);
-	times[0].tv_sec -= MTIME_AGE_S;
-	times[1] = times[0];
-	if (!ret && futimens(fd, times))
-		ret = vv_fail_sys(err, errno, "%s: utime", path);
-	if (close(fd) && !ret)
-		ret = vv_fail_sys(err, errno, "%s: close", path);
-	/* Somebody may have written the file while we decoded: theirs stays. */
-	if (!ret && expected && (fstatat(place->dirfd, place->name, &now, AT_SYMLINK_NOFOLLOW) ||
-			now.st_ino != expected->st_ino || now.st_size != expected->st_size ||
-			now.st_mtim.tv_sec != expected->st_mtim.tv_sec || now.st_mtim.tv_nsec != expected->st_mtim.tv_nsec))
-		ret = vv_fail(err, VV_ECHANGED, "was changed meanwhile; left alone");
-	if (!ret && renameat(place->dirfd, temp, place->dirfd, place->name))
-		ret = vv_fail_sys(err, errno, "%s", path);
+	if (!ret)
+		ret = vv_place_publish(place, temp, fd, expected ? expected->st_mode & 07777 : 0644,
+			in_index ? MTIME_AGE_S : 0, expected, st, err);
 	if (ret)
 		unlinkat(place->dirfd, temp, 0);
-	else if (fstatat(place->dirfd, place->name, st, AT_SYMLINK_NOFOLLOW))
-		ret = vv_fail_sys(err, errno, "%s", path);
+	close(fd);
 	return ret;
 }
 
@@ -153,9 +124,21 @@ struct work {
 	struct vv_repo *repo;
 	struct vv_sync_report *report;
 	struct vv_statcache cache;
-	struct vv_buf refresh; /* NUL-separated paths */
+	struct vv_buf refresh; /* NUL-separated paths that the index has other stat data for */
+	struct vv_buf maybe;   /* paths of models written earlier, of which the index may know */
+	ino_t swept;           /* the folder that was swept last: paths come sorted */
 	int root;
 };
+
+static void sweep(struct work *w, const struct vv_place *place)
+{
+	struct stat st;
+
+	if (fstat(place->dirfd, &st) || st.st_ino == w->swept)
+		return;
+	vv_place_sweep(place);
+	w->swept = st.st_ino;
+}
 
 /* Writes one model. An error concerns this file alone. */
 static int materialise(struct work *w, const struct vv_place *place, const struct vv_entry *e, struct vv_span text,
@@ -165,6 +148,7 @@ static int materialise(struct work *w, const struct vv_place *place, const struc
 	struct vv_manifest m = {0};
 	char oid[VV_OID_HEX_MAX + 1];
 	struct stat st;
+	bool in_index;
 	int ret;
 
 	if (vv_manifest_detect(text) == VV_TEXT_CONFLICTED)
@@ -172,19 +156,24 @@ static int materialise(struct work *w, const struct vv_place *place, const struc
 	ret = vv_manifest_parse(&m, text, err);
 	if (ret)
 		return ret;
+	vv_git_blob_oid(text, r->sha256, oid);
+	in_index = e->stage == 0 && !strcmp(oid, e->oid);
+	/* In a conflict the index has no version that this one could be mistaken for. */
 	ret = vv_repo_store(r, true, err);
 	if (!ret)
 		ret = have_objects(r, &m, w->report->prog, err);
+	sweep(w, place);
 	if (!ret)
-		ret = vv_write_model(r, &m, place, e->path, seen, &st, w->report->prog, err);
+		ret = vv_write_model(r, &m, place, e->path, in_index || e->stage, seen, &st, w->report->prog, err);
 	if (ret)
 		goto out;
 	w->report->written++;
 	w->report->bytes += m.size;
-	vv_git_blob_oid(text, r->sha256, oid);
 	ret = vv_statcache_set(&w->cache, e->path, &st, oid, err);
-	if (!ret && e->stage == 0 && !strcmp(oid, e->oid))
+	if (!ret && in_index) {
+		ret = vv_inside_put(r, oid, text, err);
 		vv_buf_add(&w->refresh, e->path, strlen(e->path) + 1);
+	}
 out:
 	vv_manifest_release(&m);
 	return ret;
@@ -210,45 +199,62 @@ static int sync_entry(struct work *w, const struct vv_entry *e, struct vv_err *e
 		/* A model that we wrote and the index may not know yet. */
 		if (!fstatat(place.dirfd, place.name, &st, AT_SYMLINK_NOFOLLOW) && e->stage == 0 &&
 			(oid = vv_statcache_find(&w->cache, e->path, &st)) && !strcmp(oid, e->oid))
-			vv_buf_add(&w->refresh, e->path, strlen(e->path) + 1);
+			vv_buf_add(&w->maybe, e->path, strlen(e->path) + 1);
 	}
-	if (ret) {
+	if (ret == VV_ENOMEM) {
+		ret = vv_fail_nomem(err);
+	} else if (ret) {
 		w->report->left_n++;
 		if (w->report->left)
 			w->report->left(w->report->arg, e->path, &why);
-		ret = why.code == VV_ENOMEM ? vv_fail_nomem(err) : 0;
+		ret = 0;
 	}
 	vv_place_release(&place);
 	vv_buf_release(&text);
 	return ret;
 }
 
-/* Keeps of w->refresh what git's index holds other stat data for. */
-static int only_stale(struct work *w, struct vv_err *err)
+/* Adds to w->refresh those of w->maybe that git's index holds other stat data for. */
+static int add_stale(struct work *w, struct vv_err *err)
 {
-	struct vv_buf stale = VV_BUF_INIT(VV_MAX_MANIFEST), keep = VV_BUF_INIT(VV_MAX_MANIFEST);
+	struct vv_buf stale = VV_BUF_INIT(VV_MAX_MANIFEST);
+	struct vv_blobs blobs = VV_BLOBS_INIT;
 	struct vv_map set = {0};
-	int ret;
+	int ret = w->maybe.len
+		? VV_GIT(w->repo, &stale, err, "diff-files", "-z", "--name-only", "--", ":(top,attr:filter=varve)") : 0;
 
-	if (!w->refresh.len)
-		return 0;
-	ret = VV_GIT(w->repo, &stale, err, "diff-files", "-z", "--name-only", "--", ":(top,attr:filter=varve)");
-	for (const char *p = (char *)stale.ptr, *end = p + stale.len; !ret && p < end; p += strlen(p) + 1)
+	for (const char *p = (char *)w->maybe.ptr, *end = p + w->maybe.len; !ret && p < end; p += strlen(p) + 1)
 		if (!vv_map_put(&set, vv_span_str(p), 1, NULL))
 			ret = vv_fail_nomem(err);
-	for (const char *p = (char *)w->refresh.ptr, *end = p + w->refresh.len; !ret && p < end; p += strlen(p) + 1)
-		if (vv_map_find(&set, vv_span_str(p)))
-			vv_buf_add(&keep, p, strlen(p) + 1);
+	if (!ret && stale.len)
+		ret = vv_blobs_open(&blobs, w->repo, err);
+	for (const char *p = (char *)stale.ptr, *end = p + stale.len; !ret && p < end; p += strlen(p) + 1) {
+		struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
+		char oid[VV_OID_HEX_MAX + 1], *name = NULL;
+		if (!vv_map_find(&set, vv_span_str(p)))
+			continue;
+		if (asprintf(&name, ":%s", p) < 0)
+			ret = vv_fail_nomem(err);
+		else
+			ret = vv_blobs_get(&blobs, name, &text, err);
+		if (!ret) {
+			vv_git_blob_oid(vv_buf_view(&text), w->repo->sha256, oid);
+			ret = vv_inside_put(w->repo, oid, vv_buf_view(&text), err);
+			vv_buf_add(&w->refresh, p, strlen(p) + 1);
+		}
+		free(name);
+		vv_buf_release(&text);
+	}
+	vv_blobs_close(&blobs);
 	vv_map_release(&set);
 	vv_buf_release(&stale);
-	vv_buf_release(&w->refresh);
-	w->refresh = keep;
 	return ret ? ret : vv_buf_check(&w->refresh, err);
 }
 
 int vv_sync(struct vv_repo *r, const char *const *paths, struct vv_sync_report *report, struct vv_err *err)
 {
-	struct work w = {.repo = r, .report = report, .refresh = VV_BUF_INIT(VV_MAX_MANIFEST), .root = -1};
+	struct work w = {.repo = r, .report = report, .refresh = VV_BUF_INIT(VV_MAX_MANIFEST),
+		.maybe = VV_BUF_INIT(VV_MAX_MANIFEST), .root = -1};
 	struct vv_entries all = {0};
 	struct vv_lock lock = VV_LOCK_INIT;
 	char *lock_path = NULL;
@@ -261,6 +267,8 @@ int vv_sync(struct vv_repo *r, const char *const *paths, struct vv_sync_report *
 		ret = vv_fail_nomem(err);
 	if (!ret)
 		ret = vv_lock(&lock, lock_path, VV_LOCK_EXCLUSIVE, err);
+	if (!ret && !paths)
+		vv_mark_clear(r, VV_MARK_SMUDGED); /* what git writes from here on is another sync's */
 	if (!ret)
 		ret = vv_tracked(r, paths, &all, err);
 	if (!ret)
@@ -277,7 +285,7 @@ int vv_sync(struct vv_repo *r, const char *const *paths, struct vv_sync_report *
 	if (!ret && report->written)
 		ret = vv_statcache_write(&w.cache, err);
 	if (!ret)
-		ret = only_stale(&w, err);
+		ret = add_stale(&w, err);
 	if (!ret)
 		ret = vv_refresh_index(r, vv_buf_view(&w.refresh), err);
 out:
@@ -286,7 +294,10 @@ out:
 	vv_unlock(&lock);
 	free(lock_path);
 	vv_statcache_release(&w.cache);
+	if (w.refresh.len)
+		vv_inside_clear(r);
 	vv_buf_release(&w.refresh);
+	vv_buf_release(&w.maybe);
 	vv_entries_release(&all);
 	return ret;
 }

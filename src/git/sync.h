@@ -26,19 +26,21 @@ struct vv_sync_report {
 VV_MUST_CHECK int vv_sync(
 	struct vv_repo *r, const char *const *paths, struct vv_sync_report *report, struct vv_err *err);
 
-/* Is git in the middle of a rebase, am, cherry-pick or revert of several commits? Then a sync has to wait. */
-bool vv_in_sequence(const struct vv_repo *r);
-
 /*
  * Tells the index that these worktree files are clean versions of what it holds, without reading
  * them: their stat data must be in the stat cache. `paths` is NUL-separated.
  */
 VV_MUST_CHECK int vv_refresh_index(const struct vv_repo *r, struct vv_span paths, struct vv_err *err);
 
-/* Writes one manifest's model to `place` (replacing what is there), with an old enough mtime. */
+/*
+ * Writes one manifest's model to `place`, replacing what is there if that is still `expected`. `in_index`:
+ * the index has this very version, so the file is dated back a little: git re-reads, at every status, a
+ * file that is as young as its index. Any other version is dated now, for git compares whole seconds
+ * and must not take it for the one it has.
+ */
 struct vv_manifest;
 struct vv_place;
 VV_MUST_CHECK int vv_write_model(struct vv_repo *r, const struct vv_manifest *m, const struct vv_place *place,
-	const char *path, const struct stat *expected, struct stat *st, struct vv_progress *prog, struct vv_err *err);
+	const char *path, bool in_index, const struct stat *expected, struct stat *st, struct vv_progress *prog, struct vv_err *err);
 
 #endif

@@ -87,14 +87,14 @@ int vv_model_put(struct vv_store *store, const struct vv_source *src, const stru
 	struct vv_progress *prog, struct vv_err *err)
 {
 	struct ingest in = {0};
-	struct vv_put_stats unused;
+	struct vv_put_stats unused, *out = stats ? stats : &unused;
 	int ret = locate(&in, src, err);
 
+	*out = (struct vv_put_stats){0};
 	if (!ret)
 		ret = vv_pick_bases(in.items, &in.layout, parents, n_parents, err);
 	if (!ret)
-		ret = vv_store_put(store, src, in.items, in.layout.n_segs, &in.file_id,
-			stats ? stats : &unused, prog, err);
+		ret = vv_store_put(store, src, in.items, in.layout.n_segs, &in.file_id, out, prog, err);
 	if (!ret)
 		ret = make_manifest(&in, text_out, m_out, err);
 	release(&in);

@@ -57,7 +57,7 @@ static void close_pair(int *p)
 int vv_child_start(
 	struct vv_child *c, const char *const *argv, const char *const *env, unsigned flags, struct vv_err *err)
 {
-	int in[2] = {-1, -1}, out[2] = {-1, -1}, ret = 0, sys;
+	int in[2] = {-1, -1}, out[2] = {-1, -1}, errs[2] = {-1, -1}, ret = 0, sys;
 	posix_spawn_file_actions_t fa;
 	posix_spawnattr_t attr;
 	sigset_t defaults;
@@ -73,7 +73,8 @@ int vv_child_start(
 	sigaddset(&defaults, SIGPIPE);
 	posix_spawnattr_setsigdefault(&attr, &defaults);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF);
-	if ((flags & VV_CHILD_IN && pipe2(in, O_CLOEXEC)) || (flags & VV_CHILD_OUT && pipe2(out, O_CLOEXEC))) {
+	if ((flags & VV_CHILD_IN && pipe2(in, O_CLOEXEC)) || (flags & VV_CHILD_OUT && pipe2(out, O_CLOEXEC)) ||
+		(flags & VV_CHILD_ERR && pipe2(errs, O_CLOEXEC))) {
 		ret = vv_fail_sys(err, errno, "pipe");
 		goto out;
 	}
@@ -84,7 +85,7 @@ int vv_child_start(
 	if (flags & VV_CHILD_OUT)
 		posix_spawn_file_actions_adddup2(&fa, out[1], 1);
 	if (flags & VV_CHILD_ERR)
-		posix_spawn_file_actions_adddup2(&fa, 1, 2);
+		posix_spawn_file_actions_adddup2(&fa, errs[1], 2);
 	else if (flags & VV_CHILD_NOERR)
 		posix_spawn_file_actions_addopen(&fa, 2, "/dev/null", O_WRONLY, 0);
 	sys = posix_spawnp(&c->pid, argv[0], &fa, &attr, (char *const *)(uintptr_t)argv, e);
@@ -96,25 +97,32 @@ int vv_child_start(
 	c->name = argv[0];
 	c->in = in[1];
 	c->out = out[0];
-	in[1] = out[0] = -1;
+	c->err = errs[0];
+	in[1] = out[0] = errs[0] = -1;
 out:
 	posix_spawn_file_actions_destroy(&fa);
 	posix_spawnattr_destroy(&attr);
 	close_pair(in);
 	close_pair(out);
+	close_pair(errs);
 	free(e);
 	return ret;
+}
+
+static void close_end(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
 }
 
 int vv_child_wait(struct vv_child *c, int *status, struct vv_err *err)
 {
 	int st;
 
-	if (c->in >= 0)
-		close(c->in);
-	if (c->out >= 0)
-		close(c->out);
-	c->in = c->out = -1;
+	close_end(&c->in);
+	close_end(&c->out);
+	close_end(&c->err);
 	if (c->pid < 0)
 		return vv_fail(err, VV_EIO, "no such child");
 	while (waitpid(c->pid, &st, 0) < 0)
@@ -125,62 +133,72 @@ int vv_child_wait(struct vv_child *c, int *status, struct vv_err *err)
 	return 0;
 }
 
-static int pump(struct vv_child *c, struct vv_span in, struct vv_buf *out, struct vv_err *err)
+static int feed(struct vv_child *c, struct vv_span *in, struct vv_err *err)
 {
-	uint8_t skip[4096];
+	ssize_t n = write(c->in, in->ptr, in->len);
+
+	if (n >= 0)
+		*in = vv_span(in->ptr + n, in->len - (size_t)n);
+	else if (errno == EPIPE)
+		in->len = 0; /* it has read enough */
+	else if (errno != EINTR && errno != EAGAIN)
+		return vv_fail_sys(err, errno, "write to %s", c->name);
+	return 0;
+}
+
+/* Reads what is there. `to` NULL, or no longer taking anything: it is dropped. Closes *fd at its end. */
+static int drain(struct vv_child *c, int *fd, struct vv_buf *to, bool must, struct vv_err *err)
+{
+	uint8_t skip[4096], *p = to ? vv_buf_reserve(to, 65536) : NULL;
+	ssize_t n;
+
+	if (to && !p && must)
+		return vv_buf_check(to, err);
+	n = read(*fd, p ? p : skip, p ? 65536 : sizeof(skip));
+	if (n < 0 && errno != EINTR)
+		return vv_fail_sys(err, errno, "read from %s", c->name);
+	if (!n)
+		close_end(fd);
+	if (n > 0 && p) {
+		to->len += (size_t)n;
+		to->ptr[to->len] = 0;
+	}
+	return 0;
+}
+
+static int pump(struct vv_child *c, struct vv_span in, struct vv_buf *out, struct vv_buf *said, struct vv_err *err)
+{
+	int ret = 0;
 
 	if (c->in >= 0)
 		(void)fcntl(c->in, F_SETFL, O_NONBLOCK);
-	while (c->in >= 0 || c->out >= 0) {
-		struct pollfd p[2] = {{c->in, POLLOUT, 0}, {c->out, POLLIN, 0}};
+	while (!ret && (c->in >= 0 || c->out >= 0 || c->err >= 0)) {
+		struct pollfd p[3] = {{c->in, POLLOUT, 0}, {c->out, POLLIN, 0}, {c->err, POLLIN, 0}};
 
 		if (c->in >= 0 && !in.len) {
-			close(c->in);
-			c->in = -1;
+			close_end(&c->in);
 			continue;
 		}
-		if (poll(p, 2, -1) < 0) {
+		if (poll(p, 3, -1) < 0) {
 			if (errno == EINTR)
 				continue;
 			return vv_fail_sys(err, errno, "poll");
 		}
-		if (p[0].revents) {
-			ssize_t n = write(c->in, in.ptr, in.len);
-			if (n >= 0) {
-				in.ptr += n;
-				in.len -= (size_t)n;
-			} else if (errno == EPIPE) {
-				in.len = 0; /* it has read enough */
-			} else if (errno != EINTR && errno != EAGAIN) {
-				return vv_fail_sys(err, errno, "write to %s", c->name);
-			}
-		}
-		if (p[1].revents) {
-			uint8_t *to = out ? vv_buf_reserve(out, 65536) : skip;
-			ssize_t n;
-			if (!to)
-				return vv_buf_check(out, err);
-			n = read(c->out, to, out ? 65536 : sizeof(skip));
-			if (n < 0 && errno == EINTR)
-				continue;
-			if (n < 0)
-				return vv_fail_sys(err, errno, "read from %s", c->name);
-			if (!n) {
-				close(c->out);
-				c->out = -1;
-			} else if (out) {
-				out->len += (size_t)n;
-				out->ptr[out->len] = 0;
-			}
-		}
+		if (p[0].revents)
+			ret = feed(c, &in, err);
+		if (p[1].revents && !ret)
+			ret = drain(c, &c->out, out, true, err);
+		if (p[2].revents && !ret)
+			ret = drain(c, &c->err, said, false, err);
 	}
-	return 0;
+	return ret;
 }
 
 int vv_child_run(const char *const *argv, const char *const *env, unsigned flags, struct vv_span in,
 	struct vv_buf *out, int *status, struct vv_err *err)
 {
 	struct vv_child c = VV_CHILD_INIT;
+	struct vv_buf said = VV_BUF_INIT((size_t)1 << 20);
 	struct vv_err later = VV_ERR_INIT;
 	int ret;
 
@@ -191,10 +209,13 @@ int vv_child_run(const char *const *argv, const char *const *env, unsigned flags
 	ret = vv_child_start(&c, argv, env, flags, err);
 	if (ret)
 		return ret;
-	ret = pump(&c, in, out, err);
+	ret = pump(&c, in, out, &said, err);
 	if (vv_child_wait(&c, status, &later) && !ret) {
 		*err = later;
 		ret = later.code;
 	}
+	if (!ret && *status && out)
+		vv_buf_span(out, vv_buf_view(&said));
+	vv_buf_release(&said);
 	return ret;
 }

@@ -11,15 +11,15 @@ enum vv_child_flags {
 	VV_CHILD_OUT = 2,      /* a pipe from its standard output (else ours) */
 	VV_CHILD_NOERR = 4,    /* its standard error to /dev/null (else ours) */
 	VV_CHILD_INHERIT = 8,  /* our standard input */
-	VV_CHILD_ERR = 16,     /* its standard error into the same pipe as VV_CHILD_OUT */
+	VV_CHILD_ERR = 16,     /* a pipe from its standard error */
 };
 
 struct vv_child {
 	pid_t pid;
-	int in, out; /* -1 when not asked for */
+	int in, out, err; /* -1 when not asked for */
 	const char *name;
 };
-#define VV_CHILD_INIT {-1, -1, -1, NULL}
+#define VV_CHILD_INIT {-1, -1, -1, -1, NULL}
 
 /* argv ends with NULL. `env` may be NULL, or NULL-terminated "NAME=value" to add ("NAME" removes). */
 VV_MUST_CHECK int vv_child_start(
@@ -28,7 +28,8 @@ VV_MUST_CHECK int vv_child_start(
 VV_MUST_CHECK int vv_child_wait(struct vv_child *c, int *status, struct vv_err *err);
 /*
  * Runs to the end: writes `in` (may be empty) while reading all output into `out` (may be NULL:
- * the output is ours). Neither side can block the other.
+ * the output is ours). Neither side can block the other. With VV_CHILD_ERR its standard error is
+ * kept apart, and appended to `out` after the output when it exits nonzero.
  */
 VV_MUST_CHECK int vv_child_run(const char *const *argv, const char *const *env, unsigned flags,
 	struct vv_span in, struct vv_buf *out, int *status, struct vv_err *err);

@@ -176,6 +176,38 @@ int vv_temp_open(struct vv_temp *t, const char *dir, struct vv_err *err)
 	return 0;
 }
 
+int vv_temp_open_private(struct vv_temp *t, const char *dir, struct vv_err *err)
+{
+	int ret = vv_temp_open(t, dir, err);
+
+	if (ret)
+		return ret;
+	if (unlink(t->path)) {
+		vv_fail_sys(err, errno, "%s", t->path);
+		vv_temp_release(t);
+		return err->code;
+	}
+	free(t->path);
+	t->path = NULL;
+	return 0;
+}
+
+int vv_file_open_temp(struct vv_file *f, const struct vv_temp *t, struct vv_err *err)
+{
+	struct stat st;
+	int fd = fcntl(t->fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return vv_fail_sys(err, errno, "%s", t->dir);
+	if (fstat(fd, &st)) {
+		vv_fail_sys(err, errno, "%s", t->dir);
+		close(fd);
+		return err->code;
+	}
+	*f = (struct vv_file){{(uint64_t)st.st_size, file_read_at}, fd, st};
+	return 0;
+}
+
 void vv_temp_release(struct vv_temp *t)
 {
 	if (t->fd >= 0)

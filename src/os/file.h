@@ -39,6 +39,10 @@ struct vv_temp {
 };
 #define VV_TEMP_INIT {-1, NULL, NULL}
 VV_MUST_CHECK int vv_temp_open(struct vv_temp *t, const char *dir, struct vv_err *err);
+/* One without a name, for our eyes only: it is gone when we are, however we end. `path` is NULL. */
+VV_MUST_CHECK int vv_temp_open_private(struct vv_temp *t, const char *dir, struct vv_err *err);
+/* Reads what was written to one. */
+VV_MUST_CHECK int vv_file_open_temp(struct vv_file *f, const struct vv_temp *t, struct vv_err *err);
 /* fsync, close, link to `final` in the same folder (never replaces: VV_EEXISTS), unlink, fsync the folder. */
 VV_MUST_CHECK int vv_temp_publish_new(struct vv_temp *t, const char *final, mode_t mode, struct vv_err *err);
 /* As above, but replaces. `durable` false: no fsync (caches; worktree files). */

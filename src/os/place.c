@@ -4,11 +4,14 @@
 #include "base/quote.h"
 #include "os/sys.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <strings.h>
+#include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Code points that HFS+ ignores in names. */
@@ -96,15 +99,72 @@ void vv_place_release(struct vv_place *p)
 	*p = (struct vv_place)VV_PLACE_INIT;
 }
 
+static const char prefix[] = ".varve-tmp-";
+
 int vv_place_temp(const struct vv_place *p, char *name, int *fd, struct vv_err *err)
 {
 	for (int i = 0; i < 100; i++) {
-		snprintf(name, 40, ".varve-tmp-%016" PRIx64, vv_random64());
+		snprintf(name, 40, "%s%016" PRIx64, prefix, vv_random64());
 		*fd = openat(p->dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-		if (*fd >= 0)
-			return 0;
-		if (errno != EEXIST)
+		if (*fd < 0 && errno == EEXIST)
+			continue;
+		if (*fd < 0)
 			break;
+		/* The lock tells a sweep that we live; one that came first is about to remove the file. */
+		if (!flock(*fd, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
+			return 0;
+		close(*fd);
 	}
 	return vv_fail_sys(err, errno, "cannot make a temporary file beside %s", p->name);
+}
+
+int vv_place_publish(const struct vv_place *p, const char *temp, int fd, mode_t mode, unsigned age_s,
+	const struct stat *expected, struct stat *st, struct vv_err *err)
+{
+	struct timespec times[2];
+	struct stat now;
+
+	clock_gettime(CLOCK_REALTIME, &times[0]);
+	times[0].tv_sec -= age_s;
+	times[1] = times[0];
+	if (fchmod(fd, mode))
+		return vv_fail_sys(err, errno, "%s: chmod", p->name);
+	if (futimens(fd, times))
+		return vv_fail_sys(err, errno, "%s: utime", p->name);
+	/* git's index and ours will say that this file is right, by its stat data alone. */
+	if (fsync(fd))
+		return vv_fail_sys(err, errno, "%s: fsync", p->name);
+	/* Somebody may have written the file while we wrote ours: theirs stays. */
+	if (expected && (fstatat(p->dirfd, p->name, &now, AT_SYMLINK_NOFOLLOW) || now.st_ino != expected->st_ino ||
+			now.st_size != expected->st_size || now.st_mtim.tv_sec != expected->st_mtim.tv_sec ||
+			now.st_mtim.tv_nsec != expected->st_mtim.tv_nsec))
+		return vv_fail(err, VV_ECHANGED, "was changed meanwhile; left alone");
+	if (renameat(p->dirfd, temp, p->dirfd, p->name))
+		return vv_fail_sys(err, errno, "%s", p->name);
+	if (fstatat(p->dirfd, p->name, st, AT_SYMLINK_NOFOLLOW))
+		return vv_fail_sys(err, errno, "%s", p->name);
+	return 0;
+}
+
+void vv_place_sweep(const struct vv_place *p)
+{
+	int dir = openat(p->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd;
+	DIR *d = dir < 0 ? NULL : fdopendir(dir);
+	struct dirent *e;
+	struct stat st;
+
+	if (!d && dir >= 0)
+		close(dir);
+	while (d && (e = readdir(d))) {
+		if (strncmp(e->d_name, prefix, sizeof(prefix) - 1))
+			continue;
+		fd = openat(p->dirfd, e->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		if (!fstat(fd, &st) && S_ISREG(st.st_mode) && !flock(fd, LOCK_EX | LOCK_NB))
+			unlinkat(p->dirfd, e->d_name, 0);
+		close(fd);
+	}
+	if (d)
+		closedir(d);
 }

@@ -22,7 +22,16 @@ void vv_place_release(struct vv_place *p);
 /* Is the name, as any common file system would see it, ".git"? */
 bool vv_is_dotgit(const char *name, size_t len);
 
-/* A new file beside it (O_EXCL); `name` holds 40 bytes. */
+/* A new file beside it (O_EXCL), locked while it is open; `name` holds 40 bytes. */
 VV_MUST_CHECK int vv_place_temp(const struct vv_place *p, char *name, int *fd, struct vv_err *err);
+/*
+ * Gives that file its mode, an mtime `age_s` ago and the name of the place, once its bytes are durable:
+ * the file is old or whole, also after a power cut. `expected` (NULL: whatever) is what stands there;
+ * VV_ECHANGED when that is something else by now. *st: what stands there then. fd stays open.
+ */
+VV_MUST_CHECK int vv_place_publish(const struct vv_place *p, const char *temp, int fd, mode_t mode, unsigned age_s,
+	const struct stat *expected, struct stat *st, struct vv_err *err);
+/* Removes from the place's folder what a process that was killed has left of vv_place_temp. */
+void vv_place_sweep(const struct vv_place *p);
 
 #endif

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +81,53 @@ pid_t vv_ancestor(const char *name)
 		if (!strcmp(have, name))
 			found = pid;
 	return found;
+}
+
+/* The word after "git" and its own options, in an argv of `len` bytes with NULs; NULL when there is none. */
+static const char *git_word(const char *argv, size_t len)
+{
+	static const char *const with_value[] = {"-c", "-C", "--git-dir", "--work-tree", "--namespace", "--config-env",
+		"--exec-path", "--super-prefix"};
+	const char *p = argv, *end = argv + len, *slash = strrchr(argv, '/'), *self = slash ? slash + 1 : argv;
+
+	if (!strncmp(self, "git-", 4))
+		return self + 4;
+	for (p += strlen(p) + 1; p < end && p[0] == '-'; p += strlen(p) + 1)
+		for (size_t i = 0; i < VV_COUNT(with_value); i++)
+			if (!strcmp(p, with_value[i])) {
+				p += strlen(p) + 1;
+				break;
+			}
+	return p < end ? p : NULL;
+}
+
+int vv_below_git(const char *const *words)
+{
+	pid_t pid = getppid(), parent;
+	char have[32], path[64], argv[4096];
+	bool any = false;
+
+	for (int i = 0; i < 64 && pid > 1 && !process_info(pid, &parent, have, sizeof(have)); i++, pid = parent) {
+		const char *word = NULL;
+		size_t n = 0;
+		FILE *f;
+
+		any = true;
+		if (strncmp(have, "git", 3))
+			continue;
+		snprintf(path, sizeof(path), "/proc/%ld/cmdline", (long)pid);
+		f = fopen(path, "re");
+		if (!f)
+			return -1;
+		n = fread(argv, 1, sizeof(argv) - 1, f);
+		fclose(f);
+		argv[n] = 0;
+		word = git_word(argv, n);
+		for (size_t k = 0; word && words[k]; k++)
+			if (!strcmp(word, words[k]))
+				return 1;
+	}
+	return any ? 0 : -1;
 }
 
 void vv_wait_gone(pid_t pid)

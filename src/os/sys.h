@@ -17,6 +17,11 @@ unsigned vv_cpus(void);
  * user typed. 0 when there is none, or the system does not tell.
  */
 pid_t vv_ancestor(const char *name);
+/*
+ * Is a process above us `git WORD …` (or git-WORD) for one of the NULL-terminated words? -1 when the
+ * system does not tell.
+ */
+int vv_below_git(const char *const *words);
 /* Returns when that process, which need not be our child, has ended. */
 void vv_wait_gone(pid_t pid);
 /* Runs argv on its own, in a session of its own, with no input or output. */

@@ -9,8 +9,6 @@
 #include <xxhash.h>
 
 enum {
-	SAMPLES = 8,
-	SAMPLE_ELEMS = 4096,
 	SAMPLE_BLOCKS = 4,    /* the samples lie in at most so many blocks: a base is decoded by blocks */
 	NO_BASE_BELOW = 256,  /* bytes: the base's id alone costs 32 */
 };
@@ -18,6 +16,7 @@ enum {
 struct target *target_new(struct target **live, const struct vv_source *src, uint64_t off, uint64_t len,
 	enum vv_dtype dtype, const struct vv_id *id)
 {
+	size_t n = (size_t)vv_div_up(len, vv_block_bytes(dtype));
 	struct target *t = calloc(1, sizeof(*t));
 
 	if (!t)
@@ -27,19 +26,21 @@ struct target *target_new(struct target **live, const struct vv_source *src, uin
 	t->e.id = *id;
 	t->e.size = len;
 	t->e.dtype = (uint8_t)dtype;
-	t->n_rows = (size_t)vv_div_up(len, vv_block_bytes(dtype));
-	t->rows = malloc(t->n_rows * BLOCK_ROW + 1);
+	t->dead = 255;
+	t->n_rows = n;
 	t->params.dtype = dtype;
-	if (!t->rows) {
-		free(t);
-		return NULL;
-	}
+	/* Most tensors of a model with many are one block. */
+	t->rows = n <= 1 ? t->one_row : malloc(n * BLOCK_ROW);
+	t->sums = n <= 1 ? &t->one_sum : malloc(n * sizeof(*t->sums));
 	t->live_next = *live;
 	t->live_link = live;
 	if (*live)
 		(*live)->live_link = &t->live_next;
 	*live = t;
-	return t;
+	if (t->rows && t->sums)
+		return t;
+	target_free(t);
+	return NULL;
 }
 
 void target_free(struct target *t)
@@ -50,37 +51,46 @@ void target_free(struct target *t)
 	if (t->live_next)
 		t->live_next->live_link = t->live_link;
 	object_free(t->base);
-	free(t->sums);
-	free(t->rows);
+	if (t->sums != &t->one_sum)
+		free(t->sums);
+	if (t->rows != t->one_row)
+		free(t->rows);
 	free(t);
+}
+
+void target_sum(struct target *t, size_t k, struct vv_span raw)
+{
+	enum vv_dtype dt = (enum vv_dtype)t->e.dtype;
+
+	t->sums[k] = XXH64(raw.ptr, raw.len, 0);
+	if (dt != VV_DT_BYTES && t->dead) {
+		unsigned dead = vv_block_dead_bits(dt, raw);
+		t->dead = dead < t->dead ? dead : t->dead;
+	}
 }
 
 /* Stretches of the object, and of the same places in a base. */
 struct samples {
-	uint8_t *mem;
 	const uint8_t *raw[SAMPLES], *base[SAMPLES];
 	uint64_t off[SAMPLES];
 	size_t len[SAMPLES], n;
 };
 
-static int take_samples(struct samples *s, const struct target *t, struct vv_err *err)
+static int take_samples(struct samples *s, const struct target *t, uint8_t *mem, struct vv_err *err)
 {
 	size_t width = vv_dtype_width((enum vv_dtype)t->e.dtype), bytes = SAMPLE_ELEMS * width;
 	size_t block = vv_block_bytes((enum vv_dtype)t->e.dtype);
 	uint64_t blocks = t->n_rows < SAMPLE_BLOCKS ? t->n_rows : SAMPLE_BLOCKS;
 	size_t per = SAMPLES / (size_t)blocks;
 
-	s->mem = malloc(2 * SAMPLES * bytes);
 	s->n = 0;
-	if (!s->mem)
-		return vv_fail_nomem(err);
 	for (uint64_t b = 0; b < blocks; b++) {
 		uint64_t k = blocks == 1 ? 0 : b * (t->n_rows - 1) / (blocks - 1), at = k * block;
 		uint64_t end = vv_min64(at + block, t->e.size);
 		for (size_t i = 0; i < per && at < end; i++) {
 			uint64_t off = k * block + (end - k * block) / width * i / per * width;
 			size_t len = (size_t)vv_min64(bytes, end - off) / width * width;
-			uint8_t *to = s->mem + 2 * s->n * bytes;
+			uint8_t *to = mem + 2 * s->n * bytes;
 			if (off < at || !len)
 				continue;
 			if (vv_source_read(t->src, t->src_off + off, to, len, err))
@@ -157,7 +167,7 @@ int target_plan(struct vv_store *s, struct target *t, struct scratch *scratch, s
 
 	if (t->e.kind == KIND_CHUNKS || t->e.dtype == VV_DT_BYTES || !t->n_rows)
 		return 0;
-	ret = take_samples(&samples, t, err);
+	ret = take_samples(&samples, t, scratch->samples, err);
 	if (ret)
 		goto out;
 	vv_codec_plan(scratch->codec, &solo, (enum vv_dtype)t->e.dtype, samples.raw, NULL, samples.len, samples.n);
@@ -188,7 +198,6 @@ int target_plan(struct vv_store *s, struct target *t, struct scratch *scratch, s
 	}
 out:
 	object_free(base);
-	free(samples.mem);
 	return ret;
 }
 
@@ -226,20 +235,15 @@ int target_encode(struct coded *c, struct scratch *scratch, struct vv_err *err)
 /* The end of a record, and its entry. */
 static int finish(struct pack_writer *w, struct target *t, struct vv_err *err)
 {
-	struct vv_buf tail = VV_BUF_INIT(SIZE_MAX / 2);
+	struct vv_buf tail = VV_BUF_INIT(UINT32_MAX);
 	int ret;
 
-	if (t->e.kind == KIND_CHUNKS)
-		vv_buf_add(&tail, t->rows, t->n_rows * CHUNK_ROW);
-	else
-		tail_emit(&tail, &t->params, t->rows, t->n_rows);
-	ret = vv_buf_check(&tail, err);
-	if (!ret && tail.len > UINT32_MAX)
-		ret = vv_fail(err, VV_ELIMIT, "an object of %" PRIu64 " bytes has too many blocks", t->e.size);
-	for (size_t at = 0; at < tail.len && !ret; at += 65536)
-		ret = writer_bytes(w, vv_span(tail.ptr + at, tail.len - at < 65536 ? tail.len - at : 65536), err);
-	t->e.tail = (uint32_t)tail.len;
-	t->e.stored = w->at - t->e.off;
+	tail_emit(&tail, &t->e, w->at - t->e.off, &t->params, t->rows, t->n_rows);
+	ret = tail.failed == VV_ELIMIT
+		? vv_fail(err, VV_ELIMIT, "an object of %" PRIu64 " bytes has too many blocks", t->e.size)
+		: vv_buf_check(&tail, err);
+	if (!ret)
+		ret = writer_bytes(w, vv_buf_view(&tail), err);
 	if (!ret)
 		ret = writer_entry(w, &t->e, err);
 	if (t->item)
@@ -255,8 +259,7 @@ int target_append(struct pack_writer *w, struct coded *c, bool *done, struct vv_
 
 	*done = false;
 	if (!t->written) {
-		/* The pack's head comes before its first record. */
-		ret = writer_bytes(w, vv_span(NULL, 0), err);
+		ret = writer_begin(w, err);
 		t->e.off = w->at;
 	}
 	if (!ret && c->bytes)
@@ -266,5 +269,57 @@ int target_append(struct pack_writer *w, struct coded *c, bool *done, struct vv_
 		*done = true;
 		ret = finish(w, t, err);
 	}
+	return ret;
+}
+
+/* Reads all of it: sums, and whether it is what the id says. */
+static int sum_all(struct target *t, struct scratch *s, struct vv_err *err)
+{
+	size_t block = vv_block_bytes((enum vv_dtype)t->e.dtype);
+	struct vv_sha256 sha = {NULL};
+	struct vv_id id;
+	int ret = vv_sha256_init(&sha, err);
+
+	for (size_t k = 0; !ret && k < t->n_rows; k++) {
+		uint64_t off = (uint64_t)k * block;
+		size_t len = (size_t)vv_min64(block, t->e.size - off);
+		ret = vv_source_read(t->src, off, s->raw, len, err);
+		if (ret)
+			break;
+		vv_sha256_update(&sha, vv_span(s->raw, len));
+		target_sum(t, k, vv_span(s->raw, len));
+	}
+	if (!ret) {
+		vv_sha256_final(&sha, &id);
+		if (!vv_id_eq(&id, &t->e.id))
+			ret = vv_fail(err, VV_ECORRUPT, "its bytes have another SHA-256");
+	}
+	vv_sha256_release(&sha);
+	return ret;
+}
+
+int encode_again(struct pack_writer *w, const struct vv_source *src, const struct entry *e, const struct vv_id *base,
+	struct scratch *scratch, struct vv_err *err)
+{
+	struct target *live = NULL, *t = target_new(&live, src, 0, e->size, (enum vv_dtype)e->dtype, &e->id);
+	bool done = false;
+	int ret = 0;
+
+	if (!t)
+		return vv_fail_nomem(err);
+	t->has_base = base != NULL;
+	if (base)
+		t->base_id = *base;
+	ret = sum_all(t, scratch, err);
+	if (!ret)
+		ret = target_plan(w->store, t, scratch, err);
+	for (size_t k = 0; !ret && !done; k++) {
+		struct coded c = {t, k, 0, NULL};
+		ret = target_encode(&c, scratch, err);
+		if (!ret)
+			ret = target_append(w, &c, &done, err);
+		free(c.bytes);
+	}
+	target_free(t);
 	return ret;
 }

@@ -19,7 +19,7 @@ enum { READ = 1 << 20, SPANS_AT_ONCE = 8, PLANS_AT_ONCE = 4096 };
 struct hashing {
 	struct vv_put_item *io;
 	struct vv_sha256 sha;
-	uint64_t *sums; /* XXH64 by block */
+	uint64_t *sums, one_sum; /* XXH64 by block */
 	size_t n_blocks, next;
 	unsigned dead;
 	bool open, same_as_file;
@@ -71,26 +71,9 @@ struct put {
 	struct pack_writer writer;
 	struct pack **fresh;         /* packs made by this put, not in the store's list yet */
 	size_t n_fresh;
-	struct scratch *scratch;     /* by worker */
+	struct scratch **scratch;    /* by worker */
 	struct vv_put_stats *stats;
 };
-
-static int grow(void *array, size_t *cap, size_t need, size_t size, struct vv_err *err)
-{
-	void **a = array, *p;
-	size_t n = *cap ? *cap : 64;
-
-	if (need <= *cap)
-		return 0;
-	while (n < need)
-		n *= 2;
-	p = realloc(*a, n * size);
-	if (!p)
-		return vv_fail_nomem(err);
-	*a = p;
-	*cap = n;
-	return 0;
-}
 
 /* --- jobs --- */
 
@@ -101,7 +84,7 @@ static int job_hash(struct put *p, struct piece *piece, struct scratch *s, struc
 	size_t block = vv_block_bytes(dt);
 	int ret = 0;
 
-	if (!h->open && !h->same_as_file) {
+	if (h->n_blocks > 1 && !h->open && !h->same_as_file) {
 		ret = vv_sha256_init(&h->sha, err);
 		h->open = !ret;
 	}
@@ -111,16 +94,20 @@ static int job_hash(struct put *p, struct piece *piece, struct scratch *s, struc
 		ret = vv_source_read(p->src, h->io->off + off, s->raw, len, err);
 		if (ret)
 			break;
-		if (!h->same_as_file)
+		if (h->open)
 			vv_sha256_update(&h->sha, vv_span(s->raw, len));
+		else if (!h->same_as_file)
+			vv_sha256(vv_span(s->raw, len), &h->io->id);
 		h->sums[k] = XXH64(s->raw, len, 0);
 		if (dt != VV_DT_BYTES && h->dead) {
 			unsigned dead = vv_block_dead_bits(dt, vv_span(s->raw, len));
 			h->dead = dead < h->dead ? dead : h->dead;
 		}
 	}
-	if (!ret && piece->to == h->n_blocks && !h->same_as_file)
+	if (!ret && piece->to == h->n_blocks && h->open)
 		vv_sha256_final(&h->sha, &h->io->id);
+	else if (!ret && !h->n_blocks && !h->same_as_file)
+		vv_sha256(vv_span(NULL, 0), &h->io->id);
 	return ret;
 }
 
@@ -199,7 +186,7 @@ static int job_append(struct put *p, struct vv_err *err)
 static int run_job(void *arg, size_t job, unsigned worker, struct vv_err *err)
 {
 	struct put *p = arg;
-	struct scratch *s = &p->scratch[worker];
+	struct scratch *s = p->scratch[worker];
 
 	if (job == 0)
 		return job_append(p, err);
@@ -226,27 +213,62 @@ static void push(struct target ***end, struct target *t)
 	*end = &t->next;
 }
 
-/* Is this id there already, or on its way in this put? A stored one is kept from gc. */
-static int is_known(struct put *p, const struct vv_id *id, bool *yes, struct vv_err *err)
+static bool in_alternates(struct vv_store *s, const struct vv_id *id)
 {
-	struct vv_id *key = vv_arena_alloc(&p->ids, sizeof(*key));
-	struct vv_store *where;
 	struct vv_err none = VV_ERR_INIT;
+	struct vv_store *where;
 	struct pack *pack;
 	struct entry e;
+
+	for (size_t i = 0; i < s->n_alternates; i++)
+		if (!store_locate(s->alternates[i], id, ANY_DEPTH, &where, &pack, &e, &none))
+			return true;
+	return false;
+}
+
+/*
+ * Is this id there already, or on its way in this put? A stored one is kept from gc, with all it is
+ * made of; one that lacks some of that is put again. Chunks must be here: no manifest names them, so
+ * an alternate may drop them.
+ */
+static int is_known(struct put *p, const struct vv_id *id, bool chunk, bool *yes, struct vv_err *err)
+{
+	struct vv_id *key = vv_arena_alloc(&p->ids, sizeof(*key));
 	bool added;
+	int ret;
 
 	if (key)
 		*key = *id;
 	if (!key || !vv_map_put(&p->seen, vv_span(key->b, VV_ID_BYTES), 1, &added))
 		return vv_fail_nomem(err);
 	*yes = !added;
-	if (added && !store_locate(p->store, id, &where, &pack, &e, &none)) {
-		*yes = true;
-		if (where == p->store)
-			return store_freshen(p->store, pack, err);
-	}
+	if (!added)
+		return 0;
+	ret = store_keep(p->store, id, err);
+	*yes = !ret;
+	if (ret != VV_ENOTFOUND && ret != VV_ECORRUPT)
+		return ret;
+	vv_err_clear(err);
+	*yes = !chunk && in_alternates(p->store, id);
 	return 0;
+}
+
+static void free_sums(struct hashing *h)
+{
+	if (h->sums != &h->one_sum)
+		free(h->sums);
+	h->sums = NULL;
+}
+
+static void take_sums(struct target *t, struct hashing *h)
+{
+	if (h->n_blocks <= 1) {
+		t->one_sum = h->one_sum;
+		return;
+	}
+	free(t->sums);
+	t->sums = h->sums;
+	h->sums = NULL;
 }
 
 static int item_known(struct put *p, struct hashing *h, struct vv_err *err)
@@ -261,7 +283,7 @@ static int item_known(struct put *p, struct hashing *h, struct vv_err *err)
 		p->stats->objects++;
 		p->stats->raw += io->len;
 	}
-	if (!p->store || (ret = is_known(p, &io->id, &known, err)) || known)
+	if (!p->store || (ret = is_known(p, &io->id, false, &known, err)) || known)
 		goto out;
 	io->is_new = true;
 	if (p->stats) {
@@ -272,8 +294,7 @@ static int item_known(struct put *p, struct hashing *h, struct vv_err *err)
 	if (!t)
 		return vv_fail_nomem(err);
 	t->item = io;
-	t->sums = h->sums;
-	h->sums = NULL;
+	take_sums(t, h);
 	t->dead = h->dead;
 	t->has_base = io->has_base;
 	t->base_id = io->base;
@@ -293,8 +314,7 @@ static int item_known(struct put *p, struct hashing *h, struct vv_err *err)
 		push(&p->plan_end, t);
 	}
 out:
-	free(h->sums);
-	h->sums = NULL;
+	free_sums(h);
 	return ret;
 }
 
@@ -313,11 +333,10 @@ static int span_done(struct put *p, struct span *span, struct vv_err *err)
 		bool known;
 
 		memcpy(id.b, row, 32);
-		ret = is_known(p, &id, &known, err);
+		ret = is_known(p, &id, true, &known, err);
 		if (!ret && !known) {
 			t = target_new(&p->live, p->src, off, len, VV_DT_BYTES, &id);
-			if (!t || !(t->sums = malloc(sizeof(*t->sums)))) {
-				target_free(t);
+			if (!t) {
 				ret = vv_fail_nomem(err);
 				break;
 			}
@@ -357,7 +376,9 @@ static int choose_pieces(struct put *p, struct vv_err *err)
 		struct hashing *h = &p->items[p->next_item];
 		size_t block = vv_block_bytes(h->io->dtype), from = h->next;
 
-		if (!h->sums && !(h->sums = malloc((h->n_blocks + 1) * sizeof(*h->sums))))
+		if (!h->sums)
+			h->sums = h->n_blocks <= 1 ? &h->one_sum : malloc(h->n_blocks * sizeof(*h->sums));
+		if (!h->sums)
 			return vv_fail_nomem(err);
 		while (h->next < h->n_blocks && raw < WINDOW) {
 			raw += vv_min64(block, h->io->len - (uint64_t)h->next * block);
@@ -396,9 +417,7 @@ static int choose_blocks(struct put *p, struct vv_err *err)
 		if (grow(&p->now, &p->cap_now, p->n_now + 1, sizeof(*p->now), err))
 			return err->code;
 		p->now[p->n_now++] = (struct coded){t, t->given++, 0, NULL};
-		raw += vv_block_bytes((enum vv_dtype)t->e.dtype);
-		if (n == 1)
-			raw -= vv_block_bytes((enum vv_dtype)t->e.dtype) - (size_t)vv_min64(t->e.size, CHUNK_MAX);
+		raw += (size_t)vv_min64(t->e.size, vv_block_bytes((enum vv_dtype)t->e.dtype));
 		if (t->given == n && !(p->encode = t->next))
 			p->encode_end = &p->encode;
 	}
@@ -439,8 +458,12 @@ static int settle(struct put *p, struct vv_err *err)
 	for (size_t i = 0; i < p->n_spans; i++)
 		if (!ret)
 			ret = span_done(p, &p->spans[i], err);
-	for (size_t i = 0; i < p->n_planned && !ret; i++)
+	for (size_t i = 0; i < p->n_planned && !ret; i++) {
 		push(&p->encode_end, p->planned[i]);
+		/* Nobody but this put may know that the base is needed. */
+		if (p->planned[i]->base)
+			ret = store_keep(p->store, &p->planned[i]->base->e.id, err);
+	}
 	p->n_planned = 0;
 	while (!ret && p->cuts && p->cuts->at == p->cuts->list->e.size) {
 		struct cutting *c = p->cuts;
@@ -491,9 +514,9 @@ static int by_offset(const void *a, const void *b)
 static void put_release(struct put *p, unsigned threads)
 {
 	writer_release(&p->writer);
-	for (size_t i = 0; i < p->n_items; i++) {
+	for (size_t i = 0; p->items && i < p->n_items; i++) {
 		vv_sha256_release(&p->items[i].sha);
-		free(p->items[i].sums);
+		free_sums(&p->items[i]);
 	}
 	for (struct cutting *c = p->cuts, *next; c; c = next) {
 		next = c->next;
@@ -511,13 +534,11 @@ static void put_release(struct put *p, unsigned threads)
 		free(p->spans[i].rows);
 		free(p->spans[i].sums);
 	}
-	for (unsigned i = 0; p->scratch && i < threads; i++)
-		scratch_release(&p->scratch[i]);
+	scratch_give_all(p->store, p->scratch, threads);
 	vv_sha256_release(&p->file_sha);
 	vv_map_release(&p->seen);
 	vv_arena_release(&p->ids);
 	free(p->items);
-	free(p->scratch);
 	free(p->pieces);
 	free(p->now);
 	free(p->before);
@@ -528,7 +549,7 @@ static void put_release(struct put *p, unsigned threads)
 static int put_init(struct put *p, struct vv_put_item *items, size_t n, unsigned threads, struct vv_err *err)
 {
 	p->items = calloc(n ? n : 1, sizeof(*p->items));
-	p->scratch = calloc(threads, sizeof(*p->scratch));
+	p->scratch = scratch_take_all(p->store, threads, err);
 	p->fresh = calloc(WINDOW / PACK_TARGET + 8, sizeof(struct pack *));
 	p->plan_end = &p->plan;
 	p->encode_end = &p->encode;
@@ -546,9 +567,6 @@ static int put_init(struct put *p, struct vv_put_item *items, size_t n, unsigned
 		p->items[i].same_as_file = p->want_file && io->len == p->src->size && io->dtype == VV_DT_BYTES && n == 1;
 	}
 	qsort(p->items, n, sizeof(*p->items), by_offset);
-	for (unsigned i = 0; i < threads; i++)
-		if (scratch_init(&p->scratch[i], err))
-			return err->code;
 	return p->want_file ? vv_sha256_init(&p->file_sha, err) : 0;
 }
 
@@ -557,7 +575,6 @@ static int put_all(struct vv_store *s, struct vv_pool *pool, const struct vv_sou
 {
 	struct put p = {.store = s, .src = src, .want_file = file_id != NULL, .stats = stats};
 	unsigned threads = vv_pool_threads(pool);
-	struct pack *last = NULL;
 	int ret;
 
 	writer_init(&p.writer, s);
@@ -565,9 +582,7 @@ static int put_all(struct vv_store *s, struct vv_pool *pool, const struct vv_sou
 	if (!ret)
 		ret = run(&p, pool, prog, err);
 	if (!ret && s)
-		ret = writer_finish(&p.writer, &last, err);
-	if (!ret && last)
-		ret = store_add_pack(s, last, err);
+		ret = writer_publish(&p.writer, err);
 	if (!ret && file_id)
 		*file_id = p.file_id;
 	put_release(&p, threads);
@@ -582,12 +597,16 @@ int vv_store_put(struct vv_store *s, const struct vv_source *src, struct vv_put_
 
 	if (s->readonly)
 		return vv_fail(err, VV_ENOTSUP, "%s: opened for reading only", s->dir);
+	if (stats)
+		*stats = (struct vv_put_stats){0};
 	ret = store_lock(s, &lock, VV_LOCK_SHARED, err);
 	if (!ret)
 		ret = vv_store_refresh(s, err);
 	if (!ret)
 		ret = put_all(s, s->pool, src, items, n, file_id, stats, prog, err);
 	vv_unlock(&lock);
+	if (!ret)
+		store_merge_small(s);
 	return ret;
 }
 

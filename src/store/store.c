@@ -1,15 +1,8 @@
-/* Opening a store, and finding objects in it. */
+/* Opening a store, and seeing what lies in it. */
 #include "store/internal.h"
 
-#include "os/sys.h"
-
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
-
-enum { FRESH_S = 3600 };
 
 static const char format_line[] = "varve store 1\n";
 
@@ -48,97 +41,260 @@ static int check_format(struct vv_store *s, bool create, struct vv_err *err)
 	return ret;
 }
 
+bool pack_name_parse(const char *name, struct vv_id *out)
+{
+	return strlen(name) == VV_ID_HEX + 5 && !strcmp(name + VV_ID_HEX, ".pack") &&
+		!vv_id_parse(out, vv_span(name, VV_ID_HEX));
+}
+
+int grow(void *array, size_t *cap, size_t need, size_t size, struct vv_err *err)
+{
+	void **a = array, *p;
+	size_t n = *cap ? *cap : 64;
+
+	if (need <= *cap)
+		return 0;
+	while (n < need)
+		n *= 2;
+	p = realloc(*a, n * size);
+	if (!p)
+		return vv_fail_nomem(err);
+	*a = p;
+	*cap = n;
+	return 0;
+}
+
+/* A pack of that name is known: the file was made anew when the known one is damaged. */
+static int add_again(struct vv_store *s, struct pack *p, uint64_t *known, struct vv_err *err)
+{
+	struct pack *old = (struct pack *)(uintptr_t)*known;
+
+	if (!old->corrupt || grow(&s->gone, &s->cap_gone, s->n_gone + 1, sizeof(struct pack *), err)) {
+		pack_free(p);
+		return old->corrupt ? err->code : 0;
+	}
+	s->gone[s->n_gone++] = old;
+	*known = (uintptr_t)p;
+	for (size_t i = 0; i < s->n_packs; i++)
+		if (s->packs[i] == old)
+			s->packs[i] = p;
+	table_drop(s);
+	return 0;
+}
+
+static int add_new(struct vv_store *s, struct pack *p, struct vv_err *err)
+{
+	int ret = grow(&s->packs, &s->cap_packs, s->n_packs + 1, sizeof(struct pack *), err);
+
+	if (!ret && !vv_map_put(&s->names, vv_span(p->name.b, VV_ID_BYTES), (uintptr_t)p, NULL))
+		ret = vv_fail_nomem(err);
+	if (ret) {
+		pack_free(p);
+		return ret;
+	}
+	p->seen = true;
+	s->packs[s->n_packs++] = p;
+	s->n_entries += p->n;
+	table_add(s, s->n_packs - 1);
+	return 0;
+}
+
+static uint64_t *find_name(struct vv_store *s, const struct vv_id *name)
+{
+	return vv_map_find(&s->names, vv_span(name->b, VV_ID_BYTES));
+}
+
 int store_add_pack(struct vv_store *s, struct pack *p, struct vv_err *err)
 {
-	if (s->n_packs == s->cap_packs) {
-		size_t cap = s->cap_packs ? s->cap_packs * 2 : 16;
-		struct pack **v = realloc(s->packs, cap * sizeof(struct pack *));
-		if (!v) {
-			pack_free(p);
-			return vv_fail_nomem(err);
-		}
-		s->packs = v;
-		s->cap_packs = cap;
-	}
-	s->packs[s->n_packs++] = p;
-	return 0;
+	uint64_t *known;
+	int ret;
+
+	pthread_mutex_lock(&s->lock);
+	known = find_name(s, &p->name);
+	ret = known ? add_again(s, p, known, err) : add_new(s, p, err);
+	pthread_mutex_unlock(&s->lock);
+	return ret;
 }
 
 struct scan {
 	struct vv_store *store;
 	const char *dir; /* full path */
 	bool trashed;
+	uint64_t trashed_s;
+	size_t bad;
+	bool again; /* a file went away under our eyes: what replaces it may not have been seen */
 };
 
-static bool known(const struct vv_store *s, const struct vv_id *name, bool trashed)
+/* Notes where a known pack lies now, whatever moved it. Under the lock. */
+static int seen_at(struct pack *p, const struct scan *scan, char *path, const struct stat *st)
 {
-	for (size_t i = 0; i < s->n_packs; i++)
-		if (s->packs[i]->trashed == trashed && vv_id_eq(&s->packs[i]->name, name))
-			return true;
-	return false;
+	/* In the trash as well: the file in use counts. */
+	if (p->seen && scan->trashed) {
+		free(path);
+		return 0;
+	}
+	free(p->path);
+	p->path = path;
+	p->mtime = st->st_mtim;
+	p->trashed = scan->trashed;
+	p->trashed_s = scan->trashed_s;
+	p->seen = true;
+	return 0;
+}
+
+static int scan_new(struct scan *scan, const struct vv_id *id, const char *path, struct vv_err *err)
+{
+	struct vv_err why = VV_ERR_INIT;
+	struct pack *p = NULL;
+	int ret = pack_open(&p, path, id, &why);
+
+	/* A version number that is damage is none. */
+	if (ret == VV_ENOTSUP && pack_verify(path, id, &why))
+		ret = VV_ECORRUPT;
+	/* A newer version, no memory, no descriptors: not the pack's fault. */
+	if (ret == VV_ENOTSUP || ret == VV_ENOMEM || why.sys == EMFILE || why.sys == ENFILE) {
+		*err = why;
+		return ret;
+	}
+	if (ret) {
+		scan->bad += ret != VV_ENOTFOUND;
+		scan->again |= ret == VV_ENOTFOUND;
+		return 0;
+	}
+	p->trashed = scan->trashed;
+	p->trashed_s = scan->trashed_s;
+	return store_add_pack(scan->store, p, err);
 }
 
 static int scan_pack(void *arg, const char *name, struct vv_err *err)
 {
 	struct scan *scan = arg;
-	struct vv_err why = VV_ERR_INIT;
-	struct pack *p = NULL;
+	struct vv_store *s = scan->store;
+	uint64_t *known;
+	struct stat st;
 	struct vv_id id;
 	char *path;
-	int ret;
+	int ret = 0;
 
-	if (strlen(name) != VV_ID_HEX + 5 || strcmp(name + VV_ID_HEX, ".pack") ||
-		vv_id_parse(&id, vv_span(name, VV_ID_HEX)) || known(scan->store, &id, scan->trashed))
+	if (!pack_name_parse(name, &id))
 		return 0;
 	path = vv_join(scan->dir, name);
 	if (!path)
 		return vv_fail_nomem(err);
-	ret = pack_open(&p, path, &id, &why);
-	free(path);
-	if (ret == VV_ENOMEM)
-		return vv_fail_nomem(err);
-	if (ret) {
-		scan->store->bad_packs += ret != VV_ENOTFOUND;
+	if (lstat(path, &st)) {
+		scan->again = true;
+		free(path);
 		return 0;
 	}
-	p->trashed = scan->trashed;
-	return store_add_pack(scan->store, p, err);
+	pthread_mutex_lock(&s->lock);
+	known = find_name(s, &id);
+	if (known && !((struct pack *)(uintptr_t)*known)->corrupt)
+		ret = seen_at((struct pack *)(uintptr_t)*known, scan, path, &st);
+	else
+		known = NULL;
+	pthread_mutex_unlock(&s->lock);
+	if (!known) {
+		ret = scan_new(scan, &id, path, err);
+		free(path);
+	}
+	return ret;
 }
 
 static int scan_trash(void *arg, const char *name, struct vv_err *err)
 {
-	struct vv_store *s = arg;
-	char *dir = store_path(s, "trash", name);
-	struct scan scan = {s, dir, true};
-	int ret = dir ? vv_each_name(dir, scan_pack, &scan, err) : vv_fail_nomem(err);
+	struct scan *all = arg, scan = *all;
+	char *dir = store_path(all->store, "trash", name), *end;
+	int ret = dir ? 0 : vv_fail_nomem(err);
 
+	scan.dir = dir;
+	scan.trashed = true;
+	scan.trashed_s = strtoull(name, &end, 10);
+	if (!ret)
+		ret = vv_each_name(dir, scan_pack, &scan, err);
+	all->bad = scan.bad;
+	all->again = scan.again;
 	free(dir);
+	/* gc removed the generation just now, or it is no folder. */
+	return ret == VV_ENOTFOUND ? 0 : ret;
+}
+
+/* Forgets the packs that the scan did not see: somebody merged or deleted them. Under the lock. */
+static int drop_unseen(struct vv_store *s, bool *dropped, struct vv_err *err)
+{
+	size_t kept = 0, gone = 0;
+	int ret = 0;
+
+	for (size_t i = 0; i < s->n_packs; i++)
+		gone += !s->packs[i]->seen;
+	if (!gone)
+		return 0;
+	*dropped = true;
+	if (grow(&s->gone, &s->cap_gone, s->n_gone + gone, sizeof(struct pack *), err))
+		return err->code;
+	table_drop(s);
+	vv_map_release(&s->names);
+	s->n_entries = 0;
+	for (size_t i = 0; i < s->n_packs; i++) {
+		struct pack *p = s->packs[i];
+		if (!p->seen) {
+			s->gone[s->n_gone++] = p;
+			continue;
+		}
+		s->packs[kept++] = p;
+		s->n_entries += p->n;
+		if (!vv_map_put(&s->names, vv_span(p->name.b, VV_ID_BYTES), (uintptr_t)p, NULL))
+			ret = vv_fail_nomem(err);
+	}
+	s->n_packs = kept;
+	return ret;
+}
+
+static int scan_all(struct vv_store *s, const char *packs, const char *trash, bool *again, struct vv_err *err)
+{
+	struct scan scan = {.store = s, .dir = packs};
+	int ret;
+
+	pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < s->n_packs; i++)
+		s->packs[i]->seen = s->packs[i]->touched = false;
+	pthread_mutex_unlock(&s->lock);
+	ret = vv_each_name(packs, scan_pack, &scan, err);
+	if (!ret)
+		ret = vv_each_name(trash, scan_trash, &scan, err);
+	*again = scan.again;
+	pthread_mutex_lock(&s->lock);
+	s->bad_packs = scan.bad;
+	if (!ret)
+		ret = drop_unseen(s, again, err);
+	pthread_mutex_unlock(&s->lock);
+	return ret;
+}
+
+/*
+ * A folder's names are not read at one moment: a merge may remove one behind us and have added
+ * another before. It adds first, so once nothing goes away any more all is seen.
+ */
+static int refresh_own(struct vv_store *s, struct vv_err *err)
+{
+	char *packs = vv_join(s->dir, "packs"), *trash = vv_join(s->dir, "trash");
+	bool again = true;
+	int ret = packs && trash ? 0 : vv_fail_nomem(err);
+
+	pthread_mutex_lock(&s->refreshing);
+	for (int i = 0; i < 8 && again && !ret; i++)
+		ret = scan_all(s, packs, trash, &again, err);
+	pthread_mutex_unlock(&s->refreshing);
+	free(packs);
+	free(trash);
 	return ret;
 }
 
 int vv_store_refresh(struct vv_store *s, struct vv_err *err)
 {
-	char *packs = vv_join(s->dir, "packs"), *trash = vv_join(s->dir, "trash");
-	struct scan scan = {s, packs, false};
-	int ret = packs && trash ? 0 : vv_fail_nomem(err);
+	int ret = refresh_own(s, err);
 
-	s->bad_packs = 0;
-	/* A pack that gc moved or merged away is no longer where we saw it. */
-	for (size_t i = 0; i < s->n_packs && !ret;) {
-		struct pack *p = s->packs[i];
-		if (!vv_exists(p->path) && !p->refs) {
-			pack_free(p);
-			s->packs[i] = s->packs[--s->n_packs];
-		} else {
-			i++;
-		}
-	}
-	if (!ret)
-		ret = vv_each_name(packs, scan_pack, &scan, err);
-	if (!ret)
-		ret = vv_each_name(trash, scan_trash, s, err);
-	free(packs);
-	free(trash);
+	for (size_t i = 0; i < s->n_alternates && !ret; i++)
+		ret = vv_store_refresh(s->alternates[i], err);
 	return ret;
 }
 
@@ -152,6 +308,7 @@ int vv_store_open(struct vv_store **out, const char *dir, unsigned flags, struct
 		return vv_fail_nomem(err);
 	}
 	pthread_mutex_init(&s->lock, NULL);
+	pthread_mutex_init(&s->refreshing, NULL);
 	s->pool = pool;
 	s->readonly = flags & VV_STORE_READONLY;
 	ret = check_format(s, flags & VV_STORE_CREATE, err);
@@ -168,12 +325,20 @@ void vv_store_free(struct vv_store *s)
 {
 	if (!s)
 		return;
+	while (s->n_idle)
+		scratch_free(s->idle[--s->n_idle]);
+	table_drop(s);
 	for (size_t i = 0; i < s->n_packs; i++)
 		pack_free(s->packs[i]);
+	for (size_t i = 0; i < s->n_gone; i++)
+		pack_free(s->gone[i]);
 	for (size_t i = 0; i < s->n_alternates; i++)
 		vv_store_free(s->alternates[i]);
 	pthread_mutex_destroy(&s->lock);
+	pthread_mutex_destroy(&s->refreshing);
+	vv_map_release(&s->names);
 	free(s->packs);
+	free(s->gone);
 	free(s->alternates);
 	free(s->dir);
 	free(s);
@@ -197,147 +362,102 @@ size_t vv_store_bad_packs(const struct vv_store *s)
 	return s->bad_packs;
 }
 
-/* Live packs before trashed ones, young before old: what was written last is asked for most. */
-static bool locate_here(struct vv_store *s, const struct vv_id *id, struct pack **pack, size_t *at)
+/* A copy of the list, since others may refresh. Owned by the caller. */
+static struct pack **list_packs(struct vv_store *s, size_t *n, struct vv_err *err)
 {
-	for (int trashed = 0; trashed < 2; trashed++)
-		for (size_t i = s->n_packs; i-- > 0;)
-			if (s->packs[i]->trashed == (bool)trashed && pack_find(s->packs[i], id, at)) {
-				*pack = s->packs[i];
-				return true;
-			}
-	return false;
+	struct pack **v;
+
+	pthread_mutex_lock(&s->lock);
+	*n = s->n_packs;
+	v = malloc((*n + 1) * sizeof(struct pack *));
+	if (v)
+		memcpy(v, s->packs, *n * sizeof(struct pack *));
+	pthread_mutex_unlock(&s->lock);
+	if (!v)
+		vv_fail_nomem(err);
+	return v;
 }
 
-int store_locate(struct vv_store *s, const struct vv_id *id, struct vv_store **where, struct pack **pack,
-	struct entry *e, struct vv_err *err)
+static bool in_use(struct vv_store *s, const struct pack *p)
 {
-	char hex[VV_ID_HEX + 1];
-	size_t at;
+	bool yes;
 
-	if (locate_here(s, id, pack, &at)) {
-		*where = s;
-		pack_entry(*pack, at, e);
-		return 0;
-	}
-	for (size_t i = 0; i < s->n_alternates; i++)
-		if (!store_locate(s->alternates[i], id, where, pack, e, err))
-			return 0;
-	return vv_fail(err, VV_ENOTFOUND, "object %s is not in the store", vv_id_hex(id, hex));
-}
-
-int vv_store_find(struct vv_store *s, const struct vv_id *id, struct vv_object_info *out, struct vv_err *err)
-{
-	struct vv_store *where;
-	struct pack *p;
-	struct entry e;
-	int ret = store_locate(s, id, &where, &p, &e, err);
-
-	if (!ret)
-		*out = (struct vv_object_info){e.size, e.stored, (enum vv_dtype)e.dtype, e.depth, e.base,
-			e.kind == KIND_CHUNKS, where == s};
-	return ret;
-}
-
-bool vv_store_has(struct vv_store *s, const struct vv_id *id)
-{
-	struct vv_err ignore = VV_ERR_INIT;
-	struct vv_object_info info;
-
-	return !vv_store_find(s, id, &info, &ignore);
-}
-
-int store_lock(struct vv_store *s, struct vv_lock *l, unsigned flags, struct vv_err *err)
-{
-	char *path = vv_join(s->dir, "lock");
-	int ret = path ? vv_lock(l, path, flags, err) : vv_fail_nomem(err);
-
-	free(path);
-	return ret;
-}
-
-int store_freshen(struct vv_store *s, struct pack *p, struct vv_err *err)
-{
-	char hex[VV_ID_HEX + 1], name[VV_ID_HEX + 8], *path;
-	uint64_t now = vv_now_s();
-	int ret = 0;
-
-	if (s->readonly)
-		return 0;
-	if (p->trashed) {
-		snprintf(name, sizeof(name), "%s.pack", vv_id_hex(&p->name, hex));
-		path = store_path(s, "packs", name);
-		if (!path)
-			return vv_fail_nomem(err);
-		ret = vv_rename(p->path, path, err);
-		if (ret) {
-			free(path);
-			return ret;
-		}
-		free(p->path);
-		p->path = path;
-		p->trashed = false;
-		p->mtime_s = 0;
-	}
-	if (p->mtime_s + FRESH_S < now) {
-		if (utimensat(AT_FDCWD, p->path, NULL, 0) && errno != EACCES && errno != EPERM)
-			return vv_fail_sys(err, errno, "%s", p->path);
-		p->mtime_s = now;
-	}
-	return ret;
+	pthread_mutex_lock(&s->lock);
+	yes = !p->trashed && !p->corrupt;
+	pthread_mutex_unlock(&s->lock);
+	return yes;
 }
 
 int vv_store_each(struct vv_store *s,
 	int (*fn)(void *, const struct vv_id *, const struct vv_object_info *, struct vv_err *), void *arg,
 	struct vv_err *err)
 {
+	struct pack **packs;
 	struct entry e;
+	size_t n;
 	int ret = 0;
 
-	for (size_t i = 0; i < s->n_packs && !ret; i++)
-		for (size_t k = 0; k < s->packs[i]->n && !ret && !s->packs[i]->trashed; k++) {
+	packs = list_packs(s, &n, err);
+	if (!packs)
+		return err->code;
+	for (size_t i = 0; i < n && !ret; i++) {
+		bool used = in_use(s, packs[i]);
+		for (size_t k = 0; used && k < packs[i]->n && !ret; k++) {
 			struct vv_object_info info;
-			pack_entry(s->packs[i], k, &e);
+			pack_entry(packs[i], k, &e);
 			info = (struct vv_object_info){e.size, e.stored, (enum vv_dtype)e.dtype, e.depth, e.base,
 				e.kind == KIND_CHUNKS, true};
 			ret = fn(arg, &e.id, &info, err);
 		}
+	}
+	free(packs);
 	return ret;
 }
 
-static int count_corrupt(void *arg, const char *name, struct vv_err *err VV_UNUSED)
+static int count_corrupt(void *arg, const char *name VV_UNUSED, struct vv_err *err VV_UNUSED)
 {
-	*(size_t *)arg += strlen(name) > 5;
+	++*(size_t *)arg;
 	return 0;
+}
+
+static void count_pack(const struct pack *p, struct vv_store_usage *out)
+{
+	struct entry e;
+
+	out->packs++;
+	out->disk += p->size;
+	for (size_t k = 0; k < p->n; k++) {
+		pack_entry(p, k, &e);
+		out->objects++;
+		out->deltas += e.depth > 0;
+		/* The chunks of a chunked object are counted as themselves. */
+		out->raw += e.kind == KIND_CHUNKS ? 0 : e.size;
+		if (e.depth > out->max_depth)
+			out->max_depth = e.depth;
+	}
 }
 
 int vv_store_usage(struct vv_store *s, struct vv_store_usage *out, struct vv_err *err)
 {
 	char *corrupt = vv_join(s->dir, "corrupt");
-	struct entry e;
-	int ret;
+	struct pack **packs;
+	size_t n = 0;
+	int ret = corrupt ? 0 : vv_fail_nomem(err);
 
+	packs = ret ? NULL : list_packs(s, &n, err);
+	if (!packs)
+		ret = err->code;
 	*out = (struct vv_store_usage){0};
-	for (size_t i = 0; i < s->n_packs; i++) {
-		const struct pack *p = s->packs[i];
-		if (p->trashed) {
+	for (size_t i = 0; !ret && i < n; i++)
+		if (in_use(s, packs[i])) {
+			count_pack(packs[i], out);
+		} else {
 			out->trash_packs++;
-			out->trash_disk += p->size;
-			continue;
+			out->trash_disk += packs[i]->size;
 		}
-		out->packs++;
-		out->disk += p->size;
-		for (size_t k = 0; k < p->n; k++) {
-			pack_entry(p, k, &e);
-			out->objects++;
-			out->deltas += e.depth > 0;
-			/* The chunks of a chunked object are counted as themselves. */
-			out->raw += e.kind == KIND_CHUNKS ? 0 : e.size;
-			if (e.depth > out->max_depth)
-				out->max_depth = e.depth;
-		}
-	}
-	ret = corrupt ? vv_each_name(corrupt, count_corrupt, &out->corrupt_packs, err) : vv_fail_nomem(err);
+	if (!ret)
+		ret = vv_each_name(corrupt, count_corrupt, &out->corrupt_packs, err);
+	free(packs);
 	free(corrupt);
 	return ret;
 }

@@ -6,10 +6,13 @@
  *   varve/packs/      <sha256 of the file>.pack, mode 0444
  *   varve/trash/      packs that gc took out of use; a put or get that finds an object there revives it
  *   varve/corrupt/    packs that fsck took out of use; never deleted by varve
- *   varve/lock        flock: shared by writers, exclusive for gc's steps
+ *   varve/lock        flock: shared by writers, exclusive for the moments in which packs are moved
+ *   varve/gc.lock     flock: one gc, merge of packs or repair at a time
  *
- * A store handle may be used by several threads for reading; puts are one at a time per handle
- * (each uses all threads of the pool), and any number of processes may put at once.
+ * A store handle may be used by several threads for reading, also while it puts or copies; puts and
+ * copies are one at a time per handle (each uses all threads of the pool), gc and fsck want it for
+ * themselves. Any number of processes may do any of these at once. A pack that another process moved
+ * or merged away is looked for again: readers need no lock.
  */
 #ifndef VV_STORE_STORE_H
 #define VV_STORE_STORE_H
@@ -69,6 +72,7 @@ struct vv_put_item {
 	uint64_t stored;     /* out: bytes this put added for it */
 };
 
+/* Set by each call, not added to. */
 struct vv_put_stats {
 	uint64_t raw, raw_new, stored; /* bytes: put, not there before, added to disk */
 	size_t objects, objects_new;
@@ -76,9 +80,11 @@ struct vv_put_stats {
 
 /*
  * Puts all items and computes the SHA-256 of the whole source, in one pass with bounded memory.
- * Returns only when everything is durable: files synced, named, folder synced. On failure nothing
- * was added. Items may be the whole source or part of it; equal items are stored once. `file_id`
- * may be NULL (not computed). `prog` may be NULL. Holds the store's shared lock meanwhile.
+ * Returns 0 only when everything is durable: files synced, named, folder synced. On failure no item
+ * may be relied on; packs that were complete by then stay, for the next try to find or gc to remove.
+ * An item is known when this store or an alternate has it whole; then it is kept from gc. Items may be the whole source or part of it; equal items are stored once. `file_id`
+ * may be NULL (not computed). `prog` may be NULL. Holds the store's shared lock meanwhile, and at the
+ * end may put small packs together.
  */
 VV_MUST_CHECK int vv_store_put(struct vv_store *s, const struct vv_source *src, struct vv_put_item *items,
 	size_t n, struct vv_id *file_id, struct vv_put_stats *stats, struct vv_progress *prog, struct vv_err *err);
@@ -109,8 +115,9 @@ VV_MUST_CHECK int vv_store_read(struct vv_store *s, const struct vv_id *id, uint
 	struct vv_err *err);
 
 /*
- * Copies objects (with the bases and chunks they need) from another store, checked by SHA-256, as
- * they are coded there. For local clones and pushes. Ids already here are skipped.
+ * Copies objects (with the bases and chunks they need) from another store, each checked by SHA-256,
+ * as they are coded there; one whose chain would become too long here is coded anew. For local
+ * clones and pushes. Ids already here are skipped. After a failure as after a put.
  */
 VV_MUST_CHECK int vv_store_copy(struct vv_store *to, struct vv_store *from, const struct vv_id *ids, size_t n,
 	struct vv_put_stats *stats, struct vv_progress *prog, struct vv_err *err);
@@ -140,8 +147,12 @@ struct vv_gc_stats {
 /*
  * `live` answers whether an id is needed; what live objects are made of (bases, chunks) is kept by
  * gc itself. Phase 1 moves packs without a live object to the trash and rewrites packs that are
- * mostly dead; phase 2 deletes from the trash what has been there longer than the grace time and
- * is still dead. Safe beside writers; may be killed at any step and run again.
+ * mostly dead, and puts small packs together; phase 2 deletes from the trash what has been there
+ * for the grace time and is still dead. What one run trashes, another deletes, never the same. Safe
+ * beside writers; may be killed at any step and run again. What a pack younger than the grace time
+ * holds counts as live: a writer may be about to name it. With a grace of 0 the caller has to know
+ * that nobody is between a put and naming what was put. VV_ELOCKED when another gc runs; VV_ECORRUPT,
+ * and nothing removed, when a pack or a list of chunks cannot be read: what it needs is not known.
  */
 VV_MUST_CHECK int vv_store_gc(struct vv_store *s, bool (*live)(void *arg, const struct vv_id *id), void *arg,
 	const struct vv_gc_options *opt, struct vv_gc_stats *stats, struct vv_progress *prog, struct vv_err *err);
@@ -159,10 +170,11 @@ struct vv_fsck_stats {
 	uint64_t bytes; /* raw bytes read and checked */
 };
 /*
- * Reads everything: pack names against their content, footers, every object's SHA-256. Repair moves
- * bad packs to corrupt/, keeps every object in them that still verifies, takes lost ones from
- * alternates or `recover`, and rebuilds indexes. Problems are reported, not errors: 0 unless the
- * check itself could not run.
+ * Reads everything: pack names against their content, footers, every object's SHA-256. Repair keeps
+ * every object that still verifies, also of packs whose index is lost, takes lost ones from another
+ * copy, the trash, alternates or `recover`, and only then moves bad packs to corrupt/. Problems are
+ * reported, not errors: 0 unless the check itself could not run. Puts may go on beside it. Objects of
+ * packs that cannot be opened are not counted as such: without repair it is not known what they were.
  */
 VV_MUST_CHECK int vv_store_fsck(struct vv_store *s, bool repair, const struct vv_fsck_report *report,
 	struct vv_fsck_stats *stats, struct vv_progress *prog, struct vv_err *err);

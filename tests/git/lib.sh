@@ -38,9 +38,10 @@ new_repo() { # new_repo DIR [git init options]
 }
 # After a sequence a waiter finishes: give it a moment to see git's end.
 settled() {
+	state=$(git rev-parse --git-dir)/varve
 	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
 		sleep 0.1
-		head -c 8 "${1:-m.safetensors}" 2>/dev/null | grep -q '^varve ' || [ -e "$(git rev-parse --git-dir)/varve/wanted" ] || break
+		[ -e "$state/wanted" ] || { flock -n "$state/sync.lock" true && flock -n "$state/wait.lock" true && break; }
 	done
 }
 # git status must be clean, and must not call the filter, twice.

@@ -27,14 +27,14 @@ build; git switch -q side && GIT_SEQUENCE_EDITOR="sed -i '2{h;d};3{G}'" git reba
 settled; same m.safetensors "$want"; ok "the same model in the end"
 clean; ok "clean after rebase -i"
 
-build; git switch -q side && git rebase -q --exec 'git log -1 --format=%s >>../execs' main; ok "git rebase --exec"
+build; git switch -q side && git rebase -q --exec 'git log -1 --format=%s >>../execs' main 2>/dev/null; ok "git rebase --exec"
 [ "$(tr '\n' ' ' <../execs)" = "s1 s2 s3 " ]; ok "every exec ran"
 settled; same m.safetensors "$want"; ok "the model after exec"
 clean; ok "clean after exec"
 
 build; git switch -q side; echo note >note; git add note; git commit -q -m note
 model m.safetensors seed=1 set=t0:1 set=t1:1 set=t2:1 set=t4:4
-git rebase -q --autostash main; ok "git rebase --autostash with a changed model"
+git rebase -q --autostash main >/dev/null 2>&1; ok "git rebase --autostash with a changed model"
 settled; model "$T/x" seed=1 set=t0:1 set=t1:1 set=t2:1 set=t4:4 set=t7:1
 same m.safetensors "$(sum "$T/x")"; ok "the change is back on top"
 [ "$(git status --porcelain)" = " M m.safetensors" ]; ok "and only that shows"
@@ -64,12 +64,12 @@ clean; ok "clean after am"
 rm -rf "$T/patches"
 
 build; git switch -q side
-git bisect start -q side main~1 >/dev/null; git bisect run sh -c 'git show HEAD:m.safetensors | grep -q "\"t1\" bf16 \[4096\] '"$(git show side:m.safetensors | sed -n 's/^tensor "t1" bf16 \[4096\] //p')"'" && exit 1; exit 0' >"$T/out" 2>&1
+git bisect start side main~1 >/dev/null; git bisect run sh -c 'git show HEAD:m.safetensors | grep -q "\"t1\" bf16 \[4096\] '"$(git show side:m.safetensors | sed -n 's/^tensor "t1" bf16 \[4096\] //p')"'" && exit 1; exit 0' >"$T/out" 2>&1
 said 'is the first bad commit' && git show -s --format=%s refs/bisect/bad | grep -q '^s2$'; ok "git bisect finds the commit"
-git bisect reset -q >/dev/null 2>&1; settled; same m.safetensors "$side"; ok "bisect reset"
+git bisect reset >/dev/null 2>&1; settled; same m.safetensors "$side"; ok "bisect reset"
 clean; ok "clean after bisect"
 
-build; git merge -q --no-edit side; ok "git merge, different tensors"
+build; git merge -q --no-edit side >/dev/null 2>&1; ok "git merge, different tensors"
 same m.safetensors "$want"; ok "has both"
 clean; ok "clean after merge"
 git reset -q --hard HEAD~1; model m.safetensors seed=1 set=t0:9 set=t7:1; git commit -q -am clash

@@ -38,7 +38,7 @@ cd "$T/c"; for i in 1 2 3; do
 	git commit -q -am "c$i"
 done
 echo x >untracked; echo y >>.gitattributes; sed -i '$d' .gitattributes; echo z >file; git add file; git commit -q -m file; echo zz >file
-git pull -q --rebase --autostash; ok "git pull --rebase --autostash over three commits"
+git pull -q --rebase --autostash >/dev/null 2>&1; ok "git pull --rebase --autostash over three commits"
 settled; model "$T/x" seed=1 set=t1:2 set=t2:3 set=t3:1 set=t4:1 set=t5:1 set=t6:6
 same m.safetensors "$(sum "$T/x")"; ok "the model has both sides"
 [ "$(cat file)" = zz ] && git checkout -q file && rm -f untracked && clean; ok "the stash is back, the model clean"

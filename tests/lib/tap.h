@@ -11,7 +11,11 @@ static int tap_n, tap_failed;
 
 static inline void tap_ok(int ok, const char *what, const char *file, int line)
 {
-	printf("%sok %d - %s\n", ok ? "" : "not ", ++tap_n, what);
+	printf("%sok %d - ", ok ? "" : "not ", ++tap_n);
+	/* A description is one line, and a # in it would say more than it means. */
+	for (const char *c = what; *c; c++)
+		putchar(*c < ' ' || *c == '#' || *c == 127 ? '?' : *c);
+	putchar('\n');
 	if (!ok) {
 		tap_failed++;
 		printf("# failed at %s:%d\n", file, line);

@@ -1,0 +1,116 @@
+# Completion of varve, and of git varve, for fish.
+
+function __varve_command
+    # The command on the line, if there is one already.
+    set -l words (commandline -opc)
+    set -e words[1]
+    test "$words[1]" = varve; and set -e words[1]
+    while test "$words[1]" = -C
+        set -e words[1..2]
+    end
+    for w in $words
+        string match -q -- '-*' $w; or begin
+            echo $w
+            return 0
+        end
+    end
+    return 1
+end
+
+function __varve_is
+    contains -- (__varve_command) $argv
+end
+
+function __varve_refs
+    # After -- come files.
+    contains -- -- (commandline -opc); and return
+    echo HEAD
+    git for-each-ref --format='%(refname:short)' refs/heads refs/tags refs/remotes 2>/dev/null
+end
+
+function __varve_kept
+    git -c core.quotePath=false ls-files -- ':(attr:filter=varve)' 2>/dev/null
+end
+
+# A model: FILE, or REV:FILE once the revision and its colon are there.
+function __varve_models
+    __varve_kept
+    set -l rev (string match -r '^[^:]+(?=:)' -- (commandline -ct))
+    if test -n "$rev"
+        git ls-tree -r --name-only --full-tree $rev 2>/dev/null | string replace -r '^' "$rev:"
+    else
+        __varve_refs | string replace -r '$' ':'
+    end
+end
+
+function __varve_tensors
+    for w in (commandline -opc)[3..-1] (__varve_kept)
+        string match -q '*:*' -- $w; or set w :$w
+        if git cat-file -e $w 2>/dev/null
+            git show $w | string match -rg '^(?:tensor|view) "([^"]*)" '
+            return
+        end
+    end
+end
+
+complete -c varve -f
+complete -c varve -n 'not __varve_command' -s C -r -d 'Work as if started there'
+for c in \
+    "init:let varve keep models in this repository, or on this machine" \
+    "track:keep files of this pattern as models" \
+    "untrack:stop keeping files of this pattern" \
+    "list:patterns and files that varve keeps" \
+    "add:git add, the fast way for models" \
+    "status:tensors changed, bytes new, what is not stored yet" \
+    "checkout:put the models themselves where manifests stand" \
+    "restore:bring back a model, or single tensors, from a version" \
+    "show:layers, shapes, types, sizes and optimizer of a model" \
+    "diff:what changed between versions, tensor by tensor" \
+    "log:commits that changed a model or its tensors" \
+    "blame:the commit that last changed each tensor" \
+    "cat:one tensor's values, as .npy or raw" \
+    "archive:git archive with the models in it" \
+    "du:what the store holds and what it costs" \
+    "fsck:check every stored byte" \
+    "gc:clear away what no version needs" \
+    "doctor:explain and mend a half-set-up repository" \
+    "leave:go back to plain git, with the models in the worktree" \
+    "version:the version of varve and its formats" \
+    "help:this list, or the manual of a command"
+    set -l pair (string split -m 1 : -- $c)
+    complete -c varve -n 'not __varve_command' -a $pair[1] -d $pair[2]
+    complete -c varve -n '__varve_is help' -a $pair[1] -d $pair[2]
+end
+
+complete -c varve -n __varve_command -l json -d 'One JSON value on standard output'
+complete -c varve -n __varve_command -s q -l quiet -d 'No remarks, no progress'
+complete -c varve -n __varve_command -s h -l help -d 'Show the options'
+complete -c varve -n '__varve_is init' -s g -l global -d 'Once per machine'
+complete -c varve -n '__varve_is leave' -s g -l global -d 'Also your own git configuration'
+complete -c varve -n '__varve_is add' -s A -l all -d 'Also new and removed files of the whole tree'
+complete -c varve -n '__varve_is add' -s u -l update -d 'Only files that git has already'
+complete -c varve -n '__varve_is restore log blame' -s t -l tensor -x -a '(__varve_tensors)' -d 'Only such tensors'
+complete -c varve -n '__varve_is show' -s a -l all -d 'Every layer'
+complete -c varve -n '__varve_is show' -s d -l depth -x -d 'Levels of layers'
+complete -c varve -n '__varve_is diff' -l stat -d 'A line for each file'
+complete -c varve -n '__varve_is diff' -l cached -d 'The index against a revision'
+complete -c varve -n '__varve_is diff' -l staged -d 'The index against a revision'
+complete -c varve -n '__varve_is diff' -l no-index -d 'Two files, wherever they are'
+complete -c varve -n '__varve_is diff' -l exit-code -d '1 when something differs'
+complete -c varve -n '__varve_is log' -s n -l max-count -x -d 'The newest only'
+complete -c varve -n '__varve_is log' -l names -d 'Name the tensors'
+complete -c varve -n '__varve_is cat' -s r -l raw -d 'The bytes alone'
+complete -c varve -n '__varve_is cat archive' -s o -l output -r -F -d 'Into this file'
+complete -c varve -n '__varve_is archive' -l prefix -x -d 'Put before every path'
+complete -c varve -n '__varve_is archive' -l format -x -a tar -d 'Of the archive'
+complete -c varve -n '__varve_is fsck' -l repair -d 'Mend what can be mended'
+complete -c varve -n '__varve_is gc' -l dry-run -d 'Only say what would go'
+complete -c varve -n '__varve_is gc' -l grace -x -d 'Keep what is younger'
+complete -c varve -n '__varve_is doctor' -s f -l fix -d 'Mend what can be mended'
+
+complete -c varve -n '__varve_is add track' -F
+complete -c varve -n '__varve_is status checkout restore diff log blame' -a '(__varve_kept)'
+complete -c varve -n '__varve_is restore diff log blame archive' -a '(__varve_refs)'
+complete -c varve -n '__varve_is show cat' -a '(__varve_models)'
+complete -c varve -n '__varve_is cat' -a '(__varve_tensors)'
+complete -c git-varve -w varve

@@ -1,0 +1,78 @@
+/* What must hold for any file, whatever it holds: shared by the targets that go through vv_layout_locate. */
+#ifndef VV_FUZZ_CHECK_H
+#define VV_FUZZ_CHECK_H
+
+#include "layouts.h"
+
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define MUST(cond)                                                                                                     \
+	do {                                                                                                           \
+		if (!(cond)) {                                                                                         \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond);                                     \
+			abort();                                                                                       \
+		}                                                                                                      \
+	} while (0)
+
+static inline void locate_soundly(struct located *l, struct vv_span bytes)
+{
+	const char *wrong;
+
+	MUST(!located_bytes(l, bytes));
+	wrong = layout_wrong(&l->layout);
+	if (wrong)
+		fprintf(stderr, "%s\n", wrong);
+	MUST(!wrong);
+}
+
+/* The file with these tensors, from `skip` on; false when its format cannot say that. */
+static inline bool assembled(struct memsink *out, const struct located *l, const struct parts *p, size_t skip)
+{
+	struct vv_assembly a = {&l->layout, &l->mem.base, p->p + skip, p->n - skip};
+	struct vv_err err = VV_ERR_INIT;
+	int ret = vv_assemble(&a, &out->base, &err);
+
+	MUST(!ret || (ret == VV_ENOTSUP && err.msg[0]));
+	return !ret;
+}
+
+/*
+ * Written with its own tensors a file is itself, but for checksums that were wrong: those are right
+ * then, so that the second time it is. Written with fewer it reads as the same format, with fewer.
+ */
+static inline void check_assemble(const struct located *l, bool has_checksums)
+{
+	struct memsink once = MEMSINK_INIT, again = MEMSINK_INIT, fewer = MEMSINK_INIT;
+	struct located second;
+	struct parts p, q;
+
+	if (!l->layout.format->assemble || !n_tensors(&l->layout))
+		return;
+	if (!parts_of(&p, &l->layout, l->file.ptr) && assembled(&once, l, &p, 0)) {
+		MUST(once.bytes.len == l->file.len);
+		MUST(has_checksums || vv_span_eq(vv_buf_view(&once.bytes), vv_buf_view(&l->file)));
+		locate_soundly(&second, vv_buf_view(&once.bytes));
+		MUST(second.layout.format == l->layout.format && n_tensors(&second.layout) == p.n);
+		MUST(!parts_of(&q, &second.layout, second.file.ptr));
+		for (size_t i = 0; i < p.n; i++)
+			MUST(!strcmp(p.p[i].name, q.p[i].name) && p.p[i].len == q.p[i].len &&
+				!memcmp(p.bytes[i], q.bytes[i], (size_t)p.p[i].len));
+		MUST(assembled(&again, &second, &q, 0));
+		MUST(vv_span_eq(vv_buf_view(&again.bytes), vv_buf_view(&once.bytes)));
+		parts_release(&q);
+		located_release(&second);
+		if (p.n > 1 && assembled(&fewer, l, &p, 1)) {
+			locate_soundly(&second, vv_buf_view(&fewer.bytes));
+			MUST(second.layout.format == l->layout.format && n_tensors(&second.layout) == p.n - 1);
+			located_release(&second);
+		}
+	}
+	parts_release(&p);
+	vv_buf_release(&once.bytes);
+	vv_buf_release(&again.bytes);
+	vv_buf_release(&fewer.bytes);
+}
+
+#endif

@@ -1,0 +1,175 @@
+/* What changed between versions, tensor by tensor. */
+#include "cli/cli.h"
+
+#include "cli/bytes.h"
+#include "cli/changes.h"
+#include "cli/diffshow.h"
+#include "cli/shelf.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+struct differ {
+	struct vv_ctx *ctx;
+	struct vv_shelf shelf;
+	struct vv_diffshow show;
+};
+
+/* Measures what can be; weights that are not on this machine leave the names and shapes. */
+static int measure(struct differ *k, struct vv_diff *d, const struct vv_named *a, const struct vv_named *b)
+{
+	struct vv_ctx *ctx = k->ctx;
+	struct vv_bytes from, to;
+	int ret = vv_repo_pool(&ctx->repo, &ctx->err);
+
+	if (!ret)
+		ret = vv_bytes_open(ctx, a, &from);
+	if (!ret)
+		ret = vv_bytes_open(ctx, b, &to);
+	if (ret == VV_ENOTFOUND) {
+		vv_warn("%s: compared by name only: %s", b->path, ctx->err.msg);
+		vv_err_clear(&ctx->err);
+		return 0;
+	}
+	if (!ret)
+		ret = vv_diff_measure(d, &from.version, &to.version, ctx->repo.pool, ctx->progress, &ctx->err);
+	vv_progress_end();
+	return ret;
+}
+
+/* `a` or `b` without a manifest: no model on that side. */
+static int compare(struct differ *k, const struct vv_named *a, const struct vv_named *b)
+{
+	struct vv_manifest none = {.format = ""};
+	struct vv_diff d;
+	int ret;
+
+	if ((!a->manifest && !b->manifest) ||
+		(a->manifest && b->manifest && vv_id_eq(&a->manifest->sha256, &b->manifest->sha256)))
+		return 0;
+	ret = vv_diff_make(&d, a->manifest ? a->manifest : &none, b->manifest ? b->manifest : &none, &k->ctx->err);
+	if (ret)
+		return ret;
+	if (!k->show.stat && !k->ctx->quiet && a->manifest && b->manifest)
+		ret = measure(k, &d, a, b);
+	if (!ret)
+		vv_diffshow_file(&k->show, a, b, &d);
+	vv_diff_release(&d);
+	return ret;
+}
+
+/* One file that git says differs. */
+static int one_file(struct differ *k, const struct vv_change *c, bool worktree)
+{
+	struct vv_ctx *ctx = k->ctx;
+	const struct vv_manifest *ma, *mb = NULL;
+	struct vv_named a = {.path = c->path_a}, b = {.path = c->path_b}, opened = {0};
+	int ret;
+
+	if (c->status == 'U') {
+		vv_diffshow_conflict(&k->show, c->path_b);
+		return 0;
+	}
+	ret = vv_shelf_get(&k->shelf, c->oid_a, &ma, &ctx->err);
+	if (!ret)
+		ret = vv_shelf_get(&k->shelf, c->oid_b, &mb, &ctx->err);
+	/* The shelf's manifests are its own: never released through these. */
+	a.manifest = (struct vv_manifest *)(uintptr_t)ma;
+	b.manifest = (struct vv_manifest *)(uintptr_t)mb;
+	if (!ret && worktree && c->status != 'D' && vv_oid_is_zero(c->oid_b)) {
+		ret = vv_named_at(ctx, NULL, c->path_b, &opened);
+		if (ret == VV_ECONFLICT || ret == VV_ECORRUPT || ret == VV_EFORMAT || ret == VV_ENOTSUP) {
+			vv_warn("%s", ctx->err.msg);
+			vv_err_clear(&ctx->err);
+			vv_diffshow_conflict(&k->show, c->path_b);
+			return 0;
+		}
+		b = opened;
+	}
+	if (!ret)
+		ret = compare(k, &a, &b);
+	vv_named_release(&opened);
+	return ret;
+}
+
+static int in_git(struct differ *k, char **words, int n, int dash, bool cached)
+{
+	struct vv_ctx *ctx = k->ctx;
+	struct vv_sides sides = {0};
+	struct vv_changes changes = {0};
+	struct vv_err ignore = VV_ERR_INIT;
+	int n_revs = 0, ret = vv_sides_parse(ctx, words, n, dash, &sides, &n_revs);
+
+	sides.index = cached;
+	if (!ret && cached && sides.b)
+		ret = vv_fail(&ctx->err, VV_EUSAGE, "--cached compares the index with one revision");
+	/* Without a commit yet everything in the index is new. */
+	if (!ret && cached && !sides.a && vv_rev_commit(ctx, "HEAD", &sides.a) == VV_ENOTFOUND)
+		vv_err_clear(&ctx->err);
+	if (!ret && !cached && !sides.b && !ctx->repo.top)
+		ret = vv_fail(&ctx->err, VV_EUSAGE, "a bare repository has no worktree: name two revisions");
+	if (!ret && vv_repo_store(&ctx->repo, false, &ignore) && ignore.code != VV_ENOTFOUND) {
+		ctx->err = ignore;
+		ret = ignore.code;
+	}
+	if (!ret)
+		ret = vv_changes_list(ctx, &sides, words + n_revs, &changes);
+	for (size_t i = 0; i < changes.n && !ret; i++)
+		ret = one_file(k, &changes.v[i], !cached && !sides.b);
+	vv_changes_release(&changes);
+	vv_sides_release(&sides);
+	return ret;
+}
+
+static int two_files(struct differ *k, const char *a, const char *b)
+{
+	struct vv_named from = {0}, to = {0};
+	int ret = vv_named_open(k->ctx, a, &from);
+
+	if (!ret)
+		ret = vv_named_open(k->ctx, b, &to);
+	if (!ret)
+		ret = compare(k, &from, &to);
+	vv_named_release(&from);
+	vv_named_release(&to);
+	return ret;
+}
+
+/* "REV:FILE", and no file of that name? */
+static bool is_blob(const char *word)
+{
+	return strchr(word, ':') && word[0] != ':' && access(word, F_OK);
+}
+
+int cmd_diff(struct vv_ctx *ctx, int argc, char **argv)
+{
+	struct differ k = {.ctx = ctx, .shelf = VV_SHELF_INIT(&ctx->repo)};
+	bool cached = false, exit_code = false, no_index = false, repo;
+	const struct vv_opt opts[] = {
+		{0, "stat", VV_OPT_FLAG, &k.show.stat, NULL, "a line for each file; no weights are read"},
+		{0, "cached", VV_OPT_FLAG, &cached, NULL, "the index against REV, or HEAD"},
+		{0, "staged", VV_OPT_FLAG, &cached, NULL, "the same"},
+		{0, "no-index", VV_OPT_FLAG, &no_index, NULL, "two files, wherever they are"},
+		{0, "exit-code", VV_OPT_FLAG, &exit_code, NULL, "1 when something differs (as with --quiet)"},
+		{0},
+	};
+	int dash, ret = vv_opt_parse(ctx, opts, &argc, argv, &dash);
+
+	if (ret)
+		return ret;
+	vv_diffshow_init(&k.show, ctx);
+	repo = !vv_repo_open(&ctx->repo, &ctx->err);
+	if (!repo && argc == 3)
+		vv_err_clear(&ctx->err);
+	if (argc == 3 && (!repo || no_index || (dash < 0 && is_blob(argv[1]) && is_blob(argv[2]))))
+		ret = two_files(&k, argv[1], argv[2]);
+	else if (no_index)
+		ret = vv_fail(&ctx->err, VV_EUSAGE, "--no-index takes two files");
+	else
+		ret = repo ? in_git(&k, argv + 1, argc - 1, dash, cached) : ctx->err.code;
+	if (!ret)
+		vv_diffshow_end(&k.show);
+	vv_diffshow_release(&k.show);
+	vv_shelf_release(&k.shelf);
+	return ret ? ret : (exit_code || ctx->quiet) && k.show.files ? VV_EXIT_NO : VV_EXIT_OK;
+}

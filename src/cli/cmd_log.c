@@ -1,0 +1,298 @@
+/* The commits that changed a model, or some of its tensors. Compares manifests only. */
+#define _GNU_SOURCE
+#include "cli/cli.h"
+
+#include "cli/gitlines.h"
+#include "cli/shelf.h"
+#include "model/diff.h"
+
+#include <fnmatch.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+/* git begins each commit's line with MARK and parts its fields with SEP. */
+#define MARK '\1'
+#define SEP "\037"
+
+enum { AUTHOR_WIDTH = 16, CHANGE_WIDTH = 24, MAX_SIDES = 66, SHORT_MIN = 7 };
+
+struct commit {
+	char *line; /* owns the fields */
+	const char *hash, *date, *author, *email, *subject;
+};
+
+struct logger {
+	struct vv_ctx *ctx;
+	struct vv_shelf shelf;
+	struct vv_opt_list globs;
+	uint64_t max, shown;
+	bool names, any;
+	int short_len;
+	json_t *list;
+};
+
+/* What one commit did to the tensors that are asked for. */
+struct change {
+	size_t changed, added, removed, renamed, moved, total;
+	bool same;     /* nor any other byte of the file */
+	json_t *names; /* NULL: not asked for */
+};
+
+static bool wanted(const struct logger *l, const char *name)
+{
+	for (size_t i = 0; i < l->globs.n; i++)
+		if (!fnmatch(l->globs.v[i], name, 0))
+			return true;
+	return !l->globs.n;
+}
+
+static const char *const kind_names[] = {"added", "removed", "renamed", "retyped", "reshaped", "changed", "moved"};
+
+static void count_item(struct change *c, const struct vv_diff_item *it)
+{
+	switch (it->kind) {
+	case VV_DIFF_ADDED:
+		c->added++;
+		break;
+	case VV_DIFF_REMOVED:
+		c->removed++;
+		break;
+	case VV_DIFF_RENAMED:
+		c->renamed++;
+		break;
+	case VV_DIFF_MOVED:
+		c->moved++;
+		break;
+	default:
+		c->changed++;
+	}
+	if (c->names && it->kind != VV_DIFF_MOVED)
+		json_array_append_new(c->names,
+			json_pack("{s:o,s:s}", "name", vv_json_name(it->name), "change", kind_names[it->kind]));
+}
+
+/* NULL: no model on that side. */
+static int compare(const struct logger *l, const struct vv_manifest *a, const struct vv_manifest *b, struct change *c)
+{
+	const struct vv_manifest none = {.format = ""};
+	struct vv_diff d;
+	int ret = vv_diff_make(&d, a ? a : &none, b ? b : &none, &l->ctx->err);
+
+	if (ret)
+		return ret;
+	c->same = d.same_file;
+	for (size_t i = 0; i < d.n; i++)
+		if (wanted(l, d.items[i].name) || (d.items[i].old_name && wanted(l, d.items[i].old_name)))
+			count_item(c, &d.items[i]);
+	for (size_t i = 0; b && i < b->n_segs; i++)
+		for (size_t j = 0; j < b->segs[i].seg.n_views; j++)
+			c->total += !l->globs.n || wanted(l, b->segs[i].seg.views[j].name);
+	vv_diff_release(&d);
+	return 0;
+}
+
+static size_t touched(const struct change *c)
+{
+	return c->changed + c->added + c->removed + c->renamed;
+}
+
+/* "3 of 12 tensors, +1 -2" */
+static void say_change(char *text, size_t cap, const struct change *c, bool model, char status)
+{
+	int n = 0;
+
+	if (!model)
+		n = snprintf(text, cap, status == 'D' ? "removed" : "kept whole by git");
+	else if (c->changed)
+		n = snprintf(text, cap, "%zu of %zu tensors", c->changed, c->total);
+	else if (!touched(c))
+		n = snprintf(text, cap, c->moved ? "order of tensors" : status == 'R' ? "renamed" : c->same ? "file mode" : "no tensor");
+	if (c->added)
+		n += snprintf(text + n, cap - (size_t)n, n ? ", +%zu" : "+%zu", c->added);
+	if (c->removed)
+		n += snprintf(text + n, cap - (size_t)n, !n ? "-%zu" : c->added ? " -%zu" : ", -%zu", c->removed);
+	if (c->renamed)
+		n += snprintf(text + n, cap - (size_t)n, n ? ", %zu renamed" : "%zu renamed", c->renamed);
+	if (!c->changed && (c->added || c->removed))
+		snprintf(text + n, cap - (size_t)n, " tensors");
+}
+
+static void print_text(const struct logger *l, const struct commit *k, const struct change *c, const char *what)
+{
+	const struct vv_ctx *ctx = l->ctx;
+	char *author = vv_safe(k->author), *subject = vv_safe(k->subject);
+
+	printf("%s%.*s%s  %.10s  ", vv_color(ctx, VV_YELLOW), l->short_len, k->hash, vv_color(ctx, VV_PLAIN), k->date);
+	vv_put_padded(author, AUTHOR_WIDTH);
+	printf("  %s", vv_color(ctx, VV_CYAN));
+	vv_put_padded(what, CHANGE_WIDTH);
+	printf("%s  %s\n", vv_color(ctx, VV_PLAIN), subject);
+	for (size_t i = 0; c->names && i < json_array_size(c->names); i++) {
+		const json_t *it = json_array_get(c->names, i);
+		char *name = vv_safe(json_string_value(json_object_get(it, "name")));
+		printf("    %-8s  %s\n", json_string_value(json_object_get(it, "change")), name);
+		free(name);
+	}
+	free(author);
+	free(subject);
+}
+
+static void print_commit(struct logger *l, const struct commit *k, struct change *c, bool model, char status,
+	const char *path, const char *old_path)
+{
+	char what[128];
+	json_t *row;
+
+	l->shown++;
+	if (!l->ctx->json) {
+		say_change(what, sizeof(what), c, model, status);
+		print_text(l, k, c, what);
+		return;
+	}
+	row = json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:b,s:I,s:I,s:I,s:I,s:I}", "commit", k->hash, "date", k->date, "author",
+		vv_json_name(k->author), "email", vv_json_name(k->email), "subject", vv_json_name(k->subject), "path",
+		vv_json_name(path), "model", model, "tensors", (json_int_t)c->total, "changed", (json_int_t)c->changed,
+		"added", (json_int_t)c->added, "removed", (json_int_t)c->removed, "renamed", (json_int_t)c->renamed);
+	if (old_path)
+		json_object_set_new(row, "old_path", vv_json_name(old_path));
+	if (c->names)
+		json_object_set(row, "names", c->names);
+	json_array_append_new(l->list, row);
+}
+
+/*
+ * A raw line of git's, ":<modes> <oids> <status>\t<path>…"; a merge has one more colon, mode and oid
+ * for each further parent, and is there only when it differs from all of them.
+ */
+static int one_change(struct logger *l, const struct commit *k, char *raw)
+{
+	size_t parents = strspn(raw, ":");
+	char *word = raw + parents, *oids[MAX_SIDES], *status, *path, *old_path = NULL;
+	const struct vv_manifest *a, *b;
+	struct change c = {0};
+	bool every = true;
+	int ret;
+
+	if (parents + 1 > MAX_SIDES)
+		return 0;
+	for (size_t i = 0; i <= parents; i++)
+		(void)strsep(&word, " ");
+	for (size_t i = 0; i <= parents && word; i++)
+		oids[i] = strsep(&word, " ");
+	status = word ? strsep(&word, "\t") : NULL;
+	path = word ? strsep(&word, "\t") : NULL;
+	if (!path)
+		return vv_fail(&l->ctx->err, VV_EGIT, "git log said something else than changes");
+	if (word) {
+		old_path = path;
+		path = word;
+	}
+	vv_git_unquote(path);
+	if (old_path)
+		vv_git_unquote(old_path);
+	l->any = true;
+	for (size_t i = parents; i-- > 0;) {
+		/* Last comes the first parent: it is what the counts are against. */
+		json_decref(c.names);
+		c = (struct change){.names = l->names ? json_array() : NULL};
+		ret = vv_shelf_get(&l->shelf, oids[parents], &b, &l->ctx->err);
+		if (!ret)
+			ret = vv_shelf_get(&l->shelf, oids[i], &a, &l->ctx->err);
+		if (!ret)
+			ret = compare(l, a, b, &c);
+		if (ret)
+			goto out;
+		every &= touched(&c) > 0;
+	}
+	ret = 0;
+	if (every || !l->globs.n)
+		print_commit(l, k, &c, a || b, status[0], path, old_path);
+out:
+	json_decref(c.names);
+	return ret;
+}
+
+static int parse_commit(struct commit *k, const char *rec, struct vv_err *err)
+{
+	char *rest;
+
+	free(k->line);
+	k->line = strdup(rec + 1);
+	if (!k->line)
+		return vv_fail_nomem(err);
+	rest = k->line;
+	k->hash = strsep(&rest, SEP);
+	k->date = rest ? strsep(&rest, SEP) : "";
+	k->author = rest ? strsep(&rest, SEP) : "";
+	k->email = rest ? strsep(&rest, SEP) : "";
+	k->subject = rest ? rest : "";
+	return 0;
+}
+
+static int walk(struct logger *l, const char *const *revs, size_t n_revs, const char *path)
+{
+	static const char *const first[] = {"log", "--follow", "-c", "--raw", "--no-abbrev", "--no-color",
+		"--no-show-signature", "--format=%x01%H%x1f%aI%x1f%aN%x1f%aE%x1f%s", NULL};
+	struct vv_lines lines = VV_LINES_INIT;
+	struct vv_args args = {0};
+	struct commit k = {0};
+	const char *rec;
+	char *spec = NULL, *copy;
+	int ret;
+
+	vv_args_all(&args, first);
+	for (size_t i = 0; i < n_revs; i++)
+		vv_args_add(&args, revs[i]);
+	vv_args_add(&args, "--");
+	if (asprintf(&spec, ":(top,literal)%s", path) < 0)
+		spec = NULL;
+	vv_args_add(&args, spec);
+	ret = spec ? vv_lines_open(&lines, &args, &l->ctx->err) : vv_fail_nomem(&l->ctx->err);
+	while (!ret && (!l->max || l->shown < l->max) && !(ret = vv_lines_next(&lines, '\n', &rec, &l->ctx->err))) {
+		if (rec[0] == MARK) {
+			ret = parse_commit(&k, rec, &l->ctx->err);
+		} else if (rec[0] == ':' && k.line) {
+			copy = strdup(rec);
+			ret = copy ? one_change(l, &k, copy) : vv_fail_nomem(&l->ctx->err);
+			free(copy);
+		}
+	}
+	if (ret >= 0)
+		ret = vv_lines_close(&lines, &l->ctx->err);
+	vv_lines_release(&lines);
+	vv_args_release(&args);
+	free(k.line);
+	free(spec);
+	return ret;
+}
+
+int cmd_log(struct vv_ctx *ctx, int argc, char **argv)
+{
+	struct logger l = {.ctx = ctx, .shelf = VV_SHELF_INIT(&ctx->repo), .list = json_array()};
+	const struct vv_opt opts[] = {
+		{'t', "tensor", VV_OPT_LIST, &l.globs, "GLOB", "only commits that changed such a tensor (* crosses dots)"},
+		{'n', "max-count", VV_OPT_COUNT, &l.max, "N", "the newest N only"},
+		{0, "names", VV_OPT_FLAG, &l.names, NULL, "name the tensors under each commit"},
+		{0},
+	};
+	char *path = NULL;
+	int dash, ret = vv_opt_parse(ctx, opts, &argc, argv, &dash);
+
+	if (!ret && (argc < 2 || (dash >= 0 && argc != dash + 2)))
+		ret = vv_fail(&ctx->err, VV_EUSAGE, "log takes one file, after the revisions");
+	if (!ret)
+		ret = vv_top_path(ctx, argv[argc - 1], &path);
+	if (!ret)
+		ret = vv_rev_short(ctx, &l.short_len);
+	if (!ret)
+		ret = walk(&l, (const char *const *)argv + 1, (size_t)argc - 2, path);
+	if (!ret && !l.any)
+		ret = vv_fail(&ctx->err, VV_ENOTFOUND, "%s: no version in this history", path);
+	if (!ret && ctx->json)
+		vv_print_json(json_pack("{s:o,s:O}", "path", vv_json_name(path), "commits", l.list));
+	vv_shelf_release(&l.shelf);
+	json_decref(l.list);
+	free(l.globs.v);
+	free(path);
+	return ret;
+}

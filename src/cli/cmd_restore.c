@@ -1,0 +1,331 @@
+/* A model, or some of its tensors, as they were in a version: into the worktree, not into the index. */
+#define _GNU_SOURCE
+#include "cli/cli.h"
+
+#include "cli/bytes.h"
+#include "cli/gitlines.h"
+#include "cli/partial.h"
+#include "git/inside.h"
+#include "git/statcache.h"
+#include "git/sync.h"
+#include "model/diff.h"
+#include "os/place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+	NAMES_SHOWN = 8,
+	SMALLEST = 100,
+	/* A larger file that nothing is known of is not hashed just to say what was replaced. */
+	HASHED_TO_SAY = 64 << 20,
+};
+
+struct restorer {
+	struct vv_ctx *ctx;
+	const char *rev;
+	struct vv_opt_list globs;
+	struct vv_statcache cache;
+	struct vv_buf refresh; /* NUL-separated paths that equal the index now */
+	int root;
+	size_t files;
+	json_t *list;
+};
+
+/* --- after a file was written --- */
+
+/* Tells the stat cache which blob the file is, and the index when it is the index's own. */
+static int note(struct restorer *r, const char *path, const struct stat *st, const char *oid, struct vv_manifest *m,
+	bool in_index)
+{
+	struct vv_err *err = &r->ctx->err;
+	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
+	int ret = vv_statcache_set(&r->cache, path, st, oid, err);
+
+	if (ret || !in_index)
+		return ret;
+	ret = vv_manifest_emit(m, &text, err);
+	if (!ret)
+		ret = vv_inside_put(&r->ctx->repo, oid, vv_buf_view(&text), err);
+	vv_buf_add(&r->refresh, path, strlen(path) + 1);
+	vv_buf_release(&text);
+	return ret;
+}
+
+static bool is_in_index(struct restorer *r, const char *path, const char *oid)
+{
+	struct vv_err ignore = VV_ERR_INIT;
+	char *name = NULL, *have = NULL;
+	bool yes = asprintf(&name, ":0:%s", path) >= 0 &&
+		!VV_GIT_LINE(&r->ctx->repo, &have, &ignore, "rev-parse", "--verify", "-q", name) && !strcmp(have, oid);
+
+	free(name);
+	free(have);
+	return yes;
+}
+
+static void print_names(const char *path, const json_t *names, const struct vv_diff *d)
+{
+	char *safe = vv_safe(path);
+	size_t n = json_array_size(names);
+
+	if (n)
+		printf("%s: %zu of %zu tensors replaced\n", safe, n, d->n_same + d->n);
+	else
+		printf("%s: %s\n", safe, d->same_file ? "is that version already" : "its tensors are those already");
+	free(safe);
+	for (size_t i = 0; i < n && i < NAMES_SHOWN; i++) {
+		safe = vv_safe(json_string_value(json_array_get(names, i)));
+		printf("  %s\n", safe);
+		free(safe);
+	}
+	if (n > NAMES_SHOWN)
+		printf("  and %zu more\n", n - NAMES_SHOWN);
+}
+
+/* What became different by it; `was` NULL: there was nothing, or nothing is known of it. */
+static int say(struct restorer *r, const char *path, const struct vv_manifest *was, const struct vv_manifest *is)
+{
+	const struct vv_manifest none = {.format = ""};
+	json_t *names = json_array();
+	struct vv_diff d;
+	char size[32], *safe = vv_safe(path);
+	int ret = vv_diff_make(&d, was ? was : &none, is, &r->ctx->err);
+
+	for (size_t i = 0; !ret && i < d.n; i++)
+		if (d.items[i].kind != VV_DIFF_MOVED)
+			json_array_append_new(names, vv_json_name(d.items[i].name));
+	if (ret)
+		goto out;
+	vv_progress_end();
+	r->files++;
+	if (r->ctx->json)
+		json_array_append_new(r->list, json_pack("{s:o,s:I,s:b,s:o}", "path", vv_json_name(path), "size",
+			(json_int_t)is->size, "whole", !r->globs.n, "tensors", was ? json_incref(names) : json_null()));
+	else if (!r->ctx->quiet && was)
+		print_names(path, names, &d);
+	else if (!r->ctx->quiet)
+		printf("%s: put there, %s\n", safe, vv_human(is->size, size));
+	vv_diff_release(&d);
+out:
+	free(safe);
+	json_decref(names);
+	return ret;
+}
+
+/* --- one file --- */
+
+/* Folders on the way that are missing are made; none is a link. */
+static int make_folders(int root, const char *path, struct vv_err *err)
+{
+	int ret = 0;
+
+	for (const char *slash = strchr(path, '/'); slash && !ret; slash = strchr(slash + 1, '/')) {
+		struct vv_place p = VV_PLACE_INIT;
+		char *dir = strndup(path, (size_t)(slash - path));
+
+		ret = dir ? vv_place_open(&p, root, dir, err) : vv_fail_nomem(err);
+		if (!ret && mkdirat(p.dirfd, p.name, 0777) && errno != EEXIST)
+			ret = vv_fail_sys(err, errno, "%s", dir);
+		vv_place_release(&p);
+		free(dir);
+	}
+	return ret;
+}
+
+static int restore_whole(struct restorer *r, const struct vv_place *place, struct vv_named *from,
+	const struct vv_named *was, const struct stat *seen, unsigned mode)
+{
+	struct vv_ctx *ctx = r->ctx;
+	bool in_index = is_in_index(r, from->path, from->oid);
+	struct vv_bytes bytes;
+	struct stat st;
+	int ret = vv_bytes_open(ctx, from, &bytes);
+
+	if (!ret)
+		ret = vv_write_model(&ctx->repo, from->manifest, place, from->path, in_index, seen, &st, ctx->progress, &ctx->err);
+	if (!ret && !seen && mode & 0111) {
+		/* A new file is made without it; its change of mode is a change of its stat data. */
+		if (fchmodat(place->dirfd, place->name, (st.st_mode & 0777) | (st.st_mode & 0444) >> 2, 0) ||
+			fstatat(place->dirfd, place->name, &st, AT_SYMLINK_NOFOLLOW))
+			ret = vv_fail_sys(&ctx->err, errno, "%s: chmod", from->path);
+	}
+	if (!ret)
+		ret = note(r, from->path, &st, from->oid, from->manifest, in_index);
+	return ret ? ret : say(r, from->path, was->manifest, from->manifest);
+}
+
+static int restore_tensors(struct restorer *r, const struct vv_place *place, struct vv_named *from,
+	struct vv_named *into, const struct stat *seen)
+{
+	struct vv_ctx *ctx = r->ctx;
+	struct vv_partial p = {.place = place, .path = from->path, .seen = seen};
+	char oid[VV_OID_HEX_MAX + 1];
+	bool in_index;
+	struct stat st;
+	int ret = vv_partial_write(ctx, &p, into, from, &r->globs);
+
+	if (!ret) {
+		vv_git_blob_oid(vv_buf_view(&p.text), ctx->repo.sha256, oid);
+		in_index = is_in_index(r, from->path, oid);
+		ret = vv_partial_publish(ctx, &p, in_index, &st);
+	}
+	if (!ret)
+		ret = note(r, from->path, &st, oid, &p.manifest, in_index);
+	if (!ret)
+		ret = say(r, from->path, into->manifest, &p.manifest);
+	vv_partial_release(&p);
+	return ret;
+}
+
+static int restore_file(struct restorer *r, const char *path, unsigned mode)
+{
+	struct vv_ctx *ctx = r->ctx;
+	struct vv_named from = {0}, was = {0};
+	struct vv_place place = VV_PLACE_INIT;
+	struct vv_err none = VV_ERR_INIT;
+	struct stat st;
+	bool there = false;
+	int ret = vv_named_at(ctx, r->rev, path, &from);
+
+	if (!ret)
+		ret = make_folders(r->root, path, &ctx->err);
+	if (!ret)
+		ret = vv_place_open(&place, r->root, path, &ctx->err);
+	if (ret)
+		goto out;
+	there = !fstatat(place.dirfd, place.name, &st, AT_SYMLINK_NOFOLLOW) && S_ISREG(st.st_mode);
+	if (there && (r->globs.n || st.st_size <= HASHED_TO_SAY || vv_statcache_find(&r->cache, path, &st)) &&
+		vv_named_at(ctx, NULL, path, &was)) {
+		/* What cannot be read can still be replaced whole. */
+		none = ctx->err;
+		vv_err_clear(&ctx->err);
+	}
+	if (r->globs.n && none.code) {
+		ctx->err = none;
+		ret = none.code;
+	} else if (r->globs.n && !there) {
+		ret = vv_fail(&ctx->err, VV_ENOTFOUND, "%s is not in the worktree: restore it whole first", path);
+	} else if (r->globs.n) {
+		ret = restore_tensors(r, &place, &from, &was, &st);
+	} else if (was.manifest && vv_id_eq(&was.manifest->sha256, &from.manifest->sha256) &&
+		(uint64_t)st.st_size == was.manifest->size) {
+		ret = say(r, path, was.manifest, from.manifest); /* and not a manifest's text, by its size */
+	} else {
+		ret = restore_whole(r, &place, &from, &was, there ? &st : NULL, mode);
+	}
+out:
+	vv_place_release(&place);
+	vv_named_release(&from);
+	vv_named_release(&was);
+	return ret;
+}
+
+/* --- which files --- */
+
+/*
+ * One word: a file, or a folder, of which all models are meant. "<mode> <type> <oid> <size>\t<path>"
+ * for each file that the version has there.
+ */
+static int restore_word(struct restorer *r, const char *commit, const char *word)
+{
+	static const char *const words[] = {"ls-tree", "-r", "-l", "-z", "--full-name", NULL};
+	struct vv_ctx *ctx = r->ctx;
+	struct vv_lines lines = VV_LINES_INIT;
+	struct vv_args args = {0};
+	const char *rec;
+	char *top = NULL;
+	size_t found = 0, models = r->files;
+	int ret = vv_top_path(ctx, word, &top);
+
+	vv_args_all(&args, words);
+	vv_args_add(&args, commit);
+	vv_args_add(&args, "--");
+	vv_args_add(&args, word);
+	if (!ret)
+		ret = vv_lines_open(&lines, &args, &ctx->err);
+	while (!ret && !(ret = vv_lines_next(&lines, 0, &rec, &ctx->err))) {
+		const char *path = strchr(rec, '\t');
+		unsigned long long size = 0;
+		unsigned mode = 0;
+		bool named;
+
+		if (!path || sscanf(rec, "%o blob %*s %llu", &mode, &size) != 2 || (mode & 0170000) != 0100000)
+			continue;
+		found++;
+		named = !strcmp(++path, top);
+		if (!named && (size < SMALLEST || size > VV_MAX_MANIFEST))
+			continue;
+		ret = restore_file(r, path, mode);
+		if (!named && ret == VV_ENOTFOUND && strstr(ctx->err.msg, "no model that varve keeps")) {
+			vv_err_clear(&ctx->err);
+			ret = 0;
+		}
+	}
+	if (ret >= 0)
+		ret = vv_lines_close(&lines, &ctx->err);
+	if (!ret && r->files == models)
+		ret = vv_fail(&ctx->err, VV_ENOTFOUND, found ? "%s: %s has no model there" : "%s: %s has no such file", word,
+			r->rev);
+	vv_lines_release(&lines);
+	vv_args_release(&args);
+	free(top);
+	return ret;
+}
+
+static int finish(struct restorer *r)
+{
+	struct vv_repo *repo = &r->ctx->repo;
+	int ret = r->files ? vv_statcache_write(&r->cache, &r->ctx->err) : 0;
+
+	if (!ret)
+		ret = vv_refresh_index(repo, vv_buf_view(&r->refresh), &r->ctx->err);
+	if (r->refresh.len)
+		vv_inside_clear(repo);
+	return ret;
+}
+
+int cmd_restore(struct vv_ctx *ctx, int argc, char **argv)
+{
+	struct restorer r = {.ctx = ctx, .refresh = VV_BUF_INIT(VV_MAX_TEXT), .root = -1, .list = json_array()};
+	const struct vv_opt opts[] = {
+		{'t', "tensor", VV_OPT_LIST, &r.globs, "GLOB", "only such tensors, a layer is 'h.3.*' (* crosses dots)"},
+		{0},
+	};
+	struct vv_err first;
+	char *commit = NULL;
+	int dash, ret = vv_opt_parse(ctx, opts, &argc, argv, &dash);
+
+	if (!ret && (argc < 3 || (dash >= 0 && dash != 1)))
+		ret = vv_fail(&ctx->err, VV_EUSAGE, "restore takes a revision and the files to restore");
+	if (!ret) {
+		r.rev = argv[1];
+		ret = vv_rev_commit(ctx, r.rev, &commit);
+	}
+	if (!ret)
+		ret = vv_mkdirs(ctx->repo.state_dir, &ctx->err);
+	if (!ret)
+		ret = vv_statcache_open(&r.cache, &ctx->repo, &ctx->err);
+	if (!ret && (r.root = open(ctx->repo.top, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+		ret = vv_fail_sys(&ctx->err, errno, "%s", ctx->repo.top);
+	for (int i = 2; i < argc && !ret; i++)
+		ret = restore_word(&r, commit, argv[i]);
+	/* What was written before a failure is told to git all the same. */
+	first = ctx->err;
+	if (r.root >= 0 && (finish(&r) && !ret))
+		ret = ctx->err.code;
+	else if (ret < 0)
+		ctx->err = first;
+	if (!ret && ctx->json)
+		vv_print_json(json_pack("{s:s,s:O}", "commit", commit, "files", r.list));
+	if (r.root >= 0)
+		close(r.root);
+	vv_statcache_release(&r.cache);
+	vv_buf_release(&r.refresh);
+	json_decref(r.list);
+	free(r.globs.v);
+	free(commit);
+	return ret;
+}

@@ -1,0 +1,244 @@
+/* What a model is: its layers as a tree, counted, and what it costs. */
+#include "cli/cli.h"
+
+#include "cli/table.h"
+#include "model/assembly.h"
+#include "model/describe.h"
+#include "model/lineup.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+struct shower {
+	struct vv_ctx *ctx;
+	struct vv_table table;
+	bool all;
+	uint64_t depth; /* layers below this are counted, not named */
+};
+
+/* --- the tree --- */
+
+static bool is_number(const char *s)
+{
+	return *s && s[strspn(s, "0123456789")] == 0;
+}
+
+/* Do both hold the same tensors under the same names, whatever they are called themselves? */
+static bool alike(const struct vv_layer *a, const struct vv_layer *b)
+{
+	const struct vv_layer *x, *y;
+
+	if (!a->tensor != !b->tensor || a->count.tensors != b->count.tensors || a->count.bytes != b->count.bytes)
+		return false;
+	if (a->tensor && (a->tensor->seg->seg.dtype != b->tensor->seg->seg.dtype ||
+			!vv_same_shape(a->tensor->view, b->tensor->view)))
+		return false;
+	for (x = a->child, y = b->child; x && y; x = x->next, y = y->next)
+		if (strcmp(x->name, y->name) || !alike(x, y))
+			return false;
+	return !x && !y;
+}
+
+/* The last of the numbered siblings from `l` on that are alike; *n counts them. */
+static const struct vv_layer *run_end(const struct shower *s, const struct vv_layer *l, size_t *n)
+{
+	const struct vv_layer *last = l;
+
+	*n = 1;
+	if (s->all || !is_number(l->name))
+		return l;
+	for (; last->next && is_number(last->next->name) && alike(l, last->next); last = last->next)
+		++*n;
+	return last;
+}
+
+static void put_counts(struct shower *s, const struct vv_count *c, const char *each)
+{
+	char n[32], bytes[32];
+
+	vv_table_cell(&s->table, VV_PLAIN, "%s", vv_grouped(c->elements, n));
+	vv_table_cell(&s->table, VV_PLAIN, "%s", vv_human(c->bytes, bytes));
+	vv_table_cell(&s->table, VV_DIM, "%s", each);
+}
+
+static void put_tensor(struct shower *s, const char *label, const struct vv_described_tensor *t)
+{
+	char shape[256];
+	struct vv_count c = {1, t->elements, t->own_bytes};
+
+	vv_table_cell(&s->table, VV_PLAIN, "%s", label);
+	vv_table_cell(&s->table, VV_CYAN, "%s %s", vv_dtype_info(t->seg->seg.dtype)->name,
+		vv_shape_text(t->view->shape, t->view->ndim, shape, sizeof(shape)));
+	put_counts(s, &c, t->shared ? "shared" : "");
+	vv_table_row(&s->table);
+}
+
+/* One layer, or a run of alike ones, and what is below. `prefix`: of names that got no line of their own. */
+static const struct vv_layer *put_layer(struct shower *s, const struct vv_layer *l, const char *prefix, unsigned depth)
+{
+	struct vv_buf label = VV_BUF_INIT(VV_MAX_TEXT), deeper = VV_BUF_INIT(VV_MAX_TEXT);
+	const struct vv_layer *last, *after;
+	size_t n, inner;
+	char *first = vv_safe(l->name), *end;
+
+	last = run_end(s, l, &n);
+	after = last->next;
+	end = vv_safe(last->name);
+	vv_buf_fmt(&deeper, "%s%s.", prefix, first);
+	if (n == 1 && l->child && !l->tensor && run_end(s, l->child, &inner)->next == NULL) {
+		/* A layer with nothing but one child, or one run, is told together with it. */
+		put_layer(s, l->child, (char *)deeper.ptr, depth);
+		goto out;
+	}
+	vv_buf_fmt(&label, "%*s%s%s", (int)depth * 2, "", prefix, first);
+	if (n > 1)
+		vv_buf_fmt(&label, " \xe2\x80\xa6 %s%s (%zu alike)", prefix, end, n);
+	if (label.failed || deeper.failed)
+		goto out;
+	if (l->tensor) {
+		put_tensor(s, (char *)label.ptr, l->tensor);
+	} else {
+		vv_table_cell(&s->table, VV_BOLD, "%s", (char *)label.ptr);
+		vv_table_cell(&s->table, VV_DIM, "%zu tensor%s", l->count.tensors, l->count.tensors == 1 ? "" : "s");
+		put_counts(s, &l->count, n > 1 ? "each" : "");
+		vv_table_row(&s->table);
+	}
+	for (const struct vv_layer *c = depth + 1 < s->depth ? l->child : NULL; c;)
+		c = put_layer(s, c, "", depth + 1);
+out:
+	free(first);
+	free(end);
+	vv_buf_release(&label);
+	vv_buf_release(&deeper);
+	return after;
+}
+
+/* --- the head --- */
+
+static void print_stored(const struct vv_description *d, const struct vv_manifest *m)
+{
+	char a[32];
+
+	if (d->missing == d->objects && d->objects)
+		printf("  stored     not yet\n");
+	else if (d->missing)
+		printf("  stored     %s; %zu of %zu objects are not here\n", vv_human(d->stored, a), d->missing, d->objects);
+	else if (d->objects)
+		printf("  stored     %s in %zu objects, %.3f of raw, deltas up to %u deep\n", vv_human(d->stored, a), d->objects,
+			m->size ? (double)d->stored / (double)m->size : 0, d->max_depth);
+}
+
+static void print_head(const struct shower *s, const char *path, const struct vv_description *d,
+	const struct vv_manifest *m, bool store)
+{
+	struct vv_ctx *ctx = s->ctx;
+	char *name = vv_safe(path), n[32], a[32];
+
+	printf("%s%s%s: %s, %zu tensor%s, %s parameters, %s\n", vv_color(ctx, VV_BOLD), name, vv_color(ctx, VV_PLAIN),
+		m->format, d->n_tensors, d->n_tensors == 1 ? "" : "s", vv_grouped(d->params.elements, n),
+		vv_human(m->size, a));
+	free(name);
+	for (unsigned i = 0; i < VV_DT_COUNT; i++)
+		if (d->by_dtype[i].tensors)
+			printf("  %-9s  %s in %zu tensor%s, %s\n", vv_dtype_info(i)->name, vv_grouped(d->by_dtype[i].elements, n),
+				d->by_dtype[i].tensors, d->by_dtype[i].tensors == 1 ? "" : "s",
+				vv_human(d->by_dtype[i].bytes, a));
+	if (d->optimizer)
+		printf("  optimizer  %s: %s numbers in %zu tensors, %s\n", d->optimizer, vv_grouped(d->state.elements, n),
+			d->state.tensors, vv_human(d->state.bytes, a));
+	printf("  around     %s between the tensors\n", vv_human(d->opaque, a));
+	if (store)
+		print_stored(d, m);
+	printf("  merges     %s\n", vv_can_assemble(m) ? "tensor by tensor" : "as a whole file");
+	for (size_t i = 0; i < m->n_findings; i++) {
+		char *detail = vv_safe(m->findings[i].detail ? m->findings[i].detail : "");
+		printf("  %sfinding%s    %s at offset %" PRIu64 ": %s\n", vv_color(ctx, VV_RED), vv_color(ctx, VV_PLAIN),
+			m->findings[i].code, m->findings[i].off, detail);
+		free(detail);
+	}
+}
+
+/* --- JSON --- */
+
+static json_t *json_count(const struct vv_count *c)
+{
+	return json_pack("{s:I,s:I,s:I}", "tensors", (json_int_t)c->tensors, "elements", (json_int_t)c->elements, "bytes",
+		(json_int_t)c->bytes);
+}
+
+static json_t *json_tensor(const struct vv_described_tensor *t)
+{
+	char hex[VV_ID_HEX + 1];
+
+	return json_pack("{s:o,s:s,s:o,s:I,s:I,s:b,s:b,s:s}", "name", vv_json_name(t->view->name), "dtype",
+		vv_dtype_info(t->seg->seg.dtype)->name, "shape", vv_json_shape(t->view->shape, t->view->ndim), "elements",
+		(json_int_t)t->elements, "bytes", (json_int_t)t->own_bytes, "shared", t->shared, "optimizer", t->state,
+		"object", vv_id_hex(&t->seg->id, hex));
+}
+
+static void print_json(const struct vv_named *named, const struct vv_description *d, bool store)
+{
+	const struct vv_manifest *m = named->manifest;
+	json_t *tensors = json_array(), *dtypes = json_object(), *findings = json_array(), *root;
+	char hex[VV_ID_HEX + 1];
+
+	for (size_t i = 0; i < d->n_tensors; i++)
+		json_array_append_new(tensors, json_tensor(&d->tensors[i]));
+	for (unsigned i = 0; i < VV_DT_COUNT; i++)
+		if (d->by_dtype[i].tensors)
+			json_object_set_new(dtypes, vv_dtype_info(i)->name, json_count(&d->by_dtype[i]));
+	for (size_t i = 0; i < m->n_findings; i++)
+		json_array_append_new(findings,
+			json_pack("{s:s,s:I,s:o}", "code", m->findings[i].code, "offset", (json_int_t)m->findings[i].off,
+				"detail", vv_json_name(m->findings[i].detail ? m->findings[i].detail : "")));
+	root = json_pack("{s:o,s:s,s:I,s:s,s:I,s:o,s:o,s:s?,s:I,s:b,s:o,s:o,s:o}", "path", vv_json_name(named->path),
+		"format", m->format, "size", (json_int_t)m->size, "sha256", vv_id_hex(&m->sha256, hex), "parameters",
+		(json_int_t)d->params.elements, "model", json_count(&d->params), "optimizer_state", json_count(&d->state),
+		"optimizer", d->optimizer, "around", (json_int_t)d->opaque, "merges_by_tensor", vv_can_assemble(m), "dtypes",
+		dtypes, "findings", findings, "tensors", tensors);
+	json_object_set_new(root, "manifest", named->oid[0] ? json_string(named->oid) : json_null());
+	if (store)
+		json_object_set_new(root, "stored",
+			json_pack("{s:I,s:I,s:I,s:I}", "bytes", (json_int_t)d->stored, "objects", (json_int_t)d->objects, "missing",
+				(json_int_t)d->missing, "max_depth", (json_int_t)d->max_depth));
+	else
+		json_object_set_new(root, "stored", json_null());
+	vv_print_json(root);
+}
+
+int cmd_show(struct vv_ctx *ctx, int argc, char **argv)
+{
+	struct shower s = {.ctx = ctx, .table = VV_TABLE_INIT(1 << 2 | 1 << 3), .depth = UINT64_MAX};
+	const struct vv_opt opts[] = {
+		{'a', "all", VV_OPT_FLAG, &s.all, NULL, "every layer, also where numbered ones are alike"},
+		{'d', "depth", VV_OPT_COUNT, &s.depth, "N", "N levels of layers"},
+		{0},
+	};
+	struct vv_description d;
+	struct vv_named named = {0};
+	int ret = vv_opt_parse(ctx, opts, &argc, argv, NULL);
+
+	if (!ret && argc != 2)
+		ret = vv_fail(&ctx->err, VV_EUSAGE, "show takes one model");
+	if (!ret)
+		ret = vv_named_open(ctx, argv[1], &named);
+	if (ret)
+		return ret;
+	ret = vv_describe(&d, ctx->repo.store, named.manifest, &ctx->err);
+	if (ret)
+		goto out;
+	if (ctx->json) {
+		print_json(&named, &d, ctx->repo.store != NULL);
+	} else {
+		print_head(&s, named.path, &d, named.manifest, ctx->repo.store != NULL);
+		for (const struct vv_layer *l = s.depth ? d.root->child : NULL; l;)
+			l = put_layer(&s, l, "", 0);
+		if (s.table.n)
+			putchar('\n');
+		vv_table_print(&s.table, ctx, 0);
+	}
+	vv_description_release(&d);
+out:
+	vv_named_release(&named);
+	return ret;
+}

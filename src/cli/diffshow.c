@@ -1,0 +1,272 @@
+#include "cli/diffshow.h"
+
+#include "model/manifest.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+
+static const char *const kind_names[] = {"added", "removed", "renamed", "retyped", "reshaped", "changed", "moved"};
+static const enum vv_color kind_colors[] = {VV_GREEN, VV_RED, VV_CYAN, VV_YELLOW, VV_YELLOW, VV_YELLOW, VV_CYAN};
+
+struct counts {
+	size_t by_kind[VV_COUNT(kind_names)], total;
+};
+
+void vv_diffshow_init(struct vv_diffshow *s, struct vv_ctx *ctx)
+{
+	bool stat = s->stat;
+
+	*s = (struct vv_diffshow){.ctx = ctx, .stat = stat, .stats = VV_TABLE_INIT(1 << 2), .list = json_array()};
+}
+
+void vv_diffshow_release(struct vv_diffshow *s)
+{
+	json_decref(s->list);
+	free(s->largest_name);
+}
+
+static size_t reworked(const struct counts *c)
+{
+	return c->by_kind[VV_DIFF_CHANGED] + c->by_kind[VV_DIFF_RETYPED] + c->by_kind[VV_DIFF_RESHAPED];
+}
+
+static struct counts count(struct vv_diffshow *s, const struct vv_diff *d)
+{
+	struct counts c = {.total = d->n_same};
+
+	for (size_t i = 0; i < d->n; i++) {
+		const struct vv_diff_item *it = &d->items[i];
+		c.by_kind[it->kind]++;
+		c.total += it->kind != VV_DIFF_REMOVED;
+		if (it->measured && isfinite(it->delta.relative) && (!s->largest_name || it->delta.relative > s->largest)) {
+			free(s->largest_name);
+			s->largest = it->delta.relative;
+			s->largest_name = vv_safe(it->name);
+		}
+	}
+	s->files++;
+	s->changed += reworked(&c);
+	s->added += c.by_kind[VV_DIFF_ADDED];
+	s->removed += c.by_kind[VV_DIFF_REMOVED];
+	s->renamed += c.by_kind[VV_DIFF_RENAMED];
+	return c;
+}
+
+/* "3 of 12 tensors changed, 1 added" */
+static void say_counts(char *text, size_t cap, const struct counts *c, const struct vv_named *a,
+	const struct vv_named *b)
+{
+	static const enum vv_diff_kind rest[] = {VV_DIFF_ADDED, VV_DIFF_REMOVED, VV_DIFF_RENAMED, VV_DIFF_MOVED};
+	int n = 0;
+
+	text[0] = 0;
+	if (!a->manifest || !b->manifest) {
+		snprintf(text, cap, "%s, %zu tensors", a->manifest ? "removed" : "new model",
+			c->by_kind[a->manifest ? VV_DIFF_REMOVED : VV_DIFF_ADDED]);
+		return;
+	}
+	if (reworked(c))
+		n = snprintf(text, cap, "%zu of %zu tensors changed", reworked(c), c->total);
+	for (size_t i = 0; i < VV_COUNT(rest); i++)
+		if (c->by_kind[rest[i]])
+			n += snprintf(text + n, cap - (size_t)n, "%s%zu %s", n ? ", " : "", c->by_kind[rest[i]], kind_names[rest[i]]);
+	if (!n)
+		snprintf(text, cap, "no tensor changed, only the bytes around them");
+}
+
+/* "bf16 [768,256]"; both when they differ. */
+static void put_type(struct vv_table *t, const struct vv_diff_item *it)
+{
+	const struct vv_view *v = it->view_b ? it->view_b : it->view_a;
+	const struct vv_manifest_seg *seg = it->seg_b ? it->seg_b : it->seg_a;
+	char now[256], was[256];
+
+	vv_shape_text(v->shape, v->ndim, now, sizeof(now));
+	if (it->kind != VV_DIFF_RETYPED && it->kind != VV_DIFF_RESHAPED) {
+		vv_table_cell(t, VV_DIM, "%s %s", vv_dtype_info(seg->seg.dtype)->name, now);
+		return;
+	}
+	vv_shape_text(it->view_a->shape, it->view_a->ndim, was, sizeof(was));
+	vv_table_cell(t, VV_DIM, "%s %s \xe2\x86\x92 %s %s", vv_dtype_info(it->seg_a->seg.dtype)->name, was,
+		vv_dtype_info(seg->seg.dtype)->name, now);
+}
+
+static void put_delta(struct vv_table *t, const struct vv_delta *d)
+{
+	double share = d->numel ? 100.0 * (double)d->changed / (double)d->numel : 0;
+
+	vv_table_cell(t, VV_PLAIN, "%.2e", d->relative);
+	if (isfinite(d->cosine))
+		vv_table_cell(t, VV_PLAIN, "%.6f", d->cosine);
+	else
+		vv_table_cell(t, VV_PLAIN, "-");
+	vv_table_cell(t, VV_PLAIN, "%.2e", d->max_abs);
+	/* One element of a million is not 0 %, and all but one are not 100 %. */
+	vv_table_cell(t, VV_PLAIN, d->changed && share < 0.1 ? "<0.1 %%" : d->changed < d->numel && share > 99.9 ? ">99.9 %%" : "%.1f %%",
+		share);
+	if (d->nan_a || d->nan_b || d->inf_a || d->inf_b)
+		vv_table_cell(t, VV_RED, "NaN %" PRIu64 " \xe2\x86\x92 %" PRIu64 ", inf %" PRIu64 " \xe2\x86\x92 %" PRIu64,
+			d->nan_a, d->nan_b, d->inf_a, d->inf_b);
+}
+
+static void put_item(struct vv_table *t, const struct vv_diff_item *it)
+{
+	char *name = vv_safe(it->name), *old = it->old_name ? vv_safe(it->old_name) : NULL;
+
+	vv_table_cell(t, kind_colors[it->kind], "%s", kind_names[it->kind]);
+	if (old)
+		vv_table_cell(t, VV_PLAIN, "%s \xe2\x86\x92 %s", old, name);
+	else
+		vv_table_cell(t, VV_PLAIN, "%s", name);
+	put_type(t, it);
+	if (it->measured)
+		put_delta(t, &it->delta);
+	vv_table_row(t);
+	free(name);
+	free(old);
+}
+
+static void print_file(struct vv_diffshow *s, const char *name, const char *what, const struct vv_diff *d, bool items)
+{
+	static const char *const heads[] = {"", "", "", "rel. L2", "cosine", "max |\xce\x94|", "elements"};
+	struct vv_ctx *ctx = s->ctx;
+	struct vv_table t = VV_TABLE_INIT(0x78);
+	bool measured = false;
+
+	printf("%s%s%s: %s\n", vv_color(ctx, VV_BOLD), name, vv_color(ctx, VV_PLAIN), what);
+	if (!items)
+		return;
+	for (size_t i = 0; i < d->n; i++)
+		measured |= d->items[i].measured;
+	for (size_t i = 0; measured && i < VV_COUNT(heads); i++)
+		vv_table_cell(&t, VV_DIM, "%s", heads[i]);
+	if (measured)
+		vv_table_row(&t);
+	for (size_t i = 0; i < d->n; i++)
+		put_item(&t, &d->items[i]);
+	vv_table_print(&t, ctx, 2);
+	if (strcmp(d->format_a, d->format_b))
+		printf("  format %s \xe2\x86\x92 %s\n", d->format_a, d->format_b);
+}
+
+/* --- JSON --- */
+
+static json_t *json_delta(const struct vv_delta *d)
+{
+	return json_pack("{s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:I}", "elements", (json_int_t)d->numel, "changed",
+		(json_int_t)d->changed, "relative_l2", vv_json_real(d->relative), "cosine", vv_json_real(d->cosine), "max_abs",
+		vv_json_real(d->max_abs), "norm_old", vv_json_real(d->norm_a), "norm_new", vv_json_real(d->norm_b), "nan_old",
+		(json_int_t)d->nan_a, "nan_new", (json_int_t)d->nan_b, "inf_old", (json_int_t)d->inf_a, "inf_new",
+		(json_int_t)d->inf_b);
+}
+
+static void json_side(json_t *row, const char *prefix, const struct vv_manifest_seg *seg, const struct vv_view *v)
+{
+	char key[32];
+
+	if (!seg)
+		return;
+	snprintf(key, sizeof(key), "%sdtype", prefix);
+	json_object_set_new(row, key, json_string(vv_dtype_info(seg->seg.dtype)->name));
+	snprintf(key, sizeof(key), "%sshape", prefix);
+	json_object_set_new(row, key, vv_json_shape(v->shape, v->ndim));
+}
+
+static json_t *json_items(const struct vv_diff *d)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < d->n; i++) {
+		const struct vv_diff_item *it = &d->items[i];
+		json_t *row = json_pack("{s:o,s:s}", "name", vv_json_name(it->name), "change", kind_names[it->kind]);
+		if (it->old_name)
+			json_object_set_new(row, "old_name", vv_json_name(it->old_name));
+		json_side(row, "", it->seg_b, it->view_b);
+		json_side(row, "old_", it->seg_a, it->view_a);
+		if (it->measured)
+			json_object_set_new(row, "delta", json_delta(&it->delta));
+		json_array_append_new(list, row);
+	}
+	return list;
+}
+
+static json_t *json_file(
+	const struct vv_named *a, const struct vv_named *b, const struct vv_diff *d, const struct counts *c, bool items)
+{
+	json_t *row = json_pack("{s:o,s:o,s:s,s:o,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "path", vv_json_name(b->path),
+		"old_path", vv_json_name(a->path), "change",
+		!a->manifest ? "added" : !b->manifest ? "removed" : strcmp(a->path, b->path) ? "renamed" : "changed", "old_format",
+		a->manifest ? json_string(a->manifest->format) : json_null(), "format",
+		b->manifest ? json_string(b->manifest->format) : json_null(), "tensors", (json_int_t)c->total, "changed",
+		(json_int_t)reworked(c), "added", (json_int_t)c->by_kind[VV_DIFF_ADDED], "removed",
+		(json_int_t)c->by_kind[VV_DIFF_REMOVED], "renamed", (json_int_t)c->by_kind[VV_DIFF_RENAMED], "moved",
+		(json_int_t)c->by_kind[VV_DIFF_MOVED], "same", (json_int_t)d->n_same);
+
+	json_object_set_new(row, "around",
+		json_pack("{s:I,s:I,s:I}", "old_bytes", (json_int_t)d->opaque.only_a, "new_bytes", (json_int_t)d->opaque.only_b,
+			"same_bytes", (json_int_t)d->opaque.both));
+	if (items)
+		json_object_set_new(row, "items", json_items(d));
+	return row;
+}
+
+/* --- files --- */
+
+void vv_diffshow_file(
+	struct vv_diffshow *s, const struct vv_named *a, const struct vv_named *b, const struct vv_diff *d)
+{
+	struct counts c = count(s, d);
+	char what[160], size[32];
+	char *name = vv_safe(b->path), *old;
+
+	say_counts(what, sizeof(what), &c, a, b);
+	if (s->ctx->json) {
+		json_array_append_new(s->list, json_file(a, b, d, &c, !s->stat));
+	} else if (!s->ctx->quiet && s->stat) {
+		vv_table_cell(&s->stats, VV_PLAIN, "%s", name);
+		vv_table_cell(&s->stats, VV_PLAIN, "%s", what);
+		vv_table_cell(&s->stats, VV_PLAIN, "%s", b->manifest ? vv_human(b->manifest->size, size) : "");
+		vv_table_row(&s->stats);
+	} else if (!s->ctx->quiet) {
+		if (a->manifest && b->manifest && strcmp(a->path, b->path)) {
+			old = vv_safe(a->path);
+			printf("%s \xe2\x86\x92 ", old);
+			free(old);
+		}
+		print_file(s, name, what, d, a->manifest && b->manifest);
+	}
+	free(name);
+}
+
+void vv_diffshow_conflict(struct vv_diffshow *s, const char *path)
+{
+	char *name = vv_safe(path);
+
+	s->files++;
+	if (s->ctx->json)
+		json_array_append_new(s->list, json_pack("{s:o,s:s}", "path", vv_json_name(path), "change", "conflict"));
+	else if (!s->ctx->quiet)
+		printf("%s%s%s: in conflict\n", vv_color(s->ctx, VV_BOLD), name, vv_color(s->ctx, VV_PLAIN));
+	free(name);
+}
+
+void vv_diffshow_end(struct vv_diffshow *s)
+{
+	if (s->ctx->json) {
+		vv_print_json(json_pack("{s:O,s:I,s:I,s:I,s:I}", "files", s->list, "changed", (json_int_t)s->changed, "added",
+			(json_int_t)s->added, "removed", (json_int_t)s->removed, "renamed", (json_int_t)s->renamed));
+		return;
+	}
+	if (s->ctx->quiet || !s->files)
+		return;
+	if (s->stat)
+		vv_table_print(&s->stats, s->ctx, 1);
+	printf("%zu file%s, %zu tensor%s changed, %zu added, %zu removed", s->files, s->files == 1 ? "" : "s", s->changed,
+		s->changed == 1 ? "" : "s", s->added, s->removed);
+	if (s->renamed)
+		printf(", %zu renamed", s->renamed);
+	if (s->largest_name)
+		printf("; most changed: %s (%.2e)", s->largest_name, s->largest);
+	putchar('\n');
+}

@@ -1,0 +1,88 @@
+#include "cli/partial.h"
+
+#include "cli/bytes.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+enum { MTIME_AGE_S = 2 };
+
+/* The file just written, which must not be opened by name again: a link may stand there by then. */
+struct written {
+	struct vv_source base;
+	int fd;
+	const char *path;
+};
+
+static int read_written(const struct vv_source *self, uint64_t off, void *dst, size_t len, struct vv_err *err)
+{
+	const struct written *w = (const struct written *)self;
+	uint8_t *p = dst;
+
+	while (len) {
+		ssize_t n = pread(w->fd, p, len, (off_t)off);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return vv_fail_sys(err, errno, "%s", w->path);
+		if (!n)
+			return vv_fail(err, VV_ECHANGED, "%s: became shorter while it was read", w->path);
+		p += n;
+		off += (uint64_t)n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int vv_partial_write(struct vv_ctx *ctx, struct vv_partial *p, struct vv_named *into, struct vv_named *from,
+	const struct vv_opt_list *globs)
+{
+	struct vv_bytes old, new;
+	struct stat st;
+	int ret = vv_bytes_open(ctx, into, &old);
+
+	vv_buf_init(&p->text, VV_MAX_MANIFEST);
+	if (!ret)
+		ret = vv_bytes_open(ctx, from, &new);
+	if (!ret)
+		ret = vv_repo_pool(&ctx->repo, &ctx->err);
+	if (!ret)
+		ret = vv_place_temp(p->place, p->temp, &p->fd, &ctx->err);
+	if (ret)
+		return ret;
+	p->open = true;
+	ret = vv_model_replace(&old.version, &new.version, globs->v, globs->n, p->fd, p->path, NULL, ctx->progress, &ctx->err);
+	if (!ret && fstat(p->fd, &st))
+		ret = vv_fail_sys(&ctx->err, errno, "%s", p->path);
+	if (!ret) {
+		struct written w = {{(uint64_t)st.st_size, read_written}, p->fd, p->path};
+		ret = vv_model_hash(ctx->repo.pool, &w.base, &p->text, &p->manifest, ctx->progress, &ctx->err);
+	}
+	/* What was read from the worktree must still be what is there. */
+	if (!ret && into->file)
+		ret = vv_file_unchanged(into->file, p->path, &ctx->err);
+	return ret ? vv_err_in(&ctx->err, "%s", p->path) : 0;
+}
+
+int vv_partial_publish(struct vv_ctx *ctx, struct vv_partial *p, bool in_index, struct stat *st)
+{
+	int ret = vv_place_publish(p->place, p->temp, p->fd, p->seen->st_mode & 07777, in_index ? MTIME_AGE_S : 0, p->seen,
+		st, &ctx->err);
+
+	if (ret)
+		return vv_err_in(&ctx->err, "%s", p->path);
+	p->temp[0] = 0;
+	return 0;
+}
+
+void vv_partial_release(struct vv_partial *p)
+{
+	if (p->open && p->temp[0])
+		unlinkat(p->place->dirfd, p->temp, 0);
+	if (p->open)
+		close(p->fd);
+	p->open = false;
+	vv_buf_release(&p->text);
+	vv_manifest_release(&p->manifest);
+}

@@ -1,0 +1,83 @@
+#define _GNU_SOURCE
+#include "git/inside.h"
+
+#include "git/statcache.h"
+#include "os/file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Its value is the state folder of the worktree. */
+static const char variable[] = "VARVE_INSIDE";
+
+const char *const *vv_inside_env(const struct vv_repo *r)
+{
+	static char *entry;
+	static const char *env[2];
+
+	free(entry);
+	entry = NULL;
+	if (asprintf(&entry, "%s=%s", variable, r->state_dir) < 0)
+		return NULL;
+	env[0] = entry;
+	return env;
+}
+
+bool vv_inside(void)
+{
+	return getenv(variable) != NULL;
+}
+
+int vv_inside_put(const struct vv_repo *r, const char *oid, struct vv_span text, struct vv_err *err)
+{
+	char *dir = vv_join(r->state_dir, "texts"), *path = dir ? vv_join(dir, oid) : NULL;
+	int ret = path ? vv_mkdirs(dir, err) : vv_fail_nomem(err);
+
+	if (!ret)
+		ret = vv_write_file(path, text, false, err);
+	free(dir);
+	free(path);
+	return ret;
+}
+
+static int remove_text(void *arg, const char *name, struct vv_err *err VV_UNUSED)
+{
+	char *path = vv_join(arg, name);
+
+	if (path)
+		unlink(path);
+	free(path);
+	return 0;
+}
+
+void vv_inside_clear(const struct vv_repo *r)
+{
+	char *dir = vv_join(r->state_dir, "texts");
+	struct vv_err ignore = VV_ERR_INIT;
+
+	/* A text that stays behind costs a few kilobytes until the next time. */
+	if (dir && !vv_each_name(dir, remove_text, dir, &ignore))
+		rmdir(dir);
+	free(dir);
+}
+
+int vv_inside_clean(const char *path, int out, struct vv_err *err)
+{
+	struct vv_statcache cache = {0};
+	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
+	struct vv_err ignore = VV_ERR_INIT;
+	const char *state = getenv(variable), *oid = NULL;
+	char *file = NULL;
+	struct stat st;
+	int ret = 1;
+
+	if (!lstat(path, &st) && S_ISREG(st.st_mode) && !vv_statcache_open_in(&cache, state, &ignore))
+		oid = vv_statcache_find(&cache, path, &st);
+	if (oid && asprintf(&file, "%s/texts/%s", state, oid) > 0 && !vv_read_file(&text, file, &ignore))
+		ret = vv_write_fd(out, vv_buf_view(&text), "standard output", err);
+	free(file);
+	vv_statcache_release(&cache);
+	vv_buf_release(&text);
+	return ret;
+}

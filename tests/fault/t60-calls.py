@@ -1,0 +1,513 @@
+#!/usr/bin/env python3
+"""The n-th call fails, is cut short, or is the last: for every n, every kind of call, every command.
+
+Rows C1, C2, C7, C9-C12, C15-C17 and M-rows of writing. After each run: a documented exit status and one
+clear line; nothing half-written under a final name, no temporary file unless killed; the worktree's
+model old, new or git's text; what was acknowledged comes back; the command run again succeeds.
+"""
+import multiprocessing
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from lib import *
+
+WORDS = ["n=3", "elems=2000"]
+CHANGES = "open,write,sync,name,unlink,mkdir,meta"
+
+
+def near(src, dst):
+    """The model after a small step of training: a delta pays."""
+    with open(src, "rb") as f:
+        data = bytearray(f.read())
+    for i in range(len(data) // 3, len(data), 6):
+        data[i & ~1] ^= 1
+    with open(dst + ".new", "wb") as f:
+        f.write(data)
+    then = time.time() - 10
+    os.utime(dst + ".new", (then, then))
+    os.rename(dst + ".new", dst)
+    return sum_of(dst)
+
+
+class Scenario:
+    """`r` is the repository; `old` what was acknowledged before; `allowed` what the worktree may show meanwhile."""
+
+    name = ""
+    repo = "r"
+    steps = []      # the commands that are harmed: words, or (folder, words)
+    finish = []     # commands after success that make `new` reachable
+    new = {}        # revision → sum, once steps and finish have succeeded
+    worktree = None # sum of the worktree's model then; None: as it was
+    slow = False    # fewer runs
+
+    def __init__(self, base, folder):
+        self.template = os.path.join(folder, self.name)
+        copy(base.template, self.template)
+        self.r = os.path.join(self.template, self.repo)
+        self.old = dict(base.old)
+        self.head = base.head
+        self.env = {}
+        self.prepare(base)
+        must(["varve", "checkout"], self.r) if os.path.isdir(os.path.join(self.r, ".git/varve")) else None
+        m = os.path.join(self.r, MODEL)
+        self.before = sum_of(m) if os.path.exists(m) else None
+
+    def prepare(self, base):
+        pass
+
+    def harm(self, at, fault):
+        """Runs the steps with the fault. The result of the last command that ran."""
+        env = dict(self.env, **(fault.env(at + ".state") if fault else {}))
+        env["VARVE_THREADS"] = "2" if fault and fault.at % 2 else "1"
+        for step in self.steps:
+            folder, words = step if isinstance(step, tuple) else (self.repo, step)
+            r = run(words, os.path.join(at, folder), env=env)
+            if r.status:
+                break
+        if fault:
+            fault.read(at + ".state")
+        return r
+
+    def again(self, at):
+        """What a user does then: the same once more."""
+        r = self.harm(at, None)
+        if r.status:
+            yield "again: " + str(r)
+
+    def wrong_after(self, at, fault, result):
+        """Right after the harm: what may be seen in no case."""
+        r = os.path.join(at, self.repo)
+        if result.status not in DOCUMENTED and not fault.killed:
+            yield "status %d is not documented" % result.status
+        if result.status > 0 and not ERROR_LINE.search(result.err):
+            yield "no line says why"
+        if result.argv[0] == "varve" and result.err.count("\nvarve: ") + result.err.startswith("varve: ") > 1:
+            yield "more than one line says why"
+        for store in self.stores(at):
+            yield from store_wrong(store)
+        if not fault.killed:
+            for path in leftovers(at):
+                yield path + " was left behind"
+        m = os.path.join(r, MODEL)
+        if os.path.exists(m) and sum_of(m) not in self.allowed() and not is_text(m):
+            yield "the worktree has neither the old model, nor the new one, nor git's text"
+        yield from git_wrong(r)
+        yield from fsck_wrong(r)
+
+    def stores(self, at):
+        return [os.path.join(at, self.repo, ".git/varve")]
+
+    def allowed(self):
+        return {self.before, self.worktree}
+
+    def wrong_at_end(self, at, result):
+        """After success, of the harmed run or of the next: everything acknowledged is there."""
+        r = os.path.join(at, self.repo)
+        for step in self.finish:
+            done = run(step, r)
+            if done.status:
+                yield str(done)
+        yield from self.worktree_wrong(at, result)
+        yield from restores(r, dict(self.old, **self.new))
+        yield from git_wrong(r)
+        yield from fsck_wrong(r)
+
+    def worktree_wrong(self, at, result):
+        m = os.path.join(at, self.repo, MODEL)
+        if is_text(m):
+            # A hook could not write the model: it said so, or died; the user's next command mends it.
+            done = run(["varve", "checkout"], os.path.join(at, self.repo))
+            if done.status:
+                yield str(done)
+        if sum_of(m) != (self.worktree or self.before):
+            yield "the worktree's model is not the one it should be"
+
+
+class Base(Scenario):
+    """main: v1 - v2 (a small step); side: v1 - v3 (another tensor). A bare hub has v1."""
+
+    name = "base"
+
+    def __init__(self, folder):
+        self.template = os.path.join(folder, "base")
+        os.mkdir(self.template)
+        self.r = r = os.path.join(self.template, "r")
+        m = os.path.join(r, MODEL)
+        new_repo(r)
+        self.old = {"v1": make_model(m, "seed=1", *WORDS)}
+        git(r, "add", MODEL)
+        git(r, "commit", "-q", "-m", "v1")
+        git(r, "tag", "v1")
+        git(r, "switch", "-q", "-c", "side")
+        self.old["v3"] = make_model(m, "seed=1", "set=t2:9", *WORDS)
+        git(r, "commit", "-q", "-a", "-m", "v3")
+        git(r, "tag", "v3")
+        git(r, "switch", "-q", "main")
+        with open(m, "rb") as f:
+            data = bytearray(f.read())
+        for i in range(len(data) - 3 * 4000, len(data) - 2 * 4000, 6):
+            data[i] ^= 1
+        with open(m + ".new", "wb") as f:
+            f.write(data)
+        os.rename(m + ".new", m)
+        os.utime(m, (time.time() - 10,) * 2)
+        self.old["v2"] = sum_of(m)
+        git(r, "commit", "-q", "-a", "-m", "v2")
+        git(r, "tag", "v2")
+        self.head = "v2"
+
+
+class AddNew(Scenario):
+    name = "varve add of a new model"
+    steps = [["varve", "add", "-q", "new.safetensors"]]
+    finish = [["git", "commit", "-q", "-m", "new"]]
+
+    def prepare(self, base):
+        self.sum = make_model(os.path.join(self.r, "new.safetensors"), "seed=5", *WORDS)
+
+    def wrong_at_end(self, at, result):
+        yield from super().wrong_at_end(at, result)
+        yield from restores(os.path.join(at, "r"), {"HEAD": self.sum}, "new.safetensors")
+
+
+class AddDelta(Scenario):
+    name = "varve add of the next version"
+    steps = [["varve", "add", "-q", MODEL]]
+    finish = [["git", "commit", "-q", "-m", "v4"]]
+
+    def prepare(self, base):
+        self.worktree = near(os.path.join(self.r, MODEL), os.path.join(self.r, MODEL))
+        self.new = {"HEAD": self.worktree}
+
+
+class GitAdd(AddDelta):
+    name = "git add, git commit"
+    steps = [["git", "add", MODEL], ["git", "commit", "-q", "-m", "v4"]]
+    finish = []
+
+    def again(self, at):
+        r = run(["git", "commit", "-q", "-a", "-m", "v4"], os.path.join(at, "r"))
+        if r.status and "nothing to commit" not in r.out:
+            yield "again: " + str(r)
+
+
+class Checkout(Scenario):
+    name = "git checkout"
+    steps = [["git", "checkout", "-q", "v3"]]
+
+    def prepare(self, base):
+        self.worktree = base.old["v3"]
+
+
+class Reset(Checkout):
+    name = "git reset --hard"
+    steps = [["git", "reset", "-q", "--hard", "v3"]]
+
+
+class Materialise(Scenario):
+    name = "varve checkout"
+    steps = [["varve", "checkout", "-q"]]
+
+    def __init__(self, base, folder):
+        super().__init__(base, folder)
+        m = os.path.join(self.r, MODEL)
+        text = git(self.r, "show", "HEAD:" + MODEL)
+        with open(m, "w") as f:
+            f.write(text)
+        os.utime(m, (time.time() - 10,) * 2)
+
+
+class Restore(Scenario):
+    name = "varve restore --tensor"
+    steps = [["varve", "restore", "-q", "v3", "--tensor", "t2", "--", MODEL]]
+
+    def prepare(self, base):
+        copy(self.r, self.r + ".x")
+        must(self.steps[0], self.r + ".x")
+        self.worktree = sum_of(os.path.join(self.r + ".x", MODEL))
+        subprocess.check_call(["rm", "-rf", self.r + ".x"])
+
+
+class Stash(Scenario):
+    name = "git stash, git stash pop"
+    steps = [["git", "stash", "-q"], ["git", "stash", "pop", "-q"]]
+
+    def prepare(self, base):
+        self.head_sum = base.old["v2"]
+        self.worktree = near(os.path.join(self.r, MODEL), os.path.join(self.r, MODEL))
+
+    def allowed(self):
+        return {self.before, self.worktree, self.head_sum}
+
+    def again(self, at):
+        r = os.path.join(at, "r")
+        if sum_of(os.path.join(r, MODEL)) == self.worktree:
+            return
+        run(["varve", "checkout", "-q"], r)
+        if sum_of(os.path.join(r, MODEL)) == self.worktree:
+            return
+        for words in (["git", "checkout", "-q", "-f", "HEAD", "--", "."], ["git", "stash", "pop", "-q"]):
+            done = run(words, r)
+            if done.status:
+                yield "again: " + str(done)
+
+
+class Merge(Scenario):
+    name = "git merge"
+    steps = [["git", "merge", "-q", "--no-edit", "side"]]
+
+    def prepare(self, base):
+        copy(self.r, self.r + ".x")
+        must(self.steps[0], self.r + ".x")
+        self.worktree = sum_of(os.path.join(self.r + ".x", MODEL))
+        self.new = {"HEAD": self.worktree}
+        subprocess.check_call(["rm", "-rf", self.r + ".x"])
+
+    def allowed(self):
+        return {self.before, self.worktree, self.old["v3"]}
+
+    def again(self, at):
+        r = os.path.join(at, "r")
+        if run(["git", "rev-parse", "-q", "--verify", "HEAD^2"], r).status == 0:
+            return
+        done = run(["git", "reset", "-q", "--hard"], r)
+        if done.status:
+            yield "again: " + str(done)
+        yield from super().again(at)
+
+
+class Push(Scenario):
+    name = "git push to a path"
+    steps = [["git", "push", "-q", "hub", "main", "side", "--tags"]]
+
+    def prepare(self, base):
+        git(self.template, "clone", "-q", "--bare", "r", "hub.git")
+        git(os.path.join(self.template, "hub.git"), "remote", "remove", "origin")
+        for ref in git(os.path.join(self.template, "hub.git"), "for-each-ref", "--format=%(refname)").split():
+            git(os.path.join(self.template, "hub.git"), "update-ref", "-d", ref)
+        git(os.path.join(self.template, "hub.git"), "gc", "-q", "--prune=now")
+        git(self.r, "remote", "add", "hub", "../hub.git")
+
+    def stores(self, at):
+        return super().stores(at) + [os.path.join(at, "hub.git/varve")]
+
+    def wrong_after(self, at, fault, result):
+        yield from super().wrong_after(at, fault, result)
+        yield from self.hub_wrong(at)
+
+    def hub_wrong(self, at):
+        """Objects before refs: what the hub's refs name, the hub has."""
+        hub = os.path.join(at, "hub.git")
+        refs = git(hub, "for-each-ref", "--format=%(refname)").split()
+        if refs and not os.path.isdir(os.path.join(hub, "varve/packs")):
+            yield "the hub has refs and no store"
+        elif refs:
+            yield from fsck_wrong(hub)
+
+    def wrong_at_end(self, at, result):
+        yield from super().wrong_at_end(at, result)
+        yield from self.hub_wrong(at)
+        hub = os.path.join(at, "hub.git")
+        if len(git(hub, "for-each-ref").splitlines()) != 5:
+            yield "the hub lacks refs"
+        os.rename(os.path.join(at, "r"), os.path.join(at, "away"))
+        git(at, "clone", "-q", "hub.git", "c")
+        must(["varve", "init", "-q"], os.path.join(at, "c"))
+        yield from restores(os.path.join(at, "c"), self.old)
+        os.rename(os.path.join(at, "away"), os.path.join(at, "r"))
+
+
+class Clone(Scenario):
+    name = "git clone"
+    repo = "c"
+    steps = [(".", ["git", "clone", "-q", "r", "c"])]
+
+    def __init__(self, base, folder):
+        super().__init__(base, folder)
+        home = os.path.join(self.template, "home")
+        os.mkdir(home)
+        shutil.copy(os.environ["HOME"] + "/.gitconfig", home)
+        self.env = {"HOME": home, "XDG_CONFIG_HOME": home + "/.config"}
+        must(["varve", "init", "--global", "-q"], home, env=self.env)
+        self.worktree = base.old["v2"]
+
+    def stores(self, at):
+        return [os.path.join(at, "r/.git/varve"), os.path.join(at, "c/.git/varve")]
+
+    def wrong_after(self, at, fault, result):
+        if os.path.isdir(os.path.join(at, "c/.git/varve/packs")) and result.status == 0:
+            yield from super().wrong_after(at, fault, result)
+        elif not fault.killed:
+            for path in leftovers(at):
+                yield path + " was left behind"
+
+    def again(self, at):
+        if os.path.exists(os.path.join(at, "c")):
+            shutil.rmtree(os.path.join(at, "c"))
+        yield from super().again(at)
+
+    def wrong_at_end(self, at, result):
+        # A clone whose first smudge could not set varve up says so in doctor, and is mended by it.
+        c = os.path.join(at, "c")
+        done = run(["varve", "doctor", "--fix"], c, env=self.env)
+        if done.status:
+            yield str(done)
+        yield from super().wrong_at_end(at, result)
+
+
+class Init(Scenario):
+    name = "varve init"
+    steps = [["varve", "init", "-q"]]
+
+    def __init__(self, base, folder):
+        super().__init__(base, folder)
+        for part in ("varve", "hooks"):
+            shutil.rmtree(os.path.join(self.r, ".git", part), ignore_errors=True)
+        for key in ("filter.varve", "merge.varve", "diff.varve"):
+            run(["git", "config", "--remove-section", key], self.r)
+        os.mkdir(os.path.join(self.r, ".git/hooks"))
+        with open(os.path.join(self.r, ".git/hooks/post-checkout"), "w") as f:
+            f.write("#!/bin/sh\necho mine >>ran\n")
+        os.chmod(f.name, 0o755)
+        self.old = {}
+
+    def wrong_after(self, at, fault, result):
+        h = os.path.join(at, "r/.git/hooks/post-checkout")
+        texts = [open(p).read() for p in (h, h + ".before-varve") if os.path.exists(p)]
+        if not any("echo mine" in t for t in texts) or not os.access(h, os.X_OK):
+            yield "the user's own hook is lost"
+
+    def wrong_at_end(self, at, result):
+        r = os.path.join(at, "r")
+        done = run(["varve", "doctor"], r)
+        if done.status:
+            yield str(done)
+        for name in os.listdir(os.path.join(r, ".git/hooks")):
+            if name[0] != "." and not os.access(os.path.join(r, ".git/hooks", name), os.X_OK):
+                yield "the hook %s cannot be run" % name
+        make_model(os.path.join(r, MODEL), "seed=3", *WORDS)
+        git(r, "add", MODEL)
+        git(r, "commit", "-q", "-m", "x")
+        git(r, "checkout", "-q", "--detach")
+        if not os.path.exists(os.path.join(r, "ran")):
+            yield "the user's own hook does not run"
+
+
+class Leave(Scenario):
+    name = "varve leave"
+    steps = [["varve", "leave", "-q"]]
+
+    def wrong_at_end(self, at, result):
+        r = os.path.join(at, "r")
+        if sum_of(os.path.join(r, MODEL)) != self.old["v2"]:
+            yield "the model is not in the worktree"
+        with open(os.path.join(r, ".gitattributes")) as f:
+            if "varve" in f.read():
+                yield "attributes are left"
+        if run(["git", "config", "--local", "filter.varve.clean"], r).status == 0:
+            yield "the filter is left"
+        if any("varve" in open(p).read() for p in files_below(os.path.join(r, ".git/hooks"))):
+            yield "hooks are left"
+        git(r, "commit", "-q", "-a", "-m", "left")
+        out = subprocess.run(["git", "show", "HEAD:" + MODEL], cwd=r, stdout=subprocess.PIPE).stdout
+        if hashlib.sha256(out).hexdigest() != self.old["v2"]:
+            yield "git does not have the plain file"
+
+
+SCENARIOS = [AddNew, AddDelta, GitAdd, Checkout, Reset, Materialise, Restore, Stash, Merge, Push, Clone, Init, Leave]
+
+# What is done to which calls; `keep`: to all from there on. The number is how many n are tried at most
+# in full mode, and in quick mode.
+HARMS = [
+    (CHANGES, "kill", False, 1000, 3),
+    ("name,unlink,mkdir,meta", "killafter", False, 1000, 1),
+    ("sync", "EIO", False, 1000, 1),
+    ("write,open,mkdir", "ENOSPC", True, 40, 1),
+    ("write", "ENOSPC", False, 40, 0),
+    ("write", "short", False, 20, 0),
+    ("write", "short", True, 1, 1),
+    ("read", "short", True, 1, 0),
+    ("read,write,open,lock", "eintr", True, 1, 1),
+    ("read,map", "EIO", False, 40, 1),
+    ("close", "EIO", False, 30, 0),
+    ("name,unlink,mkdir,meta,lock", "EIO", False, 40, 1),
+    ("open,pipe", "EMFILE", False, 40, 1),
+    ("open", "EACCES", False, 40, 0),
+    ("alloc,map,spawn,thread", "ENOMEM", False, 60, 2),
+    ("alloc", "ENOMEM", True, 12, 0),
+]
+
+
+def try_one(scenario, fault, at):
+    """All that is wrong with one run."""
+    copy(scenario.template, at)
+    result = scenario.harm(at, fault)
+    wrong = list(scenario.wrong_after(at, fault, result))
+    if result.status:
+        wrong += list(scenario.again(at))
+    wrong += list(scenario.wrong_at_end(at, result))
+    if not fault.hits and result.status:
+        wrong.append("nothing was harmed, and it failed")
+    return [str(fault)] + wrong + [str(result)] if wrong else []
+
+
+def job(args):
+    scenario, fault = args
+    at = os.path.join(FOLDER, "run-%d" % os.getpid())
+    try:
+        return try_one(scenario, fault, at)
+    except Exception as e:  # noqa: a broken run is a finding, not the end of the test
+        import traceback
+        return [str(fault), traceback.format_exc()]
+
+
+def plan(scenario):
+    """The faults to try, one run for each."""
+    counts = {}
+    for classes, do, keep, most, few in HARMS:
+        limit = most if FULL else few
+        if not limit:
+            continue
+        if classes not in counts:
+            f = Fault(classes)
+            at = os.path.join(FOLDER, "count")
+            copy(scenario.template, at)
+            scenario.harm(at, f)
+            counts[classes] = f.calls
+        n = counts[classes]
+        if limit == 1 and not FULL and not keep:
+            numbers = [1 + n // 2]
+        elif limit == 1:
+            numbers = [1]
+        else:
+            numbers = sorted({1 + round(i * n / (min(limit, n + 1) - 1)) for i in range(min(limit, n + 1))}) if n else [1]
+        for k in numbers:
+            yield Fault(classes, do, k, keep)
+
+
+def main():
+    global FOLDER
+    tap = Tap()
+    FOLDER = work_folder()
+    only = sys.argv[1:]
+    base = Base(FOLDER)
+    jobs = []
+    for kind in SCENARIOS:
+        if not only or any(w in kind.name for w in only):
+            scenario = kind(base, FOLDER)
+            jobs += [(scenario, f) for f in plan(scenario)]
+    # The workers come last: a child of ours would keep run() waiting.
+    pool = multiprocessing.Pool(2, adopt_orphans)
+    found = {}
+    for (scenario, _), wrong in zip(jobs, pool.imap(job, jobs)):
+        found.setdefault(scenario.name, []).append(wrong)
+    pool.close()
+    for name, runs in found.items():
+        bad = [w for w in runs if w]
+        tap.ok(not bad, "%s: %d runs" % (name, len(runs)), [line for w in bad[:8] for line in w + [""]] +
+               ["%d of %d runs were wrong" % (len(bad), len(runs))])
+    tap.end()
+
+
+main()
