@@ -8,7 +8,7 @@
 
 enum {
 	UNITS = 2 * VV_BLOCK_ELEMS, /* most numbers in a block: complex elements are two each */
-	CLASSES = 16,
+	CLASSES = VV_CODEC_CLASSES,
 	SEGMENT = 64,               /* numbers whose all being zero is one bit of the mask */
 	SEGMENTS = UNITS / SEGMENT,
 	PIECE = 1024,               /* numbers worked on at once: they stay in the first-level cache */
