@@ -164,7 +164,8 @@ static double median(double *t, int n)
 
 static void measure(struct job *j, int runs)
 {
-	double enc[MAX_RUNS], dec[MAX_RUNS], copy[MAX_RUNS], hash[MAX_RUNS], gb = 1e-9 * (double)(j->m->len - j->m->at), t;
+	double enc[MAX_RUNS], dec[MAX_RUNS], copy[MAX_RUNS], hash[MAX_RUNS];
+	double gb = 1e-9 * (double)(j->m->len - j->m->at), t;
 	const char *slash = strrchr(j->m->path, '/');
 	struct vv_id id;
 
@@ -225,10 +226,11 @@ int main(int argc, char **argv)
 {
 	struct job j = {.codec = vv_codec_new()};
 	static struct model models[MAX_FILES];
-	int runs = 5, n = 0, first = 1;
+	unsigned long runs = 5;
+	int n = 0, first = 1;
 
 	if (argc > 2 && !strcmp(argv[1], "-n")) {
-		runs = atoi(argv[2]);
+		runs = strtoul(argv[2], NULL, 10); /* 0 when it is no number */
 		first = 3;
 	}
 	if (runs < 1 || runs > MAX_RUNS || first >= argc)
@@ -244,12 +246,12 @@ int main(int argc, char **argv)
 		if (!j.codec || !j.raw || !j.coded)
 			return 1;
 		j.base = NULL;
-		measure(&j, runs);
+		measure(&j, (int)runs);
 		for (int k = i - 1; k >= 0 && !j.base; k--)
 			if (!strcmp(kind(models[k].path), kind(models[i].path)))
 				j.base = &models[k];
 		if (j.base)
-			measure(&j, runs);
+			measure(&j, (int)runs);
 		free(j.raw);
 		free(j.coded);
 	}
