@@ -183,9 +183,9 @@ static void measure(struct job *j, int runs)
 		vv_sha256(vv_span(j->m->data, j->m->len), &id);
 		hash[i] = now() - t;
 	}
-	printf("%-36s %-5s %7.4f %7.4f %8.2f %8.2f %8.2f %8.2f\n", slash ? slash + 1 : j->m->path, j->base ? "delta" : "solo",
-		1e-9 * (double)j->coded_len / gb, 1e-9 * j->guess / gb, gb / median(enc, runs), gb / median(dec, runs), gb / median(copy, runs),
-		gb / median(hash, runs));
+	printf("%-36s %-5s %7.4f %7.4f %8.2f %8.2f %8.2f %8.2f\n", slash ? slash + 1 : j->m->path,
+		j->base ? "delta" : "solo", 1e-9 * (double)j->coded_len / gb, 1e-9 * j->guess / gb,
+		gb / median(enc, runs), gb / median(dec, runs), gb / median(copy, runs), gb / median(hash, runs));
 }
 
 /* What follows the last '-' of a name: "bf16.safetensors". */
@@ -238,7 +238,8 @@ int main(int argc, char **argv)
 	for (int i = first; i < argc; i++)
 		if ((n = add(models, n, argv[i])) < 0)
 			return fprintf(stderr, "cannot read %s\n", argv[i]), 1;
-	printf("%-36s %-5s %7s %7s %8s %8s %8s %8s\n", "file; GB/s", "mode", "ratio", "guess", "encode", "decode", "memcpy", "sha256");
+	printf("%-36s %-5s %7s %7s %8s %8s %8s %8s\n", "file; GB/s", "mode", "ratio", "guess", "encode", "decode", "memcpy",
+		"sha256");
 	for (int i = 0; i < n; i++) {
 		j.m = &models[i];
 		j.raw = malloc(j.m->len);
