@@ -7,7 +7,7 @@
  */
 #include "codec/ans.h"
 
-enum { STATES = ANS_STATES, LANES = ANS_LANES };
+enum { STATES = ANS_STATES, LANES = ANS_LANES, FEW = 4096 };
 
 /* --- encoding --- */
 
@@ -18,15 +18,16 @@ static uint64_t count_symbols(uint32_t (*count)[256], const uint8_t *symbol, con
 	uint64_t low = 0;
 	size_t i = 0;
 
-	/* Counters side by side: one that was just written is slow to read. */
-	memset(h, 0, LANES * CLASSES * 256 * sizeof(*h));
-	for (; i + LANES <= n; i += LANES)
+	/* Counters side by side, since one that was just written is slow to read; not for a few. */
+	unsigned lanes = n < FEW ? 1 : LANES;
+	memset(h, 0, lanes * CLASSES * 256 * sizeof(*h));
+	for (; lanes > 1 && i + LANES <= n; i += LANES)
 		for (unsigned k = 0; k < LANES; k++)
 			h[(k * CLASSES + class[i + k]) * 256 + symbol[i + k]]++;
 	for (; i < n; i++)
 		h[class[i] * 256 + symbol[i]]++;
 	for (i = 0; i < CLASSES * 256; i++) {
-		for (unsigned k = 1; k < LANES; k++)
+		for (unsigned k = 1; k < lanes; k++)
 			h[i] += h[k * CLASSES * 256 + i];
 		low += (uint64_t)h[i] * token_parts[i % 256].low;
 	}

@@ -8,7 +8,7 @@
 #include <zstd.h>
 
 enum { LIST_RAW = 0, LIST_CONST = 1, LIST_ZSTD = 2, LIST_ANS = 3 };
-enum { SAMPLE = 16384, TRIAL = 4096, LEN_BYTES = 3, SMALL = 32, FEW = 8192 };
+enum { SAMPLE = 16384, TRIAL = 4096, LEN_BYTES = 3, SMALL = 32, SHORT = 8192 };
 /* Levels of zstd. A negative one so large that no match is looked for leaves Huffman alone. */
 enum { HUFFMAN = -65536, MATCHES = 1, TEXT = 3 };
 /* Of ZSTD_c_literalCompressionMode; libzstd has changed their names. */
@@ -166,7 +166,7 @@ size_t list_encode(struct vv_codec *c, uint8_t *dst, const uint8_t *s, size_t n,
 		/* Huffman spends a whole bit on a byte that is there most of the time, and a frame on a few. */
 		if (matches && has_matches(c, s, n))
 			len = put_coded(c, dst, s, n, LIST_ZSTD, MATCHES);
-		else if (top * 2 > seen || n < FEW)
+		else if (top * 2 > seen || n < SHORT)
 			len = put_coded(c, dst, s, n, LIST_ANS, 0);
 		else
 			len = put_coded(c, dst, s, n, LIST_ZSTD, HUFFMAN);
