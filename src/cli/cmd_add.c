@@ -183,6 +183,7 @@ static int git_add(struct vv_ctx *ctx, const char *how, bool force, char *const 
 {
 	const char *argv[12] = {"git", "-c", "core.fsync=committed", "add", "--pathspec-from-file=-", "--pathspec-file-nul"};
 	struct vv_buf in = VV_BUF_INIT(VV_MAX_TEXT), said = VV_BUF_INIT(VV_MAX_TEXT);
+	const char *const *env = NULL;
 	size_t n = 6;
 	int status = 0, ret;
 
@@ -193,8 +194,10 @@ static int git_add(struct vv_ctx *ctx, const char *how, bool force, char *const 
 	for (; *specs; specs++)
 		vv_buf_add(&in, *specs, strlen(*specs) + 1);
 	ret = vv_buf_check(&in, &ctx->err);
+	if (!ret && !(env = vv_inside_env(&ctx->repo)))
+		ret = vv_fail_nomem(&ctx->err);
 	if (!ret)
-		ret = vv_child_run(argv, vv_inside_env(&ctx->repo), ctx->json ? VV_CHILD_ERR : 0, vv_buf_view(&in),
+		ret = vv_child_run(argv, env, ctx->json ? VV_CHILD_ERR : 0, vv_buf_view(&in),
 			ctx->json ? &said : NULL, &status, &ctx->err);
 	if (!ret && status && ctx->json)
 		ret = vv_fail(&ctx->err, VV_EGIT, "git add: %.300s", vv_git_said(&said));
@@ -210,7 +213,7 @@ static int add_models(struct adding *a, bool update, bool force, char *const *sp
 	static const char *const ignored[] = {"ls-files", "-z", "-o", "--full-name", NULL};
 	struct vv_ctx *ctx = a->ctx;
 	struct vv_buf files = VV_BUF_INIT(VV_MAX_MANIFEST);
-	int ret = vv_mkdirs(ctx->repo.state_dir, &ctx->err);
+	int ret = vv_repo_state(&ctx->repo, &ctx->err);
 
 	if (!ret)
 		ret = vv_statcache_open(&a->cache, &ctx->repo, &ctx->err);

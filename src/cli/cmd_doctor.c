@@ -80,16 +80,12 @@ static int check_raw(struct doctor *d)
 	if (!ret && all.n)
 		ret = vv_blobs_open(&blobs, &d->ctx->repo, &d->ctx->err);
 	for (size_t i = 0; i < all.n && !ret; i++) {
-		struct vv_buf b = VV_BUF_INIT((size_t)1 << 20);
+		struct vv_buf b = VV_BUF_INIT(VV_MAX_MANIFEST);
 		struct vv_err why = VV_ERR_INIT;
 		int got = vv_blobs_get(&blobs, all.v[i].oid, &b, &why);
 
-		if (got == VV_ELIMIT) {
-			/* Larger than we read here: a manifest only when it begins like one. The child is gone. */
-			ret = vv_blobs_open(&blobs, &d->ctx->repo, &d->ctx->err);
-		} else if (!got && b.len && vv_manifest_detect(vv_buf_view(&b)) == VV_TEXT_OTHER) {
-			raw++;
-		}
+		/* What is larger than any manifest is none. */
+		raw += got == VV_ELIMIT || (!got && b.len && vv_manifest_detect(vv_buf_view(&b)) == VV_TEXT_OTHER);
 		vv_buf_release(&b);
 	}
 	vv_blobs_close(&blobs);

@@ -282,15 +282,18 @@ static void print_all(struct checker *c, const struct vv_fsck_stats *s, const st
 	char size[32];
 
 	if (c->ctx->json) {
-		vv_print_json(json_pack("{s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:O,s:o}", "ok", ok, "packs",
+		vv_print_json(json_pack("{s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:O,s:o}", "ok", ok, "packs",
 			(json_int_t)s->packs, "objects", (json_int_t)s->objects, "bytes", (json_int_t)s->bytes, "manifests",
 			(json_int_t)r->manifests, "bad_packs", (json_int_t)s->bad_packs, "bad_objects",
 			(json_int_t)(s->bad_objects + s->dependents), "repaired", (json_int_t)(s->repaired + c->n_found), "missing",
 			(json_int_t)c->n_missing, "elsewhere", (json_int_t)c->n_elsewhere, "broken_manifests",
-			(json_int_t)c->n_notes, "problems", c->problems, "affected", json_affected(c)));
+			(json_int_t)c->n_notes, "unreadable", (json_int_t)r->unreadable, "problems", c->problems, "affected", json_affected(c)));
 		return;
 	}
 	print_affected(c);
+	if (r->unreadable)
+		printf("%sdamaged%s: git cannot read %zu of its objects, be they manifests or not; 'git fsck' names them\n",
+			vv_color(c->ctx, VV_RED), vv_color(c->ctx, VV_PLAIN), r->unreadable);
 	if (c->ctx->quiet)
 		return;
 	if (c->n_elsewhere)
@@ -299,11 +302,12 @@ static void print_all(struct checker *c, const struct vv_fsck_stats *s, const st
 		s->objects, vv_human(s->bytes, size), r->manifests);
 }
 
-static int on_lost(void *arg, const struct vv_id *id, uint64_t size, struct vv_buf *out, struct vv_err *err)
+static int on_lost(
+	void *arg, const struct vv_id *id, uint64_t size, struct vv_buf *out, const char **where, struct vv_err *err)
 {
 	struct checker *c = arg;
 
-	return vv_recover_bytes(&c->recover, id, size, out, err);
+	return vv_recover_bytes(&c->recover, id, size, out, where, err);
 }
 
 static int check(struct checker *c, bool repair, struct vv_fsck_stats *stats, struct vv_roots_report *roots)
@@ -349,7 +353,7 @@ int cmd_fsck(struct vv_ctx *ctx, int argc, char **argv)
 		ret = vv_fail(&ctx->err, VV_EUSAGE, "fsck takes no path");
 	if (!ret)
 		ret = check(&c, repair, &stats, &roots);
-	ok = !c.n_problems && !c.n_all;
+	ok = !c.n_problems && !c.n_all && !roots.unreadable;
 	if (!ret) {
 		print_all(&c, &stats, &roots, ok);
 		if (!ok && !repair)

@@ -93,8 +93,8 @@ int cmd_gc(struct vv_ctx *ctx, int argc, char **argv)
 		if (ctx->json)
 			vv_print_json(json_pack("{s:b,s:I}", "complete", 0, "manifests", (json_int_t)report.manifests));
 		else
-			fprintf(stderr, "varve: nothing is removed: this clone is shallow or partial, or has manifests of a newer "
-					"varve, so that what is dead cannot be known\n");
+			fprintf(stderr, "varve: nothing is removed: what is dead cannot be known, since this clone is shallow or "
+					"partial, has manifests of a newer varve, or has objects that git cannot read\n");
 		ret = VV_EXIT_NO;
 		goto out;
 	}

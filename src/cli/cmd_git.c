@@ -40,7 +40,15 @@ int cmd_clean(struct vv_ctx *ctx, int argc, char **argv)
 
 int cmd_smudge(struct vv_ctx *ctx, int argc VV_UNUSED, char **argv VV_UNUSED)
 {
-	return vv_smudge(STDIN_FILENO, STDOUT_FILENO, &ctx->err);
+	struct vv_err unset = VV_ERR_INIT;
+	char text[sizeof(unset.msg) + 128];
+	int ret = vv_smudge(STDIN_FILENO, STDOUT_FILENO, &unset, &ctx->err);
+
+	if (unset.code) {
+		snprintf(text, sizeof(text), "models stay manifests until 'varve init': %s", unset.msg);
+		vv_say(text);
+	}
+	return ret;
 }
 
 static void say_left(void *arg VV_UNUSED, const char *path, const struct vv_err *why)

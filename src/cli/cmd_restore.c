@@ -40,16 +40,15 @@ struct restorer {
 static int note(struct restorer *r, const char *path, const struct stat *st, const char *oid, struct vv_manifest *m,
 	bool in_index)
 {
-	struct vv_err *err = &r->ctx->err;
+	struct vv_err *err = &r->ctx->err, ignore = VV_ERR_INIT;
 	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
 	int ret = vv_statcache_set(&r->cache, path, st, oid, err);
 
 	if (ret || !in_index)
 		return ret;
 	ret = vv_manifest_emit(m, &text, err);
-	if (!ret)
-		ret = vv_inside_put(&r->ctx->repo, oid, vv_buf_view(&text), err);
-	vv_buf_add(&r->refresh, path, strlen(path) + 1);
+	if (!ret && !vv_inside_put(&r->ctx->repo, oid, vv_buf_view(&text), &ignore))
+		vv_buf_add(&r->refresh, path, strlen(path) + 1);
 	vv_buf_release(&text);
 	return ret;
 }
@@ -278,9 +277,11 @@ static int restore_word(struct restorer *r, const char *commit, const char *word
 static int finish(struct restorer *r)
 {
 	struct vv_repo *repo = &r->ctx->repo;
-	int ret = r->files ? vv_statcache_write(&r->cache, &r->ctx->err) : 0;
+	struct vv_err ignore = VV_ERR_INIT;
+	int ret = 0;
 
-	if (!ret)
+	/* The models are there. What cannot be noted, git will read. */
+	if (r->files && !vv_statcache_write(&r->cache, &ignore))
 		ret = vv_refresh_index(repo, vv_buf_view(&r->refresh), &r->ctx->err);
 	if (r->refresh.len)
 		vv_inside_clear(repo);
@@ -305,7 +306,7 @@ int cmd_restore(struct vv_ctx *ctx, int argc, char **argv)
 		ret = vv_rev_commit(ctx, r.rev, &commit);
 	}
 	if (!ret)
-		ret = vv_mkdirs(ctx->repo.state_dir, &ctx->err);
+		ret = vv_repo_state(&ctx->repo, &ctx->err);
 	if (!ret)
 		ret = vv_statcache_open(&r.cache, &ctx->repo, &ctx->err);
 	if (!ret && (r.root = open(ctx->repo.top, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)

@@ -130,7 +130,10 @@ static void put_line(const char *prefix, const char *text)
 			vv_buf_char(&b, *text++);
 	}
 	vv_buf_char(&b, '\n');
-	fwrite(b.ptr, 1, b.len, stderr);
+	if (b.failed)
+		fprintf(stderr, "%sout of memory\n", prefix);
+	else
+		fwrite(b.ptr, 1, b.len, stderr);
 	vv_buf_release(&b);
 }
 

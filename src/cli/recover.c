@@ -125,13 +125,14 @@ static int ask_peer(void *arg, struct vv_store *peer, struct vv_err *err VV_UNUS
 }
 
 int vv_recover_bytes(
-	struct vv_recover *r, const struct vv_id *id, uint64_t size, struct vv_buf *out, struct vv_err *err)
+	struct vv_recover *r, const struct vv_id *id, uint64_t size, struct vv_buf *out, const char **where, struct vv_err *err)
 {
 	struct asking a = {id, size, out, false};
 	int ret = r->read ? 0 : read_models(r, err);
 
 	for (size_t i = 0; i < r->n_models && !ret && !a.found; i++)
 		a.found = from_file(&r->models[i], id, size, out);
+	*where = a.found ? "its bytes were in the worktree" : "its bytes were in a local remote";
 	if (!ret && !a.found)
 		ret = vv_peers_each(&r->ctx->repo, ask_peer, &a, err);
 	return ret ? ret : a.found ? 0 : vv_fail(err, VV_ENOTFOUND, "its bytes are nowhere else");

@@ -11,9 +11,9 @@ struct vv_recover {
 	bool read;
 };
 
-/* Appends the bytes of the object, checked; VV_ENOTFOUND when nobody has them. */
+/* Appends the bytes of the object, checked; VV_ENOTFOUND when nobody has them. *where: a constant. */
 VV_MUST_CHECK int vv_recover_bytes(
-	struct vv_recover *r, const struct vv_id *id, uint64_t size, struct vv_buf *out, struct vv_err *err);
+	struct vv_recover *r, const struct vv_id *id, uint64_t size, struct vv_buf *out, const char **where, struct vv_err *err);
 /* Stores anew the worktree's models that should hold one of these objects (sorted by vv_id_cmp). */
 VV_MUST_CHECK int vv_recover_missing(struct vv_recover *r, const struct vv_id *ids, size_t n, struct vv_err *err);
 void vv_recover_release(struct vv_recover *r);

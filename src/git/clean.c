@@ -61,7 +61,7 @@ static int add_parent(struct parents *p, struct vv_blobs *blobs, const char *nam
 	if (p->n == VV_COUNT(p->seen))
 		return 0;
 	if (vv_blobs_get(blobs, name, &b, &e)) {
-		ret = e.code == VV_ENOMEM ? vv_fail_nomem(err) : 0;
+		ret = e.code == VV_ENOTFOUND || e.code == VV_ELIMIT || e.code == VV_ENOTSUP ? 0 : vv_fail(err, e.code, "%s", e.msg);
 	} else if (vv_manifest_detect(vv_buf_view(&b)) == VV_TEXT_MANIFEST &&
 		!vv_manifest_parse(&m, vv_buf_view(&b), &e)) {
 		bool known = false;
@@ -287,7 +287,7 @@ static int spool(struct vv_repo *r, const struct vv_file *f, uint64_t same, cons
 {
 	uint64_t off = 0;
 	size_t n;
-	int ret = vv_mkdirs(r->state_dir, err);
+	int ret = vv_repo_state(r, err);
 
 	if (!ret)
 		ret = vv_temp_open_private(t, r->state_dir, err);
@@ -448,7 +448,7 @@ int vv_clean(struct vv_repo *r, const char *path, int in, int out,
 	return ret;
 }
 
-int vv_smudge(int in, int out, struct vv_err *err)
+int vv_smudge(int in, int out, struct vv_err *unset, struct vv_err *err)
 {
 	struct vv_err ignore = VV_ERR_INIT;
 	struct vv_repo r;
@@ -465,8 +465,9 @@ int vv_smudge(int in, int out, struct vv_err *err)
 			break;
 	}
 	/* What cannot be noted or set up here, varve init, checkout and doctor can. */
-	if (!vv_mark_smudged_here() && !vv_repo_open(&r, &ignore)) {
-		vv_setup_quietly(&r);
+	if (!vv_mark_smudged_here() && !vv_repo_open(&r, unset)) {
+		if (!vv_setup_first(&r, unset))
+			vv_err_clear(unset);
 		if (r.top && vv_mark_set(&r, VV_MARK_SMUDGED, &ignore))
 			vv_err_clear(&ignore);
 		vv_repo_release(&r);

@@ -20,7 +20,7 @@ static int start_waiter(const struct vv_repo *r, struct vv_err *err)
 {
 	char pid[32];
 	const char *argv[] = {"varve", "hook-wait", pid, NULL};
-	int ret = vv_mkdirs(r->state_dir, err);
+	int ret = vv_repo_state(r, err);
 
 	snprintf(pid, sizeof(pid), "%ld", (long)vv_ancestor("git"));
 	if (!ret)

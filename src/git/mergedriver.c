@@ -49,7 +49,7 @@ static int assemble(struct vv_repo *r, const struct vv_merge *merge, const char 
 	const struct vv_manifest *parents[] = {&ours->m, &theirs->m};
 	struct vv_temp t = VV_TEMP_INIT;
 	struct vv_file f = {.fd = -1};
-	int ret = vv_mkdirs(r->state_dir, err);
+	int ret = vv_repo_state(r, err);
 
 	if (!ret)
 		ret = vv_temp_open_private(&t, r->state_dir, err);

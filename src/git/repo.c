@@ -4,6 +4,7 @@
 #include "base/cursor.h"
 #include "os/file.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -34,14 +35,23 @@ int vv_git_status(const struct vv_repo *r, const char *const *args, const char *
 
 const char *vv_git_said(struct vv_buf *b)
 {
-	const char *s, *nl;
+	char *last = NULL, *cause = NULL, *line, *next;
 
 	while (b->len && b->ptr[b->len - 1] == '\n')
 		b->ptr[--b->len] = 0;
-	s = b->len ? (const char *)b->ptr : "";
-	nl = strrchr(s, '\n');
-	s = nl ? nl + 1 : s;
-	return !strncmp(s, "fatal: ", 7) ? s + 7 : !strncmp(s, "error: ", 7) ? s + 7 : s;
+	for (line = b->len ? (char *)b->ptr : NULL; line; line = next) {
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = 0;
+		/* Our own filter knew the reason; what git says after it is less. */
+		if (!strncmp(line, "varve: ", 7))
+			return line + 7;
+		/* Advice follows the cause, in several lines. */
+		if (!cause && (!strncmp(line, "fatal: ", 7) || !strncmp(line, "error: ", 7)))
+			cause = line + 7;
+		last = line;
+	}
+	return cause ? cause : last ? last : "failed";
 }
 
 int vv_git(const struct vv_repo *r, struct vv_buf *out, struct vv_err *err, const char *const *args)
@@ -218,24 +228,83 @@ bool vv_repo_has_store(const struct vv_repo *r)
 	return yes;
 }
 
-int vv_repo_store(struct vv_repo *r, bool create, struct vv_err *err)
+/* Says, outside of it, that this repository has a store. */
+static char *note_path(const struct vv_repo *r)
 {
-	char *dir;
-	int ret;
+	return vv_join(r->common_dir, "info/varve");
+}
 
-	if (r->store)
-		return 0;
-	ret = vv_repo_pool(r, err);
-	if (ret)
-		return ret;
-	dir = vv_join(r->common_dir, "varve");
-	if (!dir)
-		return vv_fail_nomem(err);
-	ret = vv_store_open(&r->store, dir, create ? VV_STORE_CREATE : 0, r->pool, err);
+/* Who made the store may have died before its name was durable. */
+static int note_store(const struct vv_repo *r, const char *dir, struct vv_err *err)
+{
+	char *info = vv_join(r->common_dir, "info"), *note = note_path(r);
+	int ret = info && note ? 0 : vv_fail_nomem(err);
+
+	if (!ret && !vv_exists(note)) {
+		ret = vv_sync_dir(dir, err);
+		if (!ret)
+			ret = vv_sync_dir(r->common_dir, err);
+		if (!ret)
+			ret = vv_mkdirs(info, err);
+		if (!ret)
+			ret = vv_write_file(note, vv_span(NULL, 0), true, err);
+		/* Where nothing can be written, nothing needs to be durable. */
+		if (ret && (err->sys == EROFS || err->sys == EACCES || err->sys == EPERM)) {
+			vv_err_clear(err);
+			ret = 0;
+		}
+	}
+	free(info);
+	free(note);
+	return ret;
+}
+
+static int open_store(struct vv_repo *r, bool create, struct vv_err *err)
+{
+	char *dir = vv_join(r->common_dir, "varve");
+	int ret = dir ? vv_repo_pool(r, err) : vv_fail_nomem(err);
+
+	if (!ret)
+		ret = vv_store_open(&r->store, dir, create ? VV_STORE_CREATE : 0, r->pool, err);
 	if (!ret)
 		ret = add_alternates(r, err);
+	if (!ret && create)
+		ret = note_store(r, dir, err);
 	free(dir);
 	return ret;
+}
+
+static int check_gone(const struct vv_repo *r, struct vv_err *err)
+{
+	char *note;
+	bool gone;
+
+	if (vv_repo_has_store(r))
+		return 0;
+	note = note_path(r);
+	gone = note && vv_exists(note);
+	free(note);
+	return gone ? vv_fail(err, VV_ENOTFOUND, "%s/varve: the store is gone; is its disk mounted? 'varve init' makes a new one",
+			      r->common_dir) : 0;
+}
+
+int vv_repo_store(struct vv_repo *r, bool create, struct vv_err *err)
+{
+	int ret = r->store || !create ? 0 : check_gone(r, err);
+
+	return ret || r->store ? ret : open_store(r, create, err);
+}
+
+int vv_repo_state(const struct vv_repo *r, struct vv_err *err)
+{
+	int ret = check_gone(r, err);
+
+	return ret ? ret : vv_mkdirs(r->state_dir, err);
+}
+
+int vv_repo_make_store(struct vv_repo *r, struct vv_err *err)
+{
+	return r->store ? 0 : open_store(r, true, err);
 }
 
 int vv_blobs_open(struct vv_blobs *b, const struct vv_repo *r, struct vv_err *err)
@@ -243,6 +312,7 @@ int vv_blobs_open(struct vv_blobs *b, const struct vv_repo *r, struct vv_err *er
 	const char *dir = r->top ? r->top : r->git_dir;
 	const char *argv[] = {"git", "-C", dir, "cat-file", "--batch", NULL};
 
+	b->repo = r;
 	return vv_child_start(&b->child, argv, NULL, VV_CHILD_IN | VV_CHILD_OUT, err);
 }
 
@@ -250,7 +320,11 @@ static int read_exact(int fd, uint8_t *p, size_t n, struct vv_err *err)
 {
 	while (n) {
 		ssize_t k = read(fd, p, n);
-		if (k <= 0)
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k < 0)
+			return vv_fail_sys(err, errno, "git cat-file");
+		if (!k)
 			return vv_fail(err, VV_EGIT, "git cat-file ended early");
 		p += k;
 		n -= (size_t)k;
@@ -282,43 +356,7 @@ static int read_head(struct vv_blobs *b, struct vv_buf *head, struct vv_err *err
 	return ret ? ret : vv_buf_check(head, err);
 }
 
-int vv_blobs_get(struct vv_blobs *b, const char *name, struct vv_buf *out, struct vv_err *err)
-{
-	struct vv_buf head = VV_BUF_INIT(VV_MAX_TEXT);
-	char type[16];
-	size_t size;
-	uint8_t *p;
-	int ret;
-
-	if (strchr(name, '\n'))
-		return vv_fail(err, VV_ENOTSUP, "%s: a line feed in a name", name);
-	ret = vv_write_fd(b->child.in, vv_span_str(name), "git cat-file", err);
-	if (!ret)
-		ret = vv_write_fd(b->child.in, vv_span("\n", 1), "git cat-file", err);
-	if (!ret)
-		ret = read_head(b, &head, err);
-	if (!ret && (is_missing(&head) || sscanf((char *)head.ptr, "%*s %15s %zu", type, &size) != 2))
-		ret = vv_fail(err, VV_ENOTFOUND, "%s: git has no such object", name);
-	if (ret)
-		goto out;
-	if (size > out->max - out->len || !(p = vv_buf_reserve(out, size + 1))) {
-		vv_blobs_close(b);
-		ret = vv_fail(err, VV_ELIMIT, "%s: %zu bytes are more than a manifest has", name, size);
-		goto out;
-	}
-	ret = read_exact(b->child.out, p, size + 1, err);
-	if (!ret && strcmp(type, "blob"))
-		ret = vv_fail(err, VV_ENOTFOUND, "%s: is not a file", name);
-	if (!ret) {
-		out->len += size;
-		out->ptr[out->len] = 0;
-	}
-out:
-	vv_buf_release(&head);
-	return ret;
-}
-
-void vv_blobs_close(struct vv_blobs *b)
+static void drop(struct vv_blobs *b)
 {
 	struct vv_err ignore = VV_ERR_INIT;
 	int status;
@@ -326,6 +364,63 @@ void vv_blobs_close(struct vv_blobs *b)
 	if (b->child.pid > 0 && vv_child_wait(&b->child, &status, &ignore))
 		return; /* nothing to tell: every answer was checked */
 	b->child = (struct vv_child)VV_CHILD_INIT;
+}
+
+/* One question and the answer's first line. */
+static int ask(struct vv_blobs *b, const char *name, struct vv_buf *head, struct vv_err *err)
+{
+	int ret = b->child.pid > 0 ? 0 : vv_blobs_open(b, b->repo, err);
+
+	if (!ret)
+		ret = vv_write_fd(b->child.in, vv_span_str(name), "git cat-file", err);
+	if (!ret)
+		ret = vv_write_fd(b->child.in, vv_span("\n", 1), "git cat-file", err);
+	return ret ? ret : read_head(b, head, err);
+}
+
+int vv_blobs_get(struct vv_blobs *b, const char *name, struct vv_buf *out, struct vv_err *err)
+{
+	struct vv_buf head = VV_BUF_INIT(VV_MAX_TEXT);
+	bool in_step = false; /* the answer was read to its end */
+	char type[16];
+	size_t size;
+	uint8_t *p = NULL;
+	int ret;
+
+	if (strchr(name, '\n'))
+		return vv_fail(err, VV_ENOTSUP, "%s: a line feed in a name", name);
+	ret = ask(b, name, &head, err);
+	if (ret)
+		goto out;
+	if (is_missing(&head) || !head.len || sscanf((char *)head.ptr, "%*s %15s %zu", type, &size) != 2) {
+		in_step = true;
+		ret = vv_fail(err, VV_ENOTFOUND, "%s: git has no such object", name);
+	} else if (size >= out->max - out->len) {
+		ret = vv_fail(err, VV_ELIMIT, "%s: %zu bytes are more than a manifest has", name, size);
+	} else if (!(p = vv_buf_reserve(out, size + 1))) {
+		ret = vv_buf_check(out, err);
+	} else {
+		ret = read_exact(b->child.out, p, size + 1, err);
+		in_step = !ret;
+	}
+	if (!ret && strcmp(type, "blob"))
+		ret = vv_fail(err, VV_ENOTFOUND, "%s: is not a file", name);
+	if (!ret) {
+		out->len += size;
+		out->ptr[out->len] = 0;
+	}
+out:
+	/* Else the rest would be taken for the next answer: that one comes from another child. */
+	if (!in_step)
+		drop(b);
+	vv_buf_release(&head);
+	return ret;
+}
+
+void vv_blobs_close(struct vv_blobs *b)
+{
+	drop(b);
+	b->repo = NULL;
 }
 
 static int add_entry(struct vv_entries *out, size_t *cap, struct vv_span rec, struct vv_err *err)

@@ -25,9 +25,16 @@ struct vv_repo {
 /* VV_EGIT when we are not in a repository. */
 VV_MUST_CHECK int vv_repo_open(struct vv_repo *r, struct vv_err *err);
 void vv_repo_release(struct vv_repo *r);
-/* Opens r->store (its pool, and git's alternates as stores to read from). Made when `create`. */
+/*
+ * Opens r->store (its pool, and git's alternates as stores to read from). Made when `create`, unless
+ * there was one before: a disk that is not mounted must not look like an empty store.
+ */
 VV_MUST_CHECK int vv_repo_store(struct vv_repo *r, bool create, struct vv_err *err);
+/* Makes one in any case. */
+VV_MUST_CHECK int vv_repo_make_store(struct vv_repo *r, struct vv_err *err);
 bool vv_repo_has_store(const struct vv_repo *r);
+/* Makes r->state_dir, unless the store that should lie there is gone. */
+VV_MUST_CHECK int vv_repo_state(const struct vv_repo *r, struct vv_err *err);
 VV_MUST_CHECK int vv_repo_pool(struct vv_repo *r, struct vv_err *err);
 /* "<top>/<path>", owned by the caller; NULL when memory is gone. */
 char *vv_repo_path(const struct vv_repo *r, const char *path);
@@ -41,7 +48,10 @@ VV_MUST_CHECK int vv_git(const struct vv_repo *r, struct vv_buf *out, struct vv_
 /* As above with input, extra environment and the exit status; a nonzero one is not an error. */
 VV_MUST_CHECK int vv_git_status(const struct vv_repo *r, const char *const *args, const char *const *env,
 	struct vv_span in, struct vv_buf *out, int *status, struct vv_err *err);
-/* The last line of what git said, without "fatal: ". Borrowed: valid until the next change of `b`. */
+/*
+ * The line that says why: our own filter's, else git's first "fatal" or "error", else its last. Changes
+ * `b`. Borrowed: valid until its next change.
+ */
 const char *vv_git_said(struct vv_buf *b);
 #define VV_GIT(repo, out, err, ...) vv_git((repo), (out), (err), (const char *const[]){__VA_ARGS__, NULL})
 
@@ -53,8 +63,9 @@ VV_MUST_CHECK int vv_git_line(const struct vv_repo *r, char **out, struct vv_err
 /* Blobs, through one `git cat-file --batch`. */
 struct vv_blobs {
 	struct vv_child child;
+	const struct vv_repo *repo; /* borrowed */
 };
-#define VV_BLOBS_INIT {VV_CHILD_INIT}
+#define VV_BLOBS_INIT {VV_CHILD_INIT, NULL}
 VV_MUST_CHECK int vv_blobs_open(struct vv_blobs *b, const struct vv_repo *r, struct vv_err *err);
 /* `name`: anything git understands ("HEAD:path", an oid). VV_ENOTFOUND; appends nothing then. */
 VV_MUST_CHECK int vv_blobs_get(struct vv_blobs *b, const char *name, struct vv_buf *out, struct vv_err *err);

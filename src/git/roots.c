@@ -54,6 +54,13 @@ static int add_blob(struct vv_blobs *blobs, const char *oid, struct vv_ids *out,
 	struct vv_err why = VV_ERR_INIT;
 	int ret = vv_blobs_get(blobs, oid, &b, err);
 
+	/* Listed, and not to be read: damaged, or pruned a moment ago. What it named cannot be told. */
+	if ((ret == VV_ENOTFOUND || ret == VV_EGIT) && report) {
+		vv_err_clear(err);
+		ret = 0;
+		report->unreadable++;
+		goto out;
+	}
 	if (ret || vv_manifest_detect(vv_buf_view(&b)) == VV_TEXT_OTHER)
 		goto out;
 	if (vv_manifest_parse(&m, vv_buf_view(&b), &why)) {
@@ -98,8 +105,13 @@ static int add_listed(struct vv_repo *r, struct vv_span list, struct vv_ids *out
 			continue;
 		memcpy(text, line.ptr, line.len);
 		text[line.len] = 0;
-		if (sscanf(text, "%64s %15s %llu", oid, type, &size) != 3 || strcmp(type, "blob") ||
-			size < SMALLEST_MANIFEST || size > VV_MAX_MANIFEST)
+		if (sscanf(text, "%64s %15s %llu", oid, type, &size) != 3) {
+			/* "<oid> missing": git has the object and cannot read it. */
+			if (report)
+				report->unreadable++;
+			continue;
+		}
+		if (strcmp(type, "blob") || size < SMALLEST_MANIFEST || size > VV_MAX_MANIFEST)
 			continue;
 		ret = add_blob(&blobs, oid, out, report, err);
 	}
@@ -126,9 +138,11 @@ int vv_roots_all(struct vv_repo *r, struct vv_ids *out, struct vv_roots_report *
 	int ret = VV_GIT(r, &list, err, "cat-file", "--batch-all-objects", "--unordered",
 		"--batch-check=%(objectname) %(objecttype) %(objectsize)");
 
+	report->unreadable = 0;
 	report->complete = !is_partial(r);
 	if (!ret)
 		ret = add_listed(r, vv_buf_view(&list), out, report, err);
+	report->complete &= !report->unreadable;
 	vv_buf_release(&list);
 	return ret;
 }

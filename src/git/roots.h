@@ -22,7 +22,8 @@ struct vv_roots_report {
 	void (*broken)(void *arg, const char *oid, const struct vv_err *why);
 	void *arg;
 	size_t manifests;
-	bool complete; /* out: false in a shallow or partial clone, where history is missing */
+	size_t unreadable; /* out: objects that git has and cannot read, or has pruned while we looked */
+	bool complete;     /* out: false in a shallow or partial clone, or when something is unreadable */
 };
 
 /*

@@ -49,13 +49,6 @@ int vv_setup_value(const struct vv_repo *r, const char *key, char **value, struc
 	return ret;
 }
 
-static int make_dirs(struct vv_repo *r, struct vv_err *err)
-{
-	int ret = vv_mkdirs(r->state_dir, err);
-
-	return ret ? ret : vv_repo_store(r, true, err);
-}
-
 int vv_setup_repo(struct vv_repo *r, struct vv_err *err)
 {
 	char *have = NULL;
@@ -67,33 +60,52 @@ int vv_setup_repo(struct vv_repo *r, struct vv_err *err)
 	if (!ret)
 		ret = VV_GIT(r, NULL, err, "config", "--local", "core.fsync", "committed");
 	if (!ret)
-		ret = make_dirs(r, err);
+		ret = vv_repo_make_store(r, err);
+	if (!ret)
+		ret = vv_repo_state(r, err);
 	if (!ret)
 		ret = vv_hooks_install(r, NULL, err);
 	return ret;
 }
 
-void vv_setup_quietly(struct vv_repo *r)
+int vv_setup_first(struct vv_repo *r, struct vv_err *err)
 {
-	struct vv_err ignore = VV_ERR_INIT;
+	int ret;
 
 	if (vv_exists(r->state_dir))
-		return;
-	if (!vv_hooks_install(r, NULL, &ignore) && !make_dirs(r, &ignore) &&
-		VV_GIT(r, NULL, &ignore, "config", "--local", "core.fsync", "committed"))
-		return;
+		return 0;
+	/* The folder that is asked for comes last: what is cut short is begun anew. */
+	ret = vv_hooks_install(r, NULL, err);
+	if (!ret)
+		ret = VV_GIT(r, NULL, err, "config", "--local", "core.fsync", "committed");
+	if (!ret)
+		ret = vv_repo_store(r, true, err);
+	return ret ? ret : vv_repo_state(r, err);
+}
+
+/* A section that is not there is as good as removed. */
+static int remove_section(const struct vv_repo *r, const char *where, const char *section, const char *keys, struct vv_err *err)
+{
+	char *have = NULL;
+	int ret = VV_GIT_LINE(r, &have, err, "config", where, "--get-regexp", keys);
+
+	free(have);
+	if (ret == VV_ENOTFOUND) {
+		vv_err_clear(err);
+		return 0;
+	}
+	return ret ? ret : VV_GIT(r, NULL, err, "config", where, "--remove-section", section);
 }
 
 int vv_setup_remove(struct vv_repo *r, bool global, struct vv_err *err)
 {
-	static const char *const sections[] = {"filter.varve", "merge.varve", "diff.varve"};
-	struct vv_err ignore = VV_ERR_INIT;
+	static const char *const sections[][2] = {{"filter.varve", "^filter\\.varve\\."},
+		{"merge.varve", "^merge\\.varve\\."}, {"diff.varve", "^diff\\.varve\\."}};
+	int ret = 0;
 
-	/* A section that is not there is as good as removed. */
-	for (size_t i = 0; i < VV_COUNT(sections); i++)
-		if (VV_GIT(r, NULL, &ignore, "config", global ? "--global" : "--local", "--remove-section", sections[i]))
-			vv_err_clear(&ignore);
-	return global ? 0 : vv_hooks_remove(r, err);
+	for (size_t i = 0; i < VV_COUNT(sections) && !ret; i++)
+		ret = remove_section(r, global ? "--global" : "--local", sections[i][0], sections[i][1], err);
+	return ret || global ? ret : vv_hooks_remove(r, err);
 }
 
 /* Splits an attributes line into pattern and rest; false for comments and blanks. */

@@ -16,8 +16,8 @@ VV_MUST_CHECK int vv_setup_config(const struct vv_repo *r, bool global, struct v
 VV_MUST_CHECK int vv_setup_value(const struct vv_repo *r, const char *key, char **value, struct vv_err *err);
 /* Store, hooks, core.fsync, and the configuration unless the global one is there. */
 VV_MUST_CHECK int vv_setup_repo(struct vv_repo *r, struct vv_err *err);
-/* Hooks, state and store of a repository met for the first time, from a filter: never fails, never prints. */
-void vv_setup_quietly(struct vv_repo *r);
+/* Hooks, state and store of a repository met for the first time, from a filter. */
+VV_MUST_CHECK int vv_setup_first(struct vv_repo *r, struct vv_err *err);
 /* Takes varve out of this repository's configuration and hooks. The store stays. */
 VV_MUST_CHECK int vv_setup_remove(struct vv_repo *r, bool global, struct vv_err *err);
 

@@ -28,15 +28,17 @@ int vv_refresh_index(const struct vv_repo *r, struct vv_span paths, struct vv_er
 {
 	static const char *const args[] = {"update-index", "-z", "--stdin", NULL};
 	struct vv_buf out = VV_BUF_INIT(VV_MAX_TEXT);
+	const char *const *env;
 	int status = 0, ret;
 
 	if (!paths.len)
 		return 0;
-	ret = vv_git_status(r, args, vv_inside_env(r), paths, &out, &status, err);
+	/* Without it git's hook would wait for the lock that we hold. */
+	env = vv_inside_env(r);
+	ret = env ? vv_git_status(r, args, env, paths, &out, &status, err) : vv_fail_nomem(err);
 	if (!ret && status) {
-		vv_buf_add(&out, "", 0);
-		ret = vv_fail(err, memmem(out.ptr, out.len, "index.lock", 10) ? VV_ELOCKED : VV_EGIT,
-			"git update-index: %.200s", out.ptr);
+		bool locked = out.len && memmem(out.ptr, out.len, "index.lock", 10);
+		ret = vv_fail(err, locked ? VV_ELOCKED : VV_EGIT, "git update-index: %.300s", vv_git_said(&out));
 	}
 	vv_buf_release(&out);
 	return ret;
@@ -51,7 +53,7 @@ static int read_text(const struct vv_place *place, struct vv_buf *text, struct s
 
 	if (fd < 0)
 		return 1;
-	if (fstat(fd, st) || !S_ISREG(st->st_mode) || (uint64_t)st->st_size > VV_MAX_MANIFEST)
+	if (fstat(fd, st) || !S_ISREG(st->st_mode))
 		goto out;
 	n = pread(fd, head, sizeof(head), 0);
 	if (n <= 0 || vv_manifest_detect(vv_span(head, (size_t)n)) == VV_TEXT_OTHER)
@@ -146,6 +148,7 @@ static int materialise(struct work *w, const struct vv_place *place, const struc
 {
 	struct vv_repo *r = w->repo;
 	struct vv_manifest m = {0};
+	struct vv_err ignore = VV_ERR_INIT;
 	char oid[VV_OID_HEX_MAX + 1];
 	struct stat st;
 	bool in_index;
@@ -170,10 +173,9 @@ static int materialise(struct work *w, const struct vv_place *place, const struc
 	w->report->written++;
 	w->report->bytes += m.size;
 	ret = vv_statcache_set(&w->cache, e->path, &st, oid, err);
-	if (!ret && in_index) {
-		ret = vv_inside_put(r, oid, text, err);
+	/* What the index cannot be told, git will read. */
+	if (!ret && in_index && !vv_inside_put(r, oid, text, &ignore))
 		vv_buf_add(&w->refresh, e->path, strlen(e->path) + 1);
-	}
 out:
 	vv_manifest_release(&m);
 	return ret;
@@ -257,12 +259,13 @@ int vv_sync(struct vv_repo *r, const char *const *paths, struct vv_sync_report *
 		.maybe = VV_BUF_INIT(VV_MAX_MANIFEST), .root = -1};
 	struct vv_entries all = {0};
 	struct vv_lock lock = VV_LOCK_INIT;
+	struct vv_err ignore = VV_ERR_INIT;
 	char *lock_path = NULL;
 	int ret = 0;
 
 	if (!r->top)
 		return 0;
-	ret = vv_mkdirs(r->state_dir, err);
+	ret = vv_repo_state(r, err);
 	if (!ret && !(lock_path = vv_join(r->state_dir, "sync.lock")))
 		ret = vv_fail_nomem(err);
 	if (!ret)
@@ -282,8 +285,9 @@ int vv_sync(struct vv_repo *r, const char *const *paths, struct vv_sync_report *
 	}
 	for (size_t i = 0; i < all.n && !ret; i++)
 		ret = sync_entry(&w, &all.v[i], err);
-	if (!ret && report->written)
-		ret = vv_statcache_write(&w.cache, err);
+	/* The models are there. What cannot be noted, git will read. */
+	if (!ret && report->written && vv_statcache_write(&w.cache, &ignore))
+		goto out;
 	if (!ret)
 		ret = add_stale(&w, err);
 	if (!ret)

@@ -1,39 +1,46 @@
+/*
+ * OpenSSL's older calls: they work in the caller's memory and start nothing up, so that they cannot
+ * fail half-way (OpenSSL 3.0 crashes when memory runs out while it starts up), and a short-lived
+ * filter does not read openssl.cnf. The code below them is the same.
+ */
+#define OPENSSL_API_COMPAT 10100
 #include "hash/sha256.h"
 
-#include <openssl/evp.h>
+#include <openssl/sha.h>
+#include <stdlib.h>
 
 int vv_sha256_init(struct vv_sha256 *h, struct vv_err *err)
 {
-	h->ctx = EVP_MD_CTX_new();
-	if (!h->ctx || EVP_DigestInit_ex(h->ctx, EVP_sha256(), NULL) != 1) {
-		vv_sha256_release(h);
+	h->ctx = malloc(sizeof(SHA256_CTX));
+	if (!h->ctx)
 		return vv_fail_nomem(err);
-	}
+	if (SHA256_Init(h->ctx) != 1)
+		VV_BUG("SHA-256 init");
 	return 0;
 }
 
 void vv_sha256_update(struct vv_sha256 *h, struct vv_span data)
 {
-	if (data.len && EVP_DigestUpdate(h->ctx, data.ptr, data.len) != 1)
+	if (data.len && SHA256_Update(h->ctx, data.ptr, data.len) != 1)
 		VV_BUG("SHA-256 update");
 }
 
 void vv_sha256_final(struct vv_sha256 *h, struct vv_id *out)
 {
-	if (EVP_DigestFinal_ex(h->ctx, out->b, NULL) != 1 || EVP_DigestInit_ex(h->ctx, NULL, NULL) != 1)
+	if (SHA256_Final(out->b, h->ctx) != 1 || SHA256_Init(h->ctx) != 1)
 		VV_BUG("SHA-256 final");
 }
 
 void vv_sha256_release(struct vv_sha256 *h)
 {
-	EVP_MD_CTX_free(h->ctx);
+	free(h->ctx);
 	h->ctx = NULL;
 }
 
 void vv_sha256(struct vv_span data, struct vv_id *out)
 {
-	static const uint8_t none[1];
+	SHA256_CTX c;
 
-	if (EVP_Digest(data.len ? data.ptr : none, data.len, out->b, NULL, EVP_sha256(), NULL) != 1)
+	if (SHA256_Init(&c) != 1 || SHA256_Update(&c, data.ptr, data.len) != 1 || SHA256_Final(out->b, &c) != 1)
 		VV_BUG("SHA-256");
 }

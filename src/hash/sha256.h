@@ -6,7 +6,7 @@
 #include "base/id.h"
 
 struct vv_sha256 {
-	void *ctx; /* EVP_MD_CTX */
+	void *ctx; /* SHA256_CTX */
 };
 
 VV_MUST_CHECK int vv_sha256_init(struct vv_sha256 *h, struct vv_err *err);

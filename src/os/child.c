@@ -54,6 +54,24 @@ static void close_pair(int *p)
 			close(p[i]);
 }
 
+/* What cannot be noted here would leave the child with our own input and output. */
+static int redirect(posix_spawn_file_actions_t *fa, unsigned flags, int in, int out, int err)
+{
+	int sys = 0;
+
+	if (flags & VV_CHILD_IN)
+		sys = posix_spawn_file_actions_adddup2(fa, in, 0);
+	else if (!(flags & VV_CHILD_INHERIT))
+		sys = posix_spawn_file_actions_addopen(fa, 0, "/dev/null", O_RDONLY, 0);
+	if (!sys && flags & VV_CHILD_OUT)
+		sys = posix_spawn_file_actions_adddup2(fa, out, 1);
+	if (!sys && flags & VV_CHILD_ERR)
+		sys = posix_spawn_file_actions_adddup2(fa, err, 2);
+	else if (!sys && flags & VV_CHILD_NOERR)
+		sys = posix_spawn_file_actions_addopen(fa, 2, "/dev/null", O_WRONLY, 0);
+	return sys;
+}
+
 int vv_child_start(
 	struct vv_child *c, const char *const *argv, const char *const *env, unsigned flags, struct vv_err *err)
 {
@@ -78,17 +96,9 @@ int vv_child_start(
 		ret = vv_fail_sys(err, errno, "pipe");
 		goto out;
 	}
-	if (flags & VV_CHILD_IN)
-		posix_spawn_file_actions_adddup2(&fa, in[0], 0);
-	else if (!(flags & VV_CHILD_INHERIT))
-		posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
-	if (flags & VV_CHILD_OUT)
-		posix_spawn_file_actions_adddup2(&fa, out[1], 1);
-	if (flags & VV_CHILD_ERR)
-		posix_spawn_file_actions_adddup2(&fa, errs[1], 2);
-	else if (flags & VV_CHILD_NOERR)
-		posix_spawn_file_actions_addopen(&fa, 2, "/dev/null", O_WRONLY, 0);
-	sys = posix_spawnp(&c->pid, argv[0], &fa, &attr, (char *const *)(uintptr_t)argv, e);
+	sys = redirect(&fa, flags, in[0], out[1], errs[1]);
+	if (!sys)
+		sys = posix_spawnp(&c->pid, argv[0], &fa, &attr, (char *const *)(uintptr_t)argv, e);
 	if (sys) {
 		c->pid = -1;
 		ret = vv_fail_sys(err, sys, "cannot run %s", argv[0]);

@@ -233,6 +233,8 @@ int vv_store_copy(struct vv_store *to, struct vv_store *from, const struct vv_id
 		before = store_losses(from);
 		ret = try_copy(to, from, ids, n, stats, prog, err);
 	} while (ret && tries++ < 3 && store_losses(from) != before);
+	if (!ret)
+		ret = store_settle(to, err);
 	vv_unlock(&lock);
 	store_revive(from);
 	if (!ret)

@@ -239,6 +239,20 @@ static bool must_move(const struct gc *g, size_t i)
 	return true;
 }
 
+/*
+ * The same bytes were written before, by a gc that was killed, so the new pack is one of those that
+ * were judged: it stays, whatever was to become of it.
+ */
+static bool is_judged(struct gc *g, const struct pack *made)
+{
+	for (size_t i = 0; i < g->n_packs; i++)
+		if (!g->packs[i].pack->trashed && vv_id_eq(&g->packs[i].pack->name, &made->name)) {
+			g->packs[i].fate = KEEP;
+			return true;
+		}
+	return false;
+}
+
 static int finish_new(struct gc *g, struct vv_err *err)
 {
 	struct timespec times[2] = {g->newest, g->newest};
@@ -248,7 +262,7 @@ static int finish_new(struct gc *g, struct vv_err *err)
 	if (ret || !made)
 		return ret;
 	/* It is as old as what it holds: else nothing that is merged would ever be old. */
-	if (utimensat(AT_FDCWD, made->path, times, 0) && errno != EPERM)
+	if (!is_judged(g, made) && utimensat(AT_FDCWD, made->path, times, 0) && errno != EPERM)
 		ret = vv_fail_sys(err, errno, "%s", made->path);
 	g->newest = (struct timespec){0};
 	if (ret)

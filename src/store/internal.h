@@ -83,6 +83,7 @@ struct vv_store {
 	uint64_t searched;          /* packs looked into since the table was dropped */
 	unsigned open_fds, losses;  /* losses: reads from a pack that is gone */
 	bool wanted;                /* a pack is */
+	bool relied;                /* on a pack whose name its writer may not have synced */
 	struct scratch *idle[8];
 	size_t n_idle;
 };
@@ -180,6 +181,8 @@ VV_MUST_CHECK int store_lock_gc(struct vv_store *s, struct vv_lock *l, struct vv
 VV_MUST_CHECK int store_keep(struct vv_store *s, const struct vv_id *id, struct vv_err *err);
 /* One pack of it. */
 VV_MUST_CHECK int store_freshen(struct vv_store *s, struct pack *p, struct vv_err *err);
+/* Makes durable the names of packs that were freshened: who gave them may have died before that. */
+VV_MUST_CHECK int store_settle(struct vv_store *s, struct vv_err *err);
 /* Takes out of the trash what was read from there. Called without locks, at the end of a read. */
 void store_revive(struct vv_store *s);
 /* Reads from packs that are gone, here and in alternates: when more, look again. */

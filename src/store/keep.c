@@ -70,7 +70,7 @@ static int freshen(struct vv_store *s, struct pack *p, struct vv_err *err)
 	/* Always: gc sees by the time that somebody came while it was thinking. */
 	if (utimensat(AT_FDCWD, p->path, NULL, 0) && errno != EACCES && errno != EPERM)
 		return vv_fail_sys(err, errno, "%s", p->path);
-	p->touched = true;
+	p->touched = s->relied = true;
 	return 0;
 }
 
@@ -88,6 +88,20 @@ int store_freshen(struct vv_store *s, struct pack *p, struct vv_err *err)
 		if (!i && vv_store_refresh(s, err))
 			return err->code;
 	}
+	return ret;
+}
+
+int store_settle(struct vv_store *s, struct vv_err *err)
+{
+	char *dir;
+	int ret;
+
+	if (!s->relied)
+		return 0;
+	dir = vv_join(s->dir, "packs");
+	ret = dir ? vv_sync_dir(dir, err) : vv_fail_nomem(err);
+	s->relied = ret != 0;
+	free(dir);
 	return ret;
 }
 

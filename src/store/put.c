@@ -604,6 +604,8 @@ int vv_store_put(struct vv_store *s, const struct vv_source *src, struct vv_put_
 		ret = vv_store_refresh(s, err);
 	if (!ret)
 		ret = put_all(s, s->pool, src, items, n, file_id, stats, prog, err);
+	if (!ret)
+		ret = store_settle(s, err);
 	vv_unlock(&lock);
 	if (!ret)
 		store_merge_small(s);

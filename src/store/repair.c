@@ -44,7 +44,7 @@ static int try_alternates(struct fsck *f, const struct entry *e, struct vv_err *
 	return VV_ENOTFOUND;
 }
 
-static int try_recover(struct fsck *f, const struct entry *e, struct vv_err *err)
+static int try_recover(struct fsck *f, const struct entry *e, const char **from, struct vv_err *err)
 {
 	struct vv_buf b = VV_BUF_INIT(SIZE_MAX / 2);
 	struct vv_err why = VV_ERR_INIT;
@@ -52,7 +52,7 @@ static int try_recover(struct fsck *f, const struct entry *e, struct vv_err *err
 	struct vv_id id;
 	int ret = VV_ENOTFOUND;
 
-	if (!f->report->recover || f->report->recover(f->report->arg, &e->id, e->size, &b, &why) || b.len != e->size)
+	if (!f->report->recover || f->report->recover(f->report->arg, &e->id, e->size, &b, from, &why) || b.len != e->size)
 		goto out;
 	vv_sha256(vv_buf_view(&b), &id);
 	if (!vv_id_eq(&id, &e->id))
@@ -69,14 +69,14 @@ static int fetch(struct fsck *f, const struct entry *e, const char **from, struc
 {
 	int ret = try_trash(f, e, err);
 
-	*from = "from the trash";
+	*from = "its bytes were in the trash";
 	if (ret == VV_ENOTFOUND) {
-		*from = "from an alternate";
+		*from = "its bytes were in an alternate";
 		ret = try_alternates(f, e, err);
 	}
 	if (ret == VV_ENOTFOUND) {
-		*from = "from the bytes that were found elsewhere";
-		ret = try_recover(f, e, err);
+		*from = "its bytes were elsewhere";
+		ret = try_recover(f, e, from, err);
 	}
 	return ret ? ret : writer_publish(&f->writer, err);
 }

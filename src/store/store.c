@@ -370,7 +370,7 @@ static struct pack **list_packs(struct vv_store *s, size_t *n, struct vv_err *er
 	pthread_mutex_lock(&s->lock);
 	*n = s->n_packs;
 	v = malloc((*n + 1) * sizeof(struct pack *));
-	if (v)
+	if (v && *n)
 		memcpy(v, s->packs, *n * sizeof(struct pack *));
 	pthread_mutex_unlock(&s->lock);
 	if (!v)

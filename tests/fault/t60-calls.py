@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lib import *
 
 WORDS = ["n=3", "elems=2000"]
-CHANGES = "open,write,sync,name,unlink,mkdir,meta"
+CHANGES = "create,write,sync,name,unlink,mkdir,meta"
 
 
 def near(src, dst):
@@ -80,7 +80,7 @@ class Scenario:
         r = os.path.join(at, self.repo)
         if result.status not in DOCUMENTED and not fault.killed:
             yield "status %d is not documented" % result.status
-        if result.status > 0 and not ERROR_LINE.search(result.err):
+        if result.status > 0 and not fault.killed and not ERROR_LINE.search(result.err):
             yield "no line says why"
         if result.argv[0] == "varve" and result.err.count("\nvarve: ") + result.err.startswith("varve: ") > 1:
             yield "more than one line says why"
@@ -92,7 +92,6 @@ class Scenario:
         m = os.path.join(r, MODEL)
         if os.path.exists(m) and sum_of(m) not in self.allowed() and not is_text(m):
             yield "the worktree has neither the old model, nor the new one, nor git's text"
-        yield from git_wrong(r)
         yield from fsck_wrong(r)
 
     def stores(self, at):
@@ -111,7 +110,8 @@ class Scenario:
         yield from self.worktree_wrong(at, result)
         yield from restores(r, dict(self.old, **self.new))
         yield from git_wrong(r)
-        yield from fsck_wrong(r)
+        if result.status:
+            yield from fsck_wrong(r)
 
     def worktree_wrong(self, at, result):
         m = os.path.join(at, self.repo, MODEL)
@@ -242,10 +242,10 @@ class Stash(Scenario):
 
     def again(self, at):
         r = os.path.join(at, "r")
-        if sum_of(os.path.join(r, MODEL)) == self.worktree:
-            return
-        run(["varve", "checkout", "-q"], r)
-        if sum_of(os.path.join(r, MODEL)) == self.worktree:
+        m = os.path.join(r, MODEL)
+        if os.path.exists(m):
+            run(["varve", "checkout", "-q"], r)
+        if os.path.exists(m) and sum_of(m) == self.worktree:
             return
         for words in (["git", "checkout", "-q", "-f", "HEAD", "--", "."], ["git", "stash", "pop", "-q"]):
             done = run(words, r)
@@ -336,9 +336,11 @@ class Clone(Scenario):
         return [os.path.join(at, "r/.git/varve"), os.path.join(at, "c/.git/varve")]
 
     def wrong_after(self, at, fault, result):
-        if os.path.isdir(os.path.join(at, "c/.git/varve/packs")) and result.status == 0:
+        if os.path.exists(os.path.join(at, "c/.git/varve/format")) and result.status == 0:
             yield from super().wrong_after(at, fault, result)
         elif not fault.killed:
+            if not ERROR_LINE.search(result.err):
+                yield "no line says why"
             for path in leftovers(at):
                 yield path + " was left behind"
 
@@ -415,28 +417,86 @@ class Leave(Scenario):
             yield "git does not have the plain file"
 
 
-SCENARIOS = [AddNew, AddDelta, GitAdd, Checkout, Reset, Materialise, Restore, Stash, Merge, Push, Clone, Init, Leave]
+class Gc(Scenario):
+    """v3 is forgotten: its objects go to the trash and from there; the packs of the others are put together."""
+
+    name = "varve gc"
+    steps = [["varve", "gc", "-q", "--grace", "now"], ["varve", "gc", "-q", "--grace", "now"]]
+
+    def prepare(self, base):
+        git(self.r, "tag", "-d", "v3")
+        git(self.r, "branch", "-q", "-D", "side")
+        git(self.r, "reflog", "expire", "--expire=now", "--all")
+        git(self.r, "gc", "-q", "--prune=now")
+        del self.old["v3"]
+        age_store(os.path.join(self.r, ".git/varve"))
+
+    def wrong_at_end(self, at, result):
+        yield from super().wrong_at_end(at, result)
+        if any(files_below(os.path.join(at, "r/.git/varve/trash"))):
+            yield "the trash is not empty"
+
+
+class Repair(Scenario):
+    """A pack is damaged; its bytes are in the worktree too."""
+
+    name = "varve fsck --repair"
+    steps = [["varve", "fsck", "-q", "--repair"]]
+
+    def prepare(self, base):
+        make_model(os.path.join(self.r, MODEL), "seed=8", *WORDS)
+        packs = set(files_below(os.path.join(self.r, ".git/varve/packs")))
+        git(self.r, "commit", "-q", "-a", "-m", "v5")
+        self.new = {"HEAD": sum_of(os.path.join(self.r, MODEL))}
+        self.bad, = set(files_below(os.path.join(self.r, ".git/varve/packs"))) - packs
+        flip(self.bad, 500)
+        self.bad = os.path.basename(self.bad)
+
+    def wrong_after(self, at, fault, result):
+        for path in leftovers(at):
+            if not fault.killed:
+                yield path + " was left behind"
+        for text in store_wrong(self.stores(at)[0]):
+            if self.bad not in text:
+                yield text
+        kept = [p for p in files_below(self.stores(at)[0]) if self.bad in p]
+        if not kept:
+            yield "the damaged pack was thrown away"
+
+    def wrong_at_end(self, at, result):
+        yield from store_wrong(self.stores(at)[0])
+        yield from super().wrong_at_end(at, result)
+        if not any(self.bad in p for p in files_below(os.path.join(self.stores(at)[0], "corrupt"))):
+            yield "the damaged pack was not kept"
+
+
+SCENARIOS = [AddNew, AddDelta, GitAdd, Checkout, Reset, Materialise, Restore, Stash, Merge, Push, Clone, Init, Leave, Gc,
+             Repair]
 
 # What is done to which calls; `keep`: to all from there on. The number is how many n are tried at most
 # in full mode, and in quick mode.
 HARMS = [
-    (CHANGES, "kill", False, 1000, 3),
-    ("name,unlink,mkdir,meta", "killafter", False, 1000, 1),
+    (CHANGES, "kill", False, 1000, 1),
+    ("name,unlink,mkdir,meta", "killafter", False, 1000, 0),
     ("sync", "EIO", False, 1000, 1),
-    ("write,open,mkdir", "ENOSPC", True, 40, 1),
-    ("write", "ENOSPC", False, 40, 0),
-    ("write", "short", False, 20, 0),
-    ("write", "short", True, 1, 1),
-    ("read", "short", True, 1, 0),
-    ("read,write,open,lock", "eintr", True, 1, 1),
-    ("read,map", "EIO", False, 40, 1),
-    ("close", "EIO", False, 30, 0),
-    ("name,unlink,mkdir,meta,lock", "EIO", False, 40, 1),
-    ("open,pipe", "EMFILE", False, 40, 1),
-    ("open", "EACCES", False, 40, 0),
-    ("alloc,map,spawn,thread", "ENOMEM", False, 60, 2),
-    ("alloc", "ENOMEM", True, 12, 0),
+    ("write,create,mkdir", "ENOSPC", True, 12, 0),
+    ("write", "ENOSPC", False, 8, 0),
+    ("write", "short", False, 5, 0),
+    ("read,write", "short", True, 1, 0),
+    ("read,write,open,lock", "eintr", True, 1, 0),
+    ("read,map", "EIO", False, 10, 0),
+    ("close", "EIO", False, 6, 0),
+    ("name,unlink,mkdir,meta,lock", "EIO", False, 15, 0),
+    ("open,pipe", "EMFILE", False, 10, 0),
+    ("open", "EACCES", False, 8, 0),
+    ("alloc,map,spawn,thread", "ENOMEM", False, 16, 0),
+    ("alloc", "ENOMEM", True, 4, 0),
 ]
+
+# One of these in each scenario of quick mode, in turn.
+EXTRAS = [("write,create,mkdir", "ENOSPC", True), ("read,write", "short", True), ("read,map", "EIO", False),
+          ("open,pipe", "EMFILE", False), ("alloc,map,spawn,thread", "ENOMEM", False), ("close", "EIO", False),
+          ("name,unlink,mkdir,meta,lock", "EIO", False), ("open", "EACCES", False)]
 
 
 def try_one(scenario, fault, at):
@@ -462,28 +522,30 @@ def job(args):
         return [str(fault), traceback.format_exc()]
 
 
-def plan(scenario):
-    """The faults to try, one run for each."""
-    counts = {}
-    for classes, do, keep, most, few in HARMS:
-        limit = most if FULL else few
-        if not limit:
-            continue
-        if classes not in counts:
-            f = Fault(classes)
-            at = os.path.join(FOLDER, "count")
-            copy(scenario.template, at)
-            scenario.harm(at, f)
-            counts[classes] = f.calls
-        n = counts[classes]
-        if limit == 1 and not FULL and not keep:
-            numbers = [1 + n // 2]
-        elif limit == 1:
-            numbers = [1]
-        else:
-            numbers = sorted({1 + round(i * n / (min(limit, n + 1) - 1)) for i in range(min(limit, n + 1))}) if n else [1]
-        for k in numbers:
-            yield Fault(classes, do, k, keep)
+def count(scenario, classes, counts={}):
+    if (scenario.name, classes) not in counts:
+        f = Fault(classes)
+        at = os.path.join(FOLDER, "count")
+        copy(scenario.template, at)
+        scenario.harm(at, f)
+        counts[scenario.name, classes] = f.calls
+    return counts[scenario.name, classes]
+
+
+def plan(scenario, turn):
+    """The faults to try, one run for each. In full mode the last n is one that is not reached."""
+    if not FULL:
+        for classes, do, keep, _, few in HARMS:
+            if few:
+                yield Fault(classes, do, 1 + count(scenario, classes) // 2, keep)
+        classes, do, keep = EXTRAS[turn % len(EXTRAS)]
+        yield Fault(classes, do, 1 if do == "short" else 1 + count(scenario, classes) * 2 // 3, keep)
+        return
+    for classes, do, keep, most, _ in HARMS:
+        n = count(scenario, classes)
+        k = min(most, n + 1)
+        for at in [1] if k == 1 else sorted({1 + round(i * n / (k - 1)) for i in range(k)}):
+            yield Fault(classes, do, at, keep)
 
 
 def main():
@@ -493,20 +555,19 @@ def main():
     only = sys.argv[1:]
     base = Base(FOLDER)
     jobs = []
-    for kind in SCENARIOS:
+    for turn, kind in enumerate(SCENARIOS):
         if not only or any(w in kind.name for w in only):
             scenario = kind(base, FOLDER)
-            jobs += [(scenario, f) for f in plan(scenario)]
+            jobs += [(scenario, f) for f in plan(scenario, turn)]
     # The workers come last: a child of ours would keep run() waiting.
     pool = multiprocessing.Pool(2, adopt_orphans)
-    found = {}
-    for (scenario, _), wrong in zip(jobs, pool.imap(job, jobs)):
-        found.setdefault(scenario.name, []).append(wrong)
-    pool.close()
-    for name, runs in found.items():
+    results = pool.imap(job, jobs)
+    for name in dict.fromkeys(s.name for s, _ in jobs):
+        runs = [next(results) for s, _ in jobs if s.name == name]
         bad = [w for w in runs if w]
         tap.ok(not bad, "%s: %d runs" % (name, len(runs)), [line for w in bad[:8] for line in w + [""]] +
                ["%d of %d runs were wrong" % (len(bad), len(runs))])
+    pool.close()
     tap.end()
 
 

@@ -7,7 +7,7 @@
  *   FAULT_CLASS=a,b     of the names below
  *   FAULT_UNDER=folder  only for files below it (calls without a file always count)
  *   FAULT_AT=n          the call that is hit; 0: only count
- *   FAULT_DO=what       EIO, ENOSPC, …: it fails; short; eintr; kill, killafter; killgroup
+ *   FAULT_DO=what       EIO, ENOSPC, …: it fails; short; eintr; kill, killafter, killgroup; stop
  *   FAULT_KEEP=1        so are all later ones
  *   FAULT_NOSYNC=what   file, dir or all: fsync does nothing and says it did
  *   FAULT_JOURNAL=file  below FAULT_UNDER: what is written, named and synced, see journal()
@@ -51,6 +51,7 @@ enum class {
 	C_PIPE = 1 << 12,
 	C_SPAWN = 1 << 13,
 	C_THREAD = 1 << 14,
+	C_CREATE = 1 << 15, /* those of open that may make a file */
 };
 
 static const struct {
@@ -58,7 +59,7 @@ static const struct {
 	unsigned bit;
 } classes[] = {{"open", C_OPEN}, {"read", C_READ}, {"write", C_WRITE}, {"sync", C_SYNC}, {"name", C_NAME},
 	{"unlink", C_UNLINK}, {"close", C_CLOSE}, {"map", C_MAP}, {"alloc", C_ALLOC}, {"mkdir", C_MKDIR},
-	{"meta", C_META}, {"lock", C_LOCK}, {"pipe", C_PIPE}, {"spawn", C_SPAWN}, {"thread", C_THREAD}};
+	{"meta", C_META}, {"lock", C_LOCK}, {"pipe", C_PIPE}, {"spawn", C_SPAWN}, {"thread", C_THREAD}, {"create", C_CREATE}};
 
 static const struct {
 	const char *name;
@@ -79,7 +80,7 @@ static struct {
 	unsigned classes;
 	uint64_t at;
 	enum verdict verdict;
-	bool kill, group, eintr, keep, no_file_sync, no_dir_sync;
+	bool kill, group, stop, eintr, keep, no_file_sync, no_dir_sync;
 	int sys, journal;
 	char under[1024];
 	size_t under_len;
@@ -115,6 +116,7 @@ static void choose_harm(const char *what)
 	cfg.eintr = !strcmp(what, "eintr");
 	cfg.group = !strcmp(what, "killgroup");
 	cfg.kill = cfg.group || !strcmp(what, "kill");
+	cfg.stop = !strcmp(what, "stop");
 	cfg.sys = cfg.eintr ? EINTR : EIO;
 	if (!strcmp(what, "short"))
 		cfg.verdict = SHORT;
@@ -232,6 +234,12 @@ static enum verdict strike(unsigned class, const char *call, int fd, const char 
 		snprintf(cfg.shared->what, sizeof(cfg.shared->what), "%s %.400s", call, name);
 	if (cfg.kill)
 		die();
+	if (cfg.stop) {
+		/* Somebody changes things now, and lets us go on. */
+		raise(SIGSTOP);
+		errno = sys;
+		return PASS;
+	}
 	errno = cfg.verdict == FAIL ? cfg.sys : sys;
 	return cfg.verdict;
 }
@@ -347,6 +355,11 @@ static int opened(int fd, bool created, bool cut, const char *name)
 		opened(fd, !there, (flags) & O_TRUNC, name);                                       \
 	RETURN(fd)
 
+static unsigned opening(int flags)
+{
+	return flags & O_CREAT ? C_OPEN | C_CREATE : C_OPEN;
+}
+
 static mode_t mode_of(int flags, va_list ap)
 {
 	return flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(ap, mode_t) : 0;
@@ -358,7 +371,7 @@ static mode_t mode_of(int flags, va_list ap)
 		va_list ap;                                                                        \
 		mode_t mode;                                                                       \
 		REAL(f);                                                                           \
-		STRIKE(C_OPEN, AT_FDCWD, path, -1);                                                \
+		STRIKE(opening(flags), AT_FDCWD, path, -1);                                        \
 		va_start(ap, flags);                                                               \
 		mode = mode_of(flags, ap);                                                         \
 		va_end(ap);                                                                        \
@@ -373,7 +386,7 @@ OPEN(open64)
 		va_list ap;                                                                        \
 		mode_t mode;                                                                       \
 		REAL(f);                                                                           \
-		STRIKE(C_OPEN, dir, path, -1);                                                     \
+		STRIKE(opening(flags), dir, path, -1);                                             \
 		va_start(ap, flags);                                                               \
 		mode = mode_of(flags, ap);                                                         \
 		va_end(ap);                                                                        \
@@ -389,7 +402,7 @@ OPENAT(openat64)
 		char dir[2048];                                                                    \
 		bool noted;                                                                        \
 		int fd;                                                                            \
-		STRIKE(C_OPEN, AT_FDCWD, path, -1);                                                \
+		STRIKE(C_OPEN | C_CREATE, AT_FDCWD, path, -1);                                     \
 		noted = journalled(AT_FDCWD, path, dir, sizeof(dir));                              \
 		if (noted)                                                                         \
 			journal_lock();                                                            \

@@ -20,13 +20,15 @@ static void note(void *arg, const struct vv_id *id VV_UNUSED, const char *text, 
 	s->repaired[s->n++] = repaired;
 }
 
-static int offer(void *arg, const struct vv_id *id VV_UNUSED, uint64_t size, struct vv_buf *out, struct vv_err *err)
+static int offer(void *arg, const struct vv_id *id VV_UNUSED, uint64_t size, struct vv_buf *out, const char **where,
+	struct vv_err *err)
 {
 	struct seen *s = arg;
 
 	if (s->have_len != size)
 		return vv_fail(err, VV_ENOTFOUND, "not here");
 	vv_buf_add(out, s->have, s->have_len);
+	*where = "somebody had it";
 	return vv_buf_check(out, err);
 }
 
