@@ -489,7 +489,7 @@ HARMS = [
     ("name,unlink,mkdir,meta,lock", "EIO", False, 15, 0),
     ("open,pipe", "EMFILE", False, 10, 0),
     ("open", "EACCES", False, 8, 0),
-    ("alloc,map,spawn,thread", "ENOMEM", False, 16, 0),
+    ("alloc,map,spawn,thread", "ENOMEM", False, 40, 0),
     ("alloc", "ENOMEM", True, 4, 0),
 ]
 
