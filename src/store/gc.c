@@ -255,7 +255,8 @@ static bool is_judged(struct gc *g, const struct pack *made)
 
 static int finish_new(struct gc *g, struct vv_err *err)
 {
-	struct timespec times[2] = {g->newest, g->newest};
+	bool ahead = g->newest.tv_sec > 0 && (uint64_t)g->newest.tv_sec > g->now + AHEAD_S;
+	struct timespec t = ahead ? (struct timespec){(time_t)g->now, 0} : g->newest, times[2] = {t, t};
 	struct pack *made = NULL;
 	int ret = writer_finish(&g->writer, &made, err);
 
@@ -476,23 +477,14 @@ struct generations {
 static int drop_twin(void *arg, const char *name, struct vv_err *err)
 {
 	const struct generations *t = arg;
-	struct vv_id id;
+	char *used = store_path(t->gc->store, "packs", name), *path = vv_join(t->dir, name);
 	struct vv_err why = VV_ERR_INIT;
-	const struct pack *p;
-	uint64_t *known;
-	char *path;
-	int ret = 0;
+	struct vv_id id;
+	int ret = used && path ? 0 : vv_fail_nomem(err);
 
-	if (!pack_name_parse(name, &id))
-		return 0;
-	known = vv_map_find(&t->gc->store->names, vv_span(id.b, VV_ID_BYTES));
-	p = known ? (const struct pack *)(uintptr_t)*known : NULL;
-	if (!p || p->trashed || pack_verify(p->path, &id, &why))
-		return 0;
-	path = vv_join(t->dir, name);
-	if (!path)
-		return vv_fail_nomem(err);
-	ret = vv_exists(path) ? vv_unlink(path, err) : 0;
+	if (!ret && pack_name_parse(name, &id) && !pack_verify(used, &id, &why))
+		ret = vv_unlink(path, err);
+	free(used);
 	free(path);
 	return ret;
 }
