@@ -33,10 +33,12 @@ static inline void note(void *arg, const struct vv_id *id, const char *text, boo
 }
 
 /* A wrong offer is one whose bytes do not have the id. */
-static inline int offer(void *arg, const struct vv_id *id, uint64_t size, struct vv_buf *out, struct vv_err *err)
+static inline int offer(void *arg, const struct vv_id *id, uint64_t size, struct vv_buf *out, const char **where,
+	struct vv_err *err)
 {
 	struct said *s = arg;
 
+	*where = "somebody had it";
 	s->asked++;
 	for (size_t i = 0; i < s->n_offers; i++)
 		if (vv_id_eq(&s->offers[i].id, id)) {
