@@ -58,13 +58,14 @@ leave version help"
 _varve_options() {
 	case $1 in
 	init | leave) echo --global ;;
-	add) echo --all --update ;;
+	add) echo --all --update --force ;;
 	restore | blame) echo --tensor ;;
 	show) echo --all --depth ;;
 	diff) echo --stat --cached --staged --no-index --exit-code ;;
 	log) echo --tensor --max-count --names ;;
 	cat) echo --raw --output ;;
 	archive) echo --prefix --output --format ;;
+	du) echo --files ;;
 	fsck) echo --repair ;;
 	gc) echo --dry-run --grace ;;
 	doctor) echo --fix ;;

@@ -11,10 +11,12 @@ export HOME="$work/home" GIT_CONFIG_NOSYSTEM=1 GIT_PAGER=cat
 unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
 mkdir -p "$HOME" "$work/model"
 cd "$work/model"
-bold=$(tput bold 2>/dev/null || :) plain=$(tput sgr0 2>/dev/null || :)
+bold='' plain=''
+[ ! -t 1 ] || [ -n "${NO_COLOR:-}" ] || bold=$(tput bold 2>/dev/null || :) plain=$(tput sgr0 2>/dev/null || :)
 step() { printf '\n%s== %s%s\n' "$bold" "$*" "$plain"; }
 run() { printf '%s$ %s%s\n' "$bold" "$*" "$plain"; "$@"; }
-train() { /usr/bin/env python3 "$here/train.py" "$@"; }
+python=$(sh "$here/../tools/python.sh" numpy)
+train() { "$python" "$here/train.py" "$@"; }
 note() { sha256sum model.safetensors | cut -d' ' -f1 >"$work/sum.$1"; }
 
 step "A repository that keeps models"
@@ -25,14 +27,14 @@ run varve track '*.safetensors'
 git add .gitattributes && git commit -qm 'Keep models with varve'
 
 step "Train, and commit each stage with plain git"
-train - model.safetensors 150 2e-3
+train - model.safetensors 100 2e-3
 run git add model.safetensors
-run git commit -qm 'First 150 steps'
+run git commit -qm 'First 100 steps'
 note 1
 for i in 2 3 4; do
-	train model.safetensors model.safetensors 60 2e-4 --seed $i
+	train model.safetensors model.safetensors 30 2e-4 --seed $i
 	run varve add model.safetensors
-	run git commit -qm "Stage $i: 60 more steps"
+	run git commit -qm "Stage $i: 30 more steps"
 	note $i
 done
 
@@ -46,11 +48,11 @@ run varve show model.safetensors
 
 step "Two branches train different layers"
 run git switch -q -c finetune
-train model.safetensors model.safetensors 60 2e-4 --text python --only head --seed 8
+train model.safetensors model.safetensors 30 2e-4 --text python --only head --seed 8
 run git commit -qam 'Fine-tune the head on Python'
 note 5
 run git switch -q main
-train model.safetensors model.safetensors 60 2e-4 --only embed,layer.0 --seed 9
+train model.safetensors model.safetensors 30 2e-4 --only embed,layer.0 --seed 9
 run git commit -qam 'Train the first layers on'
 note 6
 run git merge -q --no-edit finetune
@@ -72,6 +74,9 @@ cmp model.safetensors "$work/clone/model.safetensors" && echo "same bytes"
 
 step "What it costs"
 run varve du
+size=$(wc -c <model.safetensors)
+packs=$(cat .git/varve/packs/* | wc -c)
+echo "7 versions as plain files: $((7 * size / 1000)) kB; in the store: $((packs / 1000)) kB"
 
 step "Every old version, byte for byte"
 n=0

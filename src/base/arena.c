@@ -10,7 +10,7 @@ struct vv_arena_block {
 	_Alignas(16) uint8_t data[];
 };
 
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef VV_ASAN
 enum { BLOCK = 1 };
 #else
 enum { BLOCK = 32 << 10 };

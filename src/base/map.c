@@ -26,7 +26,7 @@ uint64_t *vv_map_find(const struct vv_map *m, struct vv_span key)
 
 	if (!m->len)
 		return NULL;
-	s = probe(m->slots, m->cap, key, XXH3_64bits(key.ptr, key.len));
+	s = probe(m->slots, m->cap, key, XXH3_64bits_withSeed(key.ptr, key.len, m->seed));
 	return s->ptr ? &s->value : NULL;
 }
 
@@ -42,6 +42,9 @@ static int grow(struct vv_map *m)
 		if (s->ptr)
 			*probe(slots, cap, vv_span(s->ptr, s->len), s->hash) = *s;
 	}
+	/* Names in a hostile file may have been chosen to collide: not under a seed that it cannot know. */
+	if (!m->cap)
+		m->seed = (uint64_t)(uintptr_t)slots;
 	free(m->slots);
 	m->slots = slots;
 	m->cap = cap;
@@ -55,9 +58,9 @@ uint64_t *vv_map_put(struct vv_map *m, struct vv_span key, uint64_t value, bool 
 
 	if (!key.ptr)
 		key = vv_span("", 0);
-	hash = XXH3_64bits(key.ptr, key.len);
 	if (m->len * 4 >= m->cap * 3 && grow(m))
 		return NULL;
+	hash = XXH3_64bits_withSeed(key.ptr, key.len, m->seed);
 	s = probe(m->slots, m->cap, key, hash);
 	if (added)
 		*added = !s->ptr;

@@ -1,6 +1,6 @@
 /*
  * A hash map from byte strings to a number. Keys are borrowed: they must outlive the map. A zeroed
- * struct is an empty map. The hash is keyed by XXH3, never an identity.
+ * struct is an empty map. The hash is XXH3 under a seed of the run: never an identity.
  */
 #ifndef VV_BASE_MAP_H
 #define VV_BASE_MAP_H
@@ -11,6 +11,7 @@
 struct vv_map {
 	struct vv_map_slot *slots;
 	size_t len, cap;
+	uint64_t seed;
 };
 
 /* The value's place, or NULL. Borrowed: valid until the next put. */

@@ -111,10 +111,10 @@ static void print_row(struct looking *l, const char *path, const struct row *row
 	l->n[row->state]++;
 	if (ctx->json) {
 		json_array_append_new(l->list,
-			json_pack("{s:o,s:s,s:b,s:I,s:I,s:I,s:I,s:I}", "path", vv_json_name(path), "state", state_names[row->state], "staged",
-				row->staged, "tensors_changed", (json_int_t)row->changed, "tensors", (json_int_t)row->total,
-				"size", (json_int_t)row->size, "objects_new", (json_int_t)row->objects_new, "bytes_new",
-				(json_int_t)row->bytes_new));
+			json_pack("{s:o,s:s,s:b,s:I,s:I,s:I,s:I,s:I}", "path", vv_json_name(path), "state",
+				state_names[row->state], "staged", row->staged, "tensors_changed", (json_int_t)row->changed,
+				"tensors", (json_int_t)row->total, "size", (json_int_t)row->size, "objects_new",
+				(json_int_t)row->objects_new, "bytes_new", (json_int_t)row->bytes_new));
 	} else if (row->state != CLEAN) {
 		printf("  %s%-9s%s %s", vv_color(ctx, row->state == STAGED ? VV_GREEN : VV_RED), state_names[row->state],
 			vv_color(ctx, VV_PLAIN), name);

@@ -37,7 +37,8 @@ void vv_args_release(struct vv_args *a)
 
 int vv_lines_open(struct vv_lines *l, const struct vv_args *args, struct vv_err *err)
 {
-	static const char *const first[] = {"git", "-c", "core.quotePath=false", NULL};
+	/* Settings of the user's that would change an answer. */
+	static const char *const first[] = {"git", "-c", "core.quotePath=false", "-c", "log.showRoot=true", NULL};
 	struct vv_args all = {0};
 	int ret;
 

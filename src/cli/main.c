@@ -118,6 +118,8 @@ static int run(struct vv_ctx *ctx, int argc, char **argv)
 	vv_progress_end();
 	if (ret >= 0 && (fflush(stdout) || ferror(stdout)))
 		ret = reader_gone() ? VV_EXIT_PIPE : vv_fail(&ctx->err, VV_EIO, "cannot write to standard output");
+	if (ret < 0 && ctx->err.sys == EPIPE && reader_gone())
+		return VV_EXIT_PIPE;
 	return ret < 0 ? report(ctx) : ctx->help ? VV_EXIT_OK : ret;
 }
 

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int resolve(struct vv_ctx *ctx, const char *rev, const char *type, char **oid)
 {
@@ -11,7 +12,8 @@ static int resolve(struct vv_ctx *ctx, const char *rev, const char *type, char *
 	struct vv_err why = VV_ERR_INIT;
 	int ret;
 
-	if (asprintf(&word, "%s^{%s}", rev, type) < 0)
+	/* "REV:path" cannot be peeled: the path would take in what follows. */
+	if ((strchr(rev, ':') ? asprintf(&word, "%s", rev) : asprintf(&word, "%s^{%s}", rev, type)) < 0)
 		return vv_fail_nomem(&ctx->err);
 	ret = VV_GIT_LINE(&ctx->repo, oid, &why, "rev-parse", "--verify", "-q", "--end-of-options", word);
 	free(word);

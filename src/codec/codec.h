@@ -11,13 +11,13 @@
 #include "base/dtype.h"
 #include "base/err.h"
 
-enum { VV_BLOCK_ELEMS = 131072 };
+enum { VV_BLOCK_ELEMS = 131072, VV_CODEC_CLASSES = 16 };
 
 /* Constant over a tensor: chosen once by the encoder, kept in the object's header for the decoder. */
 struct vv_codec_params {
 	enum vv_dtype dtype;
 	uint8_t shift;        /* low bits that are zero in every element of the tensor (and of its base) */
-	uint8_t classes[256]; /* delta: class (0..7) of the base's exponent byte; solo: all zero */
+	uint8_t classes[256]; /* delta: class (< VV_CODEC_CLASSES) of the base's exponent byte; solo: all zero */
 };
 
 /* Scratch memory of one thread. */

@@ -1,19 +1,45 @@
 /*
- * One list of bytes, coded the way that suits it: constant, raw, Huffman, a bitmap of the commonest
- * byte and the rest, or with matches. Huffman is zstd at a level that looks for no match.
+ * One list of bytes, coded the way that suits it: constant, raw, tables, or a frame of zstd, which is
+ * Huffman coding or matches too.
  */
 #define ZSTD_STATIC_LINKING_ONLY
 #include "codec/internal.h"
 
-#include "base/le.h"
-
-#include <math.h>
 #include <zstd.h>
 
-enum { LIST_RAW = 0, LIST_CONST = 1, LIST_ZSTD = 2, LIST_BITMAP = 3 };
-enum { SAMPLE = 16384, LEN_BYTES = 3, SMALL = 32 };
+enum { LIST_RAW = 0, LIST_CONST = 1, LIST_ZSTD = 2, LIST_ANS = 3 };
+enum { SAMPLE = 16384, TRIAL = 4096, LEN_BYTES = 3, SMALL = 32, SHORT = 8192 };
+/* Levels of zstd. A negative one so large that no match is looked for leaves Huffman alone. */
+enum { HUFFMAN = -65536, MATCHES = 1, TEXT = 3 };
+/* Of ZSTD_c_literalCompressionMode; libzstd has changed their names. */
+enum { LITERALS_AUTO = 0, LITERALS_HUFFMAN = 1 };
+enum { MAX_WINDOW = (21 - 10) << 3 };
 
-static void histogram(const uint8_t *s, size_t n, size_t step, uint32_t *h)
+void entropy_init(struct vv_codec *c)
+{
+	ZSTD_CCtx_setParameter(c->cctx, ZSTD_c_format, ZSTD_f_zstd1_magicless);
+	ZSTD_CCtx_setParameter(c->cctx, ZSTD_c_contentSizeFlag, 0);
+	ZSTD_DCtx_setParameter(c->dctx, ZSTD_d_format, ZSTD_f_zstd1_magicless);
+	c->level = 0;
+}
+
+uint32_t log2_fixed(uint32_t v)
+{
+	static const uint32_t table[65] = {
+		0, 1466, 2909, 4331, 5732, 7112, 8473, 9814, 11136, 12440, 13727,
+		14996, 16248, 17484, 18704, 19909, 21098, 22272, 23433, 24579, 25711, 26830,
+		27936, 29029, 30109, 31178, 32234, 33279, 34312, 35334, 36346, 37346, 38336,
+		39316, 40286, 41246, 42196, 43137, 44068, 44990, 45904, 46809, 47705, 48593,
+		49472, 50344, 51207, 52063, 52911, 53751, 54584, 55410, 56229, 57040, 57845,
+		58643, 59434, 60219, 60997, 61769, 62534, 63294, 64047, 64794, 65536,
+	};
+	unsigned top = 31 - (unsigned)__builtin_clz(v);
+	uint32_t m = (uint32_t)((uint64_t)v << (31 - top) & 0x7fffffff), k = m >> 25, f = m & 0x1ffffff;
+
+	return (top << 16) + table[k] + (uint32_t)((uint64_t)(table[k + 1] - table[k]) * f >> 25);
+}
+
+void histogram(const uint8_t *s, size_t n, size_t step, uint32_t h[256])
 {
 	uint32_t more[3][256];
 
@@ -33,103 +59,94 @@ static void histogram(const uint8_t *s, size_t n, size_t step, uint32_t *h)
 		h[k] += more[0][k] + more[1][k] + more[2][k];
 }
 
-static double entropy(const uint32_t *h, double *top, unsigned *symbol)
+uint64_t entropy_bits(const uint32_t h[256])
 {
-	double n = 0, bits = 0, best = 0;
+	uint64_t n = 0, sum = 0, symbols = 0;
 
 	for (unsigned k = 0; k < 256; k++)
-		n += h[k];
-	for (unsigned k = 0; k < 256; k++) {
-		if (!h[k])
-			continue;
-		bits -= h[k] * log2(h[k] / n);
-		if (h[k] > best) {
-			best = h[k];
-			*symbol = k;
+		if (h[k]) {
+			n += h[k];
+			sum += (uint64_t)h[k] * log2_fixed(h[k]);
+			symbols++;
 		}
-	}
-	*top = n > 0 ? best / n : 0;
-	return n > 0 ? bits / n : 0;
+	if (!n)
+		return 0;
+	uint64_t all = n * log2_fixed((uint32_t)n);
+	/* A sample looks simpler than what it was taken from: half a nat for each symbol but one. */
+	return (all > sum ? (all - sum) >> 16 : 0) + (symbols - 1) * 3 / 4;
 }
 
-double list_bits(const uint8_t *s, size_t n)
+static size_t zstd(struct vv_codec *c, uint8_t *dst, size_t cap, const uint8_t *s, size_t n, int level)
 {
-	uint32_t h[256];
-	double top;
-	unsigned symbol;
-
-	histogram(s, n, 1, h);
-	return entropy(h, &top, &symbol) * (double)n;
-}
-
-static size_t zstd(struct vv_codec *c, uint8_t *dst, size_t cap, const uint8_t *s, size_t n, int level, bool literals)
-{
-	ZSTD_CCtx *z = c->cctx;
 	size_t r;
 
-	ZSTD_CCtx_reset(z, ZSTD_reset_session_and_parameters);
-	ZSTD_CCtx_setParameter(z, ZSTD_c_format, ZSTD_f_zstd1_magicless);
-	ZSTD_CCtx_setParameter(z, ZSTD_c_contentSizeFlag, 0);
-	ZSTD_CCtx_setParameter(z, ZSTD_c_compressionLevel, literals ? -65536 : level);
-	if (literals)
-		ZSTD_CCtx_setParameter(z, ZSTD_c_literalCompressionMode, ZSTD_ps_enable);
-	r = ZSTD_compress2(z, dst, cap, s, n);
+	if (c->level != level) {
+		ZSTD_CCtx_setParameter(c->cctx, ZSTD_c_compressionLevel, level);
+		ZSTD_CCtx_setParameter(c->cctx, ZSTD_c_literalCompressionMode, level == HUFFMAN ? LITERALS_HUFFMAN : LITERALS_AUTO);
+		c->level = level;
+	}
+	r = ZSTD_compress2(c->cctx, dst, cap, s, n);
 	return ZSTD_isError(r) ? 0 : r;
+}
+
+/*
+ * Whether this is one frame as `zstd` writes it, to its end: a byte of flags, all clear, a window of
+ * 2 MiB at most, blocks. Otherwise libzstd would go on to a second frame, of its oldest formats even.
+ */
+static bool one_frame(const uint8_t *s, size_t len)
+{
+	size_t at = 2;
+
+	for (bool last = false; !last;) {
+		if (len < 3 || at > len - 3)
+			return false;
+		uint32_t head = s[at] | (uint32_t)s[at + 1] << 8 | (uint32_t)s[at + 2] << 16;
+		last = head & 1;
+		at += 3 + ((head >> 1 & 3) == 1 ? 1 : head >> 3);
+	}
+	return s[0] == 0 && s[1] <= MAX_WINDOW && at == len;
 }
 
 static int unzstd(struct vv_codec *c, uint8_t *dst, size_t n, const uint8_t *s, size_t len)
 {
-	ZSTD_DCtx *z = c->dctx;
-	size_t r;
-
 	/* The output buffer is of the exact size: whatever the frame claims, no more is written. */
-	ZSTD_DCtx_reset(z, ZSTD_reset_session_and_parameters);
-	ZSTD_DCtx_setParameter(z, ZSTD_d_format, ZSTD_f_zstd1_magicless);
-	r = ZSTD_decompressDCtx(z, dst, n, s, len);
-	return ZSTD_isError(r) || r != n;
+	return !one_frame(s, len) || ZSTD_decompressDCtx(c->dctx, dst, n, s, len) != n;
 }
 
-/* Bitmap of s[i] != symbol, and the bytes that are. Returns how many those are. */
-VV_CLONES static size_t part(const uint8_t *s, size_t n, uint8_t symbol, uint8_t *bitmap, uint8_t *rest)
-{
-	size_t m = 0;
-
-	for (size_t i = 0; i < n; i += 8) {
-		unsigned bits = 0, k = n - i < 8 ? (unsigned)(n - i) : 8;
-		for (unsigned j = 0; j < k; j++)
-			bits |= (unsigned)(s[i + j] != symbol) << j;
-		bitmap[i / 8] = (uint8_t)bits;
-		for (; bits; bits &= bits - 1)
-			rest[m++] = s[i + (unsigned)__builtin_ctz(bits)];
-	}
-	return m;
-}
-
-static size_t put_raw(uint8_t *dst, const uint8_t *s, size_t n)
-{
-	dst[0] = LIST_RAW;
-	memcpy(dst + 1, s, n);
-	return n + 1;
-}
-
-static size_t put_zstd(struct vv_codec *c, uint8_t *dst, const uint8_t *s, size_t n, bool lz)
-{
-	size_t len = zstd(c, c->frame, c->frame_cap, s, n, 1, !lz);
-
-	if (!len || len + LEN_BYTES >= n || len >> 24)
-		return put_raw(dst, s, n);
-	dst[0] = LIST_ZSTD;
-	vv_put16(dst + 1, (uint16_t)len);
-	dst[3] = (uint8_t)(len >> 16);
-	memcpy(dst + 4, c->frame, len);
-	return len + 4;
-}
-
-size_t list_encode(struct vv_codec *c, uint8_t *dst, const uint8_t *s, size_t n, bool lz, unsigned depth)
+/* Whether the beginning of the list is much shorter when matches are looked for. */
+static bool has_matches(struct vv_codec *c, const uint8_t *s, size_t n)
 {
 	uint32_t h[256];
-	double top, bits;
-	unsigned symbol = 0;
+	size_t len;
+
+	n = n < TRIAL ? n : TRIAL;
+	histogram(s, n, 1, h);
+	len = zstd(c, c->stream, c->stream_cap, s, n, MATCHES);
+	return len && len * 8 * 10 < entropy_bits(h) * 9;
+}
+
+/* Coded in this mode, with its length; nothing when that is no shorter than raw. */
+static size_t put_coded(struct vv_codec *c, uint8_t *dst, const uint8_t *s, size_t n, uint8_t mode, int level)
+{
+	size_t cap = n - LEN_BYTES, len;
+
+	if (mode == LIST_ANS) {
+		len = ans_encode(c, dst + 1 + LEN_BYTES, cap, s, NULL, 0, n);
+	} else {
+		len = zstd(c, c->stream, c->stream_cap, s, n, level);
+		len = len <= cap ? len : 0;
+		copy(dst + 1 + LEN_BYTES, c->stream, len);
+	}
+	dst[0] = mode;
+	vv_put16(dst + 1, (uint16_t)len);
+	dst[3] = (uint8_t)(len >> 16);
+	return len ? 1 + LEN_BYTES + len : 0;
+}
+
+size_t list_encode(struct vv_codec *c, uint8_t *dst, const uint8_t *s, size_t n, bool matches)
+{
+	uint32_t h[256], seen = 0, top = 0;
+	size_t len = 0;
 
 	if (!n)
 		return 0;
@@ -138,101 +155,83 @@ size_t list_encode(struct vv_codec *c, uint8_t *dst, const uint8_t *s, size_t n,
 		dst[1] = s[0];
 		return 2;
 	}
-	if (n < SMALL)
-		return put_raw(dst, s, n);
 	/* Small lists are counted whole, long ones by a sample spread over them (an odd step: no rhythm). */
 	histogram(s, n, n / SAMPLE | 1, h);
-	bits = entropy(h, &top, &symbol);
-	if (lz)
-		return put_zstd(c, dst, s, n, true);
-	if (top > 0.6 && depth < LIST_DEPTH) {
-		uint8_t *bitmap = c->bitmap[depth], *rest = c->rest[depth];
-		size_t m = part(s, n, (uint8_t)symbol, bitmap, rest), at = 2;
-		dst[0] = LIST_BITMAP;
-		dst[1] = (uint8_t)symbol;
-		at += list_encode(c, dst + at, bitmap, (n + 7) / 8, false, depth + 1);
-		/* Coded beside its own bitmap, the rest can be longer than the list: then it is not worth it. */
-		if (at + m + 1 < n + 8)
-			at += list_encode(c, dst + at, rest, m, false, depth + 1);
-		else
-			at = n + 1;
-		return at <= n ? at : put_raw(dst, s, n);
+	for (unsigned k = 0; k < 256; k++) {
+		seen += h[k];
+		top = h[k] > top ? h[k] : top;
 	}
 	/* Noise costs time in both directions and gains nothing. */
-	if (bits > 7.88)
-		return put_raw(dst, s, n);
-	return put_zstd(c, dst, s, n, false);
+	if (n >= SMALL && entropy_bits(h) * 100 <= (uint64_t)seen * 788) {
+		/* Huffman spends a whole bit on a byte that is there most of the time, and a frame on a few. */
+		if (matches && has_matches(c, s, n))
+			len = put_coded(c, dst, s, n, LIST_ZSTD, MATCHES);
+		else if (top * 2 > seen || n < SHORT)
+			len = put_coded(c, dst, s, n, LIST_ANS, 0);
+		else
+			len = put_coded(c, dst, s, n, LIST_ZSTD, HUFFMAN);
+	}
+	if (len)
+		return len;
+	dst[0] = LIST_RAW;
+	copy(dst + 1, s, n);
+	return n + 1;
 }
 
-int list_decode(struct vv_codec *c, uint8_t *dst, size_t n, const uint8_t **in, const uint8_t *end, unsigned depth)
+static int unans(struct vv_codec *c, uint8_t *dst, size_t n, const uint8_t *s, size_t len)
+{
+	struct ans_reader r;
+
+	return ans_open(&r, c, vv_span(s, len), 0, 256) || ans_read(&r, NULL, dst, n) || ans_close(&r);
+}
+
+int list_decode(struct vv_codec *c, uint8_t *dst, size_t n, const uint8_t **in, const uint8_t *end)
 {
 	const uint8_t *p = *in;
-	size_t len, m = 0, k = 0;
+	size_t len;
+	uint8_t mode;
 
 	if (!n)
 		return 0;
 	if (p == end)
 		return 1;
-	switch (*p++) {
-	case LIST_RAW:
-		if ((size_t)(end - p) < n)
+	mode = *p++;
+	if (mode == LIST_RAW || mode == LIST_CONST) {
+		len = mode == LIST_RAW ? n : 1;
+		if ((size_t)(end - p) < len)
 			return 1;
-		memcpy(dst, p, n);
-		*in = p + n;
-		return 0;
-	case LIST_CONST:
-		if (p == end)
-			return 1;
-		memset(dst, *p, n);
-		*in = p + 1;
-		return 0;
-	case LIST_ZSTD:
-		if (end - p < LEN_BYTES)
-			return 1;
-		len = (size_t)(p[0] | p[1] << 8 | p[2] << 16);
-		p += LEN_BYTES;
-		if ((size_t)(end - p) < len || unzstd(c, dst, n, p, len))
-			return 1;
+		if (mode == LIST_RAW)
+			memcpy(dst, p, n);
+		else
+			memset(dst, *p, n);
 		*in = p + len;
 		return 0;
-	case LIST_BITMAP:
-		break;
-	default:
-		return 1;
 	}
-	if (depth >= LIST_DEPTH || p == end)
+	if (end - p < LEN_BYTES)
 		return 1;
-	uint8_t symbol = *p++, *bitmap = c->bitmap[depth], *rest = c->rest[depth];
-	if (list_decode(c, bitmap, (n + 7) / 8, &p, end, depth + 1))
+	len = (size_t)(p[0] | p[1] << 8 | p[2] << 16);
+	p += LEN_BYTES;
+	if ((size_t)(end - p) < len)
 		return 1;
-	if (n % 8 && bitmap[n / 8] >> n % 8)
-		return 1;
-	for (size_t i = 0; i < (n + 7) / 8; i++)
-		m += (size_t)__builtin_popcount(bitmap[i]);
-	if (list_decode(c, rest, m, &p, end, depth + 1))
-		return 1;
-	memset(dst, symbol, n);
-	for (size_t i = 0; i < (n + 7) / 8; i++)
-		for (unsigned bits = bitmap[i]; bits; bits &= bits - 1)
-			dst[8 * i + (unsigned)__builtin_ctz(bits)] = rest[k++];
-	*in = p;
-	return 0;
+	*in = p + len;
+	if (mode == LIST_ZSTD)
+		return unzstd(c, dst, n, p, len);
+	return mode != LIST_ANS || unans(c, dst, n, p, len);
 }
 
 size_t text_encode(struct vv_codec *c, uint8_t *dst, size_t cap, struct vv_span raw)
 {
 	uint32_t h[256];
-	double top;
-	unsigned symbol;
-	size_t len;
+	size_t len, step;
 
 	if (raw.len < SMALL)
 		return 0;
 	/* Random bytes are seen before zstd looks for matches in them. */
-	histogram(raw.ptr, raw.len, raw.len / SAMPLE | 1, h);
-	if (raw.len >= SAMPLE && entropy(h, &top, &symbol) > 7.97)
+	step = raw.len / SAMPLE | 1;
+	histogram(raw.ptr, raw.len, step, h);
+	if (raw.len >= SAMPLE && entropy_bits(h) * 100 > raw.len / step * 797)
 		return 0;
-	len = zstd(c, dst, cap, raw.ptr, raw.len, 3, false);
+	len = zstd(c, dst, cap, raw.ptr, raw.len, TEXT);
 	return len < raw.len ? len : 0;
 }
 

@@ -1,6 +1,6 @@
 /*
  * Numbers to byte planes and back. Integer maps only: every bit pattern, NaN payloads and signed
- * zeros included, comes back as it was. Planes are top byte first.
+ * zeros included, comes back as it was.
  */
 #include "codec/internal.h"
 
@@ -11,13 +11,11 @@ struct shape shape_of(enum vv_dtype dt, unsigned shift)
 		dt = VV_DT_F32;
 	if (dt == VV_DT_C128)
 		dt = VV_DT_F64;
-	const struct vv_dtype_info *info = vv_dtype_info(dt);
 	struct shape s = {.width = vv_dtype_width(dt)};
 
-	s.is_float = info->kind == VV_KIND_FLOAT;
+	s.is_float = vv_dtype_info(dt)->kind == VV_KIND_FLOAT;
 	/* The byte just below the sign, or the low byte of a wide exponent. */
-	s.exp_shift = dt == VV_DT_F64 ? 52 : dt == VV_DT_F32 ? 23 : dt == VV_DT_BF16 || dt == VV_DT_F16 ? 7 : 0;
-	s.classed = s.is_float;
+	s.exp_shift = dt == VV_DT_F64 ? 52 : dt == VV_DT_F32 ? 23 : s.width == 2 ? 7 : 0;
 	s.rotate = dt == VV_DT_BF16 || dt == VV_DT_F32 || dt == VV_DT_F64;
 	s.bits = 8 * s.width - (shift < 8 * s.width ? shift : 0);
 	s.planes = (s.bits + 7) / 8;
@@ -25,21 +23,11 @@ struct shape shape_of(enum vv_dtype dt, unsigned shift)
 }
 
 /*
- * One function per width. T: the number; S: the same, signed. The number is shifted down, so that
- * `bits` are left; `up` aligns them with the top of the planes again.
+ * One function per width. A number is shifted down, so that `bits` are left, its sign rotated to the
+ * end, and shifted up to fill the planes from the top.
  */
-#define DEFINE_WIDTH(W, T, S)                                                                      \
-	static inline T load##W(const uint8_t *p, size_t i)                                        \
-	{                                                                                          \
-		T v;                                                                               \
-		memcpy(&v, p + i * (W), (W));                                                      \
-		return v;                                                                          \
-	}                                                                                          \
-	static inline T order##W(T v, T sign)                                                      \
-	{                                                                                          \
-		return v & sign ? (T)(v ^ (T)(sign - 1)) : v;                                      \
-	}                                                                                          \
-	VV_CLONES static void solo##W(const uint8_t *raw, size_t n, T *out, unsigned shift, unsigned bits, int rotate) \
+#define DEFINE_WIDTH(W, T)                                                                         \
+	VV_INLINE void turn_body##W(const uint8_t *raw, size_t n, T *out, unsigned shift, unsigned bits, bool rotate) \
 	{                                                                                          \
 		unsigned up = (bits + 7) / 8 * 8 - bits;                                           \
 		T keep = (T)((T)~(T)0 >> (8 * (W) - bits));                                        \
@@ -50,7 +38,7 @@ struct shape shape_of(enum vv_dtype dt, unsigned shift)
 			out[i] = (T)(v << up);                                                     \
 		}                                                                                  \
 	}                                                                                          \
-	VV_CLONES static void unsolo##W(uint8_t *raw, size_t n, const T *in, unsigned shift, unsigned bits, int rotate) \
+	VV_INLINE void unturn_body##W(uint8_t *raw, size_t n, const T *in, unsigned shift, unsigned bits, bool rotate) \
 	{                                                                                          \
 		unsigned up = (bits + 7) / 8 * 8 - bits;                                           \
 		T keep = (T)((T)~(T)0 >> (8 * (W) - bits));                                        \
@@ -58,145 +46,79 @@ struct shape shape_of(enum vv_dtype dt, unsigned shift)
 			T v = (T)(in[i] >> up);                                                    \
 			if (rotate)                                                                \
 				v = (T)((T)(v >> 1 | (T)(v << (bits - 1))) & keep);                \
-			v = (T)(v << shift);                                                       \
-			memcpy(raw + i * (W), &v, (W));                                            \
+			store##W(raw, i, (T)(v << shift));                                         \
 		}                                                                                  \
 	}                                                                                          \
-	VV_CLONES static void delta##W(const uint8_t *raw, const uint8_t *base, size_t n, T *out, unsigned shift, \
-		unsigned bits, int is_float)                                                       \
+	/* Without a shift, vectors need no wider numbers in between. */                           \
+	VV_CLONES static void turn##W(const uint8_t *raw, size_t n, T *out, unsigned shift, unsigned bits, bool rotate) \
 	{                                                                                          \
-		T sign = (T)((T)1 << (bits - 1)), flip = is_float ? sign : 0;                      \
-		unsigned top = 8 * (W) - bits;                                                     \
-		for (size_t i = 0; i < n; i++) {                                                   \
-			T a = order##W((T)(load##W(raw, i) >> shift), flip);                       \
-			T b = order##W((T)(load##W(base, i) >> shift), flip);                      \
-			T d = (T)((T)(a - b) << top);                                              \
-			T z = (T)((T)(d << 1) ^ (T)((S)d >> (8 * (W) - 1)));                       \
-			out[i] = (T)(z >> top | ((T)((S)d >> (8 * (W) - 1)) & 1));                 \
-		}                                                                                  \
+		if (shift)                                                                         \
+			turn_body##W(raw, n, out, shift, bits, rotate);                            \
+		else                                                                               \
+			turn_body##W(raw, n, out, 0, 8 * (W), rotate);                             \
 	}                                                                                          \
-	VV_CLONES static void undelta##W(uint8_t *raw, const uint8_t *base, size_t n, const T *in, unsigned shift, \
-		unsigned bits, int is_float)                                                       \
+	VV_CLONES static void unturn##W(uint8_t *raw, size_t n, const T *in, unsigned shift, unsigned bits, bool rotate) \
 	{                                                                                          \
-		T sign = (T)((T)1 << (bits - 1)), flip = is_float ? sign : 0;                      \
-		T keep = (T)((T)~(T)0 >> (8 * (W) - bits));                                        \
-		for (size_t i = 0; i < n; i++) {                                                   \
-			T z = in[i], d = (T)((T)(z >> 1) ^ (T)(0 - (z & 1)));                      \
-			T b = order##W((T)(load##W(base, i) >> shift), flip);                      \
-			T v = (T)(order##W((T)((T)(b + d) & keep), flip) << shift);                \
-			memcpy(raw + i * (W), &v, (W));                                            \
-		}                                                                                  \
+		if (shift)                                                                         \
+			unturn_body##W(raw, n, in, shift, bits, rotate);                           \
+		else                                                                               \
+			unturn_body##W(raw, n, in, 0, 8 * (W), rotate);                            \
 	}                                                                                          \
-	VV_CLONES static void scatter##W(const T *in, size_t n, uint8_t *const *planes, unsigned np) \
+	VV_CLONES static void scatter##W(const T *in, size_t n, uint8_t *plane, unsigned planes)   \
 	{                                                                                          \
-		for (unsigned p = 0; p < np; p++) {                                                \
-			unsigned s = 8 * (np - 1 - p);                                             \
-			uint8_t *out = planes[p];                                                  \
+		for (unsigned p = 0; p < planes; p++) {                                            \
+			unsigned down = 8 * (planes - 1 - p);                                      \
 			for (size_t i = 0; i < n; i++)                                             \
-				out[i] = (uint8_t)(in[i] >> s);                                    \
+				plane[p * PLANE + i] = (uint8_t)(in[i] >> down);                   \
 		}                                                                                  \
 	}                                                                                          \
-	VV_CLONES static void gather##W(T *out, size_t n, const uint8_t *const *planes, unsigned np) \
+	VV_CLONES static void gather##W(T *out, size_t n, const uint8_t *plane, unsigned planes)   \
 	{                                                                                          \
 		for (size_t i = 0; i < n; i++)                                                     \
-			out[i] = planes[0][i];                                                     \
-		for (unsigned p = 1; p < np; p++) {                                                \
-			const uint8_t *in = planes[p];                                             \
+			out[i] = plane[i];                                                         \
+		for (unsigned p = 1; p < planes; p++)                                              \
 			for (size_t i = 0; i < n; i++)                                             \
-				out[i] = (T)(out[i] << 8 | in[i]);                                 \
-		}                                                                                  \
+				out[i] = (T)(out[i] << 8 | plane[p * PLANE + i]);                  \
 	}
 
-DEFINE_WIDTH(1, uint8_t, int8_t)
-DEFINE_WIDTH(2, uint16_t, int16_t)
-DEFINE_WIDTH(4, uint32_t, int32_t)
-DEFINE_WIDTH(8, uint64_t, int64_t)
+DEFINE_WIDTH(1, uint8_t)
+DEFINE_WIDTH(2, uint16_t)
+DEFINE_WIDTH(4, uint32_t)
+DEFINE_WIDTH(8, uint64_t)
 
-/* The loops run over pieces that stay in the first-level cache. */
-enum { PIECE = 1024 };
+size_t split_solo(struct vv_codec *c, const struct shape *s, unsigned shift, const uint8_t *raw, size_t n)
+{
+	size_t kept = 0;
 
-#define EACH_PIECE(W, T, BODY)                                                                     \
-	for (size_t at = 0; at < n; at += PIECE) {                                                 \
-		T t[PIECE];                                                                        \
-		size_t m = n - at < PIECE ? n - at : PIECE;                                        \
-		for (unsigned p = 0; p < s->planes; p++)                                           \
-			here[p] = planes[p] + at;                                                  \
-		BODY;                                                                              \
+	memset(c->mask, 0, SEGMENTS / 8);
+	for (size_t at = 0; at < n; at += PIECE) {
+		size_t m = n - at < PIECE ? n - at : PIECE;
+#define BODY(W, T)                                                                                 \
+	T t[PIECE];                                                                                \
+	turn##W(raw + at * (W), m, t, shift, s->bits, s->rotate);                                  \
+	mask_find(c->mask, at, t, (W), m);                                                         \
+	m = mask_squeeze(c->mask, at, t, (W), m);                                                  \
+	scatter##W(t, m, c->plane + kept, s->planes);
+		BY_WIDTH(s, BODY);
+#undef BODY
+		kept += m;
 	}
-
-#define BY_WIDTH(BODY)                                                                             \
-	switch (s->width) {                                                                        \
-	case 1:                                                                                    \
-		BODY(1, uint8_t) break;                                                            \
-	case 2:                                                                                    \
-		BODY(2, uint16_t) break;                                                           \
-	case 4:                                                                                    \
-		BODY(4, uint32_t) break;                                                           \
-	default:                                                                                   \
-		BODY(8, uint64_t) break;                                                           \
-	}
-
-void split_solo(const struct shape *s, unsigned shift, const uint8_t *raw, size_t n, uint8_t *const *planes)
-{
-	uint8_t *here[8];
-
-#define BODY(W, T)                                                                                 \
-	EACH_PIECE(W, T, solo##W(raw + at * (W), m, t, shift, s->bits, s->rotate); scatter##W(t, m, here, s->planes))
-	BY_WIDTH(BODY)
-#undef BODY
+	return kept;
 }
 
-void merge_solo(const struct shape *s, unsigned shift, uint8_t *raw, size_t n, const uint8_t *const *planes)
+void merge_solo(const struct vv_codec *c, const struct shape *s, unsigned shift, uint8_t *raw, size_t n)
 {
-	const uint8_t *here[8];
+	size_t from = 0;
 
+	for (size_t at = 0; at < n; at += PIECE) {
+		size_t m = n - at < PIECE ? n - at : PIECE, kept = mask_count(c->mask, at, m);
 #define BODY(W, T)                                                                                 \
-	EACH_PIECE(W, T, gather##W(t, m, here, s->planes); unsolo##W(raw + at * (W), m, t, shift, s->bits, s->rotate))
-	BY_WIDTH(BODY)
+	T t[PIECE];                                                                                \
+	gather##W(t, kept, c->plane + from, s->planes);                                            \
+	mask_spread(c->mask, at, t, (W), m);                                                       \
+	unturn##W(raw + at * (W), m, t, shift, s->bits, s->rotate);
+		BY_WIDTH(s, BODY);
 #undef BODY
-}
-
-void split_delta(const struct shape *s, unsigned shift, const uint8_t *raw, const uint8_t *base, size_t n,
-	uint8_t *const *planes)
-{
-	uint8_t *here[8];
-
-#define BODY(W, T)                                                                                 \
-	EACH_PIECE(W, T, delta##W(raw + at * (W), base + at * (W), m, t, shift, s->bits, s->is_float);     \
-		   scatter##W(t, m, here, s->planes))
-	BY_WIDTH(BODY)
-#undef BODY
-}
-
-void merge_delta(const struct shape *s, unsigned shift, uint8_t *raw, const uint8_t *base, size_t n,
-	const uint8_t *const *planes)
-{
-	const uint8_t *here[8];
-
-#define BODY(W, T)                                                                                 \
-	EACH_PIECE(W, T, gather##W(t, m, here, s->planes);                                         \
-		   undelta##W(raw + at * (W), base + at * (W), m, t, shift, s->bits, s->is_float))
-	BY_WIDTH(BODY)
-#undef BODY
-}
-
-VV_CLONES void exponents(const struct shape *s, const uint8_t *raw, size_t n, uint8_t *out)
-{
-	switch (s->width) {
-	case 1:
-		for (size_t i = 0; i < n; i++)
-			out[i] = raw[i] & 0x7f;
-		break;
-	case 2:
-		for (size_t i = 0; i < n; i++)
-			out[i] = (uint8_t)(load2(raw, i) >> s->exp_shift);
-		break;
-	case 4:
-		for (size_t i = 0; i < n; i++)
-			out[i] = (uint8_t)(load4(raw, i) >> s->exp_shift);
-		break;
-	default:
-		for (size_t i = 0; i < n; i++)
-			out[i] = (uint8_t)(load8(raw, i) >> s->exp_shift);
+		from += kept;
 	}
 }

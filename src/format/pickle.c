@@ -11,18 +11,21 @@
 void vv_machine_stop(struct vv_machine *m, int code, const char *finding, uint32_t off, const char *fmt, ...)
 {
 	struct vv_pickle *p = m->p;
+	bool told = p->n_findings == VV_MAX_PICKLE_FINDINGS;
 	char text[256];
 	va_list ap;
 
+	for (size_t i = 0; i < p->n_findings && !told; i++)
+		told = !strcmp(p->findings[i].code, finding);
+	/* A hostile pickle comes here for each of its bytes. */
+	if (told && m->why.code)
+		return;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (!m->why.code)
 		vv_fail(&m->why, code, "%s at offset %" PRIu32 " of the pickle", text, off);
-	for (size_t i = 0; i < p->n_findings; i++)
-		if (!strcmp(p->findings[i].code, finding))
-			return;
-	if (p->n_findings == VV_MAX_PICKLE_FINDINGS)
+	if (told)
 		return;
 	const char *detail = vv_arena_copy(&p->arena, vv_span_str(text));
 	p->findings[p->n_findings++] = (struct vv_pickle_finding){finding, off, detail ? detail : ""};
@@ -48,7 +51,7 @@ void vv_machine_push(struct vv_machine *m, uint32_t node)
 		return;
 	}
 	if (m->n_stack == m->cap_stack) {
-		uint32_t cap = m->cap_stack ? m->cap_stack * 2 : 256;
+		uint32_t cap = m->cap_stack * 2;
 		uint32_t *s = realloc(m->stack, cap * sizeof(*s));
 		if (!s) {
 			vv_fail_nomem(&m->why);
@@ -476,9 +479,13 @@ int vv_machine_parse(struct vv_machine *m, struct vv_pickle *p, struct vv_span b
 	*p = (struct vv_pickle){.bytes = bytes};
 	m->p = p;
 	m->c = vv_cursor(bytes);
+	m->cap_stack = 256;
+	m->stack = malloc(m->cap_stack * sizeof(*m->stack));
 	vv_pickle_new(p, 0, 0, 0); /* node 0 is none */
-	if (!p->n_nodes)
+	if (!m->stack || !p->n_nodes) {
+		machine_release(m);
 		return vv_fail_nomem(&m->why);
+	}
 	if (run(m)) {
 		vv_machine_lose(m, (uint32_t)m->c.off, m->c.left ? "no opcode" : "the end before the pickle's");
 	} else {

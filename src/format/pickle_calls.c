@@ -4,39 +4,42 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { TOLD = 48, NESTED = 2 };
+enum {
+	TOLD = 48,  /* findings of globals */
+	PART = 200, /* bytes of a module and of a name that are told */
+	NESTED = 2,
+};
 
-/* "module.name", printable as far as a C string goes. Owned by the pickle's arena; NULL without memory. */
-static char *full_name(struct vv_machine *m, struct vv_span module, struct vv_span name)
+/* "module.name", all of it in the C string. */
+static void full_name(char *out, struct vv_span module, struct vv_span name)
 {
-	enum { PART = 200 };
 	size_t a = module.len < PART ? module.len : PART, b = name.len < PART ? name.len : PART;
-	char *s = vv_arena_alloc(&m->p->arena, a + b + 2);
 
-	if (!s)
-		return NULL;
-	memcpy(s, module.ptr, a);
-	s[a] = '.';
-	memcpy(s + a + 1, name.ptr, b);
+	memcpy(out, module.ptr, a);
+	out[a] = '.';
+	memcpy(out + a + 1, name.ptr, b);
 	for (size_t i = 0; i < a + b + 1; i++)
-		if (!s[i])
-			s[i] = '?';
-	return s;
+		if (!out[i])
+			out[i] = '?';
+	out[a + b + 1] = 0;
 }
 
 /* Each untrusted global once; past a number of them only how many more. */
 static void tell(struct vv_machine *m, uint32_t off, struct vv_span module, struct vv_span name)
 {
 	struct vv_pickle *p = m->p;
-	bool added = false;
-	char *s;
+	char text[2 * PART + 2];
+	const char *s;
 
+	full_name(text, module, name);
+	if (vv_map_find(&m->told, vv_span_str(text)))
+		return;
 	if (p->n_findings == VV_MAX_PICKLE_FINDINGS || m->told.len == TOLD) {
 		m->untold++;
 		return;
 	}
-	s = full_name(m, module, name);
-	if (s && vv_map_put(&m->told, vv_span_str(s), off, &added) && added)
+	s = vv_arena_copy(&p->arena, vv_span_str(text));
+	if (s && vv_map_put(&m->told, vv_span_str(s), off, NULL))
 		p->findings[p->n_findings++] = (struct vv_pickle_finding){"pickle-global", off, s};
 }
 
@@ -100,6 +103,7 @@ static bool bytes_of(struct vv_machine *m, uint32_t node, struct vv_buf *out, ui
 		node = vv_pickle_item(p, vv_pickle_item(p, node, 1), 0);
 	*off = p->nodes[node].off;
 	s = vv_pickle_text(p, node);
+	m->spent += s.len;
 	if (p->nodes[node].kind == VV_PK_BYTES || (p->nodes[node].flags & VV_PK_OLD_STR)) {
 		vv_buf_span(out, s);
 		return s.len > 0;
@@ -145,7 +149,6 @@ static void nested(struct vv_machine *m, uint32_t args)
 
 		if (m->spent > 2 * m->p->bytes.len)
 			return;
-		m->spent += vv_pickle_text(m->p, node).len;
 		if (bytes_of(m, node, &bytes, &off) && vv_pickle_probe(vv_buf_view(&bytes))) {
 			m->spent += bytes.len;
 			if (vv_machine_parse(&inner, &p, vv_buf_view(&bytes)) == VV_ENOMEM)

@@ -115,12 +115,13 @@ static int emit_tuple(struct emitter *e, uint32_t node, struct vv_err *err)
 static int emit_batches(struct emitter *e, uint32_t node, uint32_t width, struct vv_err *err)
 {
 	const struct vv_pickle_node *n = &e->p->nodes[node];
+	bool iterated = n->flags & VV_PK_ORDERED;
 	uint32_t count = n->items.n / width, done = 0;
 	int ret = 0;
 
 	while (done < count && !ret) {
 		uint32_t batch = count - done < BATCH ? count - done : BATCH;
-		bool lone = batch == 1 && (!done || (n->flags & VV_PK_ORDERED));
+		bool lone = batch == 1 && (!done || iterated);
 		if (!lone)
 			op(e, OP_MARK);
 		ret = emit_items(e, node, done * width, (done + batch) * width, err);
@@ -129,6 +130,11 @@ static int emit_batches(struct emitter *e, uint32_t node, uint32_t width, struct
 		else
 			op(e, lone ? OP_SETITEM : OP_SETITEMS);
 		done += batch;
+	}
+	/* After a full batch of a dictionary that it holds it looks for more, and writes that there is none. */
+	if (width == 2 && !iterated && count && count % BATCH == 0) {
+		op(e, OP_MARK);
+		op(e, OP_SETITEMS);
 	}
 	return ret;
 }
@@ -240,7 +246,7 @@ static int emit(struct emitter *e, uint32_t node, struct vv_err *err)
 	int ret;
 
 	if (!node)
-		return vv_fail(err, VV_ENOTSUP, "a pickle with something missing");
+		return vv_fail(err, VV_ENOTSUP, "something is gone from an object that only Python can change");
 	if (key) {
 		op(e, key <= 256 ? OP_BINGET : OP_LONG_BINGET);
 		vv_buf_le(e->out, key - 1, key <= 256 ? 1 : 4);

@@ -20,8 +20,9 @@ static const struct {
 } types[] = {{"F32", VV_DT_F32}, {"BF16", VV_DT_BF16}, {"F16", VV_DT_F16}, {"F64", VV_DT_F64}, {"I64", VV_DT_I64},
 	{"I32", VV_DT_I32}, {"I16", VV_DT_I16}, {"I8", VV_DT_I8}, {"U8", VV_DT_U8}, {"BOOL", VV_DT_BOOL},
 	{"U16", VV_DT_U16}, {"U32", VV_DT_U32}, {"U64", VV_DT_U64}, {"F8_E4M3", VV_DT_F8_E4M3},
-	{"F8_E5M2", VV_DT_F8_E5M2}, {"F8_E4M3FNUZ", VV_DT_F8_E4M3FNUZ}, {"F8_E5M2FNUZ", VV_DT_F8_E5M2FNUZ}, {"F8_E8M0", VV_DT_F8_E8M0}, {"C64", VV_DT_C64}, {"F4", VV_DT_F4},
-	{"F6_E2M3", VV_DT_F6_E2M3}, {"F6_E3M2", VV_DT_F6_E3M2}};
+	{"F8_E5M2", VV_DT_F8_E5M2}, {"F8_E4M3FNUZ", VV_DT_F8_E4M3FNUZ}, {"F8_E5M2FNUZ", VV_DT_F8_E5M2FNUZ},
+	{"F8_E8M0", VV_DT_F8_E8M0}, {"C64", VV_DT_C64}, {"F4", VV_DT_F4}, {"F6_E2M3", VV_DT_F6_E2M3},
+	{"F6_E3M2", VV_DT_F6_E3M2}};
 
 static enum vv_probe probe(struct vv_span head, uint64_t size)
 {

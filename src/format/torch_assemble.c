@@ -47,7 +47,7 @@ int vv_torch_align(const struct vv_torch *t, const struct vv_source *src, unsign
 bool vv_torch_same_kind(const struct vv_torch_tensor *t, const struct vv_part *p)
 {
 	return p->dtype == t->dtype && p->ndim == t->view.ndim &&
-		!memcmp(p->shape, t->view.shape, p->ndim * sizeof(*p->shape));
+		(!p->ndim || !memcmp(p->shape, t->view.shape, p->ndim * sizeof(*p->shape)));
 }
 
 static int match_parts(struct vv_torch_match *m, const struct vv_torch_tree *tree, const struct vv_assembly *a,

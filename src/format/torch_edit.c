@@ -55,6 +55,13 @@ static void set_item(struct edit *e, uint32_t node, uint32_t i, uint32_t value)
 	e->p->items[e->p->nodes[node].items.first + i] = value;
 }
 
+static bool is_container(const struct edit *e, uint32_t node)
+{
+	uint8_t kind = e->p->nodes[node].kind;
+
+	return kind == VV_PK_DICT || kind == VV_PK_LIST || kind == VV_PK_TUPLE;
+}
+
 /* --- nodes of tensors --- */
 
 /* The pickle's own node for a global or (without module) a string, so that it is written once. */
@@ -152,8 +159,8 @@ static uint32_t rebuilt(struct edit *e, const struct vv_part *part, uint32_t val
 	uint32_t old_args, call = value ? vv_torch_call(e->p, value, &old_args) : 0, func, args, inner[2];
 	bool v3;
 
-	/* More arguments than these say that the bytes mean something else: conjugated, negated. */
-	if (call && e->p->nodes[old_args].items.n > (vv_pickle_is_global(e->p, item(e, call, 0), "torch._utils", "_rebuild_tensor_v3") ? 7 : 6))
+	/* What follows hooks and type says that the bytes mean something else: conjugated, negated. */
+	if (call && e->p->nodes[old_args].items.n > 6u + (e->p->nodes[item(e, old_args, 6)].kind == VV_PK_GLOBAL))
 		return 0;
 	if (value && call != value) {
 		/* A Parameter: the same around a new first argument. */
@@ -224,12 +231,13 @@ static int close_holes(struct edit *e, uint32_t node, bool *empty)
 {
 	struct vv_pickle_node *n = &e->p->nodes[node];
 	uint32_t step = n->kind == VV_PK_DICT ? 2 : 1, kept = 0, total = n->items.n;
-	uint32_t *items = e->p->items + n->items.first;
+	uint32_t *items;
 	int ret = 0;
 
 	*empty = false;
-	if ((n->kind != VV_PK_DICT && n->kind != VV_PK_LIST && n->kind != VV_PK_TUPLE) || e->seen[node])
+	if (!is_container(e, node) || !n->items.n || e->seen[node])
 		return 0;
+	items = e->p->items + n->items.first;
 	e->seen[node] = 1;
 	if (e->depth == DEEP)
 		return vv_fail(e->err, VV_ENOTSUP, "a pickle that is nested too deep");
@@ -246,7 +254,7 @@ static int close_holes(struct edit *e, uint32_t node, bool *empty)
 		kept += step;
 	}
 	e->depth--;
-	*empty = total && !kept && !(n->kind == VV_PK_DICT && n->items.state) && node != e->p->root;
+	*empty = !kept && !(n->kind == VV_PK_DICT && n->items.state) && node != e->p->root;
 	n->items.n = kept;
 	return ret;
 }
@@ -261,13 +269,6 @@ static bool is_number(struct vv_span s, uint64_t *v)
 			vv_add_over(*v, (uint64_t)(s.ptr[i] - '0'), v))
 			return false;
 	return s.len && *v <= INT64_MAX && (s.len == 1 || s.ptr[0] != '0');
-}
-
-static bool is_container(const struct edit *e, uint32_t node)
-{
-	uint8_t kind = e->p->nodes[node].kind;
-
-	return kind == VV_PK_DICT || kind == VV_PK_LIST || kind == VV_PK_TUPLE;
 }
 
 /* Remembered while tensors come into the same dictionary: they change nothing about it. */
@@ -336,8 +337,8 @@ static uint32_t key_node(struct edit *e, struct vv_span key)
 	return at ? (uint32_t)*at : 0;
 }
 
-/* Puts key and value behind the value `after`, or at the end. */
-static int put_pair(struct edit *e, uint32_t dict, struct vv_span key, uint32_t value, uint32_t after)
+/* Puts key and value where the neighbours among the wanted tensors are, or at the end. */
+static int put_pair(struct edit *e, uint32_t dict, struct vv_span key, uint32_t value, uint32_t after, uint32_t before)
 {
 	uint64_t num;
 	uint32_t pair[2] = {0, value}, n = e->p->nodes[dict].items.n, at = n, *items;
@@ -347,9 +348,9 @@ static int put_pair(struct edit *e, uint32_t dict, struct vv_span key, uint32_t 
 	if (!pair[0] || !value || vv_pickle_append(e->p, dict, pair, 2))
 		return vv_fail(e->err, VV_ELIMIT, "too many objects in a pickle");
 	items = e->p->items + e->p->nodes[dict].items.first;
-	for (uint32_t i = n; after && i > 0; i -= 2)
-		if (items[i - 1] == after) {
-			at = i;
+	for (uint32_t i = n; (after || before) && i > 0; i -= 2)
+		if (items[i - 1] == (after ? after : before)) {
+			at = after ? i : i - 2;
 			break;
 		}
 	memmove(items + at + 2, items + at, (n - at) * sizeof(*items));
@@ -409,12 +410,13 @@ static int insert(struct edit *e, size_t k)
 		if (dot && habit_of(e, node)->nested) {
 			next = vv_pickle_new(e->p, VV_PK_DICT, 0, 0);
 			used = (size_t)(dot - rest.ptr);
-			ret = put_pair(e, node, vv_span(rest.ptr, used), next, 0);
+			ret = put_pair(e, node, vv_span(rest.ptr, used), next, 0, 0);
 			rest = vv_span(dot + 1, rest.len - used - 1);
 			node = next;
 			continue;
 		}
-		ret = put_pair(e, node, rest, value, k && e->parent_of[k - 1] == node ? e->value_of[k - 1] : 0);
+		ret = put_pair(e, node, rest, value, k && e->parent_of[k - 1] == node ? e->value_of[k - 1] : 0,
+			k + 1 < e->a->n_parts && e->parent_of[k + 1] == node ? e->value_of[k + 1] : 0);
 		done = true;
 	}
 	e->value_of[k] = value;

@@ -72,6 +72,7 @@ struct walk {
 	struct vv_buf path;
 	struct vv_map names;
 	uint64_t budget; /* nodes still to be visited: a node may be reached on many paths */
+	size_t text;     /* bytes of names so far */
 	unsigned depth;
 	uint32_t off;    /* in the pickle, of what is wrong */
 	struct vv_err *err;
@@ -269,10 +270,14 @@ static enum vv_dtype type_argument(struct walk *w, uint32_t node)
 static int name(struct walk *w, const char **out)
 {
 	struct vv_span s = w->path.len ? vv_buf_view(&w->path) : vv_span_str("tensor");
-	char *copy = vv_arena_alloc(w->arena, s.len + 16);
 	uint64_t *twins;
+	char *copy;
 	bool added;
 
+	w->text += s.len;
+	if (w->text > VV_MAX_TEXT)
+		return vv_fail(w->err, VV_ELIMIT, "names of more than %zu bytes", VV_MAX_TEXT);
+	copy = vv_arena_alloc(w->arena, s.len + 16);
 	if (!copy)
 		return vv_fail_nomem(w->err);
 	memcpy(copy, s.ptr, s.len);

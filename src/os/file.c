@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "os/file.h"
 
+#include "os/sys.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -151,27 +153,28 @@ int vv_pwrite_fd(int fd, struct vv_span data, uint64_t off, const char *what, st
 	return 0;
 }
 
+/* Its mode is the kernel's business: reading the umask would change it for other threads. */
 int vv_temp_open(struct vv_temp *t, const char *dir, struct vv_err *err)
 {
-	static const char prefix[] = "tmp-";
 	struct vv_temp n = VV_TEMP_INIT;
-	mode_t mask;
 
 	n.dir = strdup(dir);
-	if (!n.dir || asprintf(&n.path, "%s/.varve-%sXXXXXX", dir, prefix) < 0) {
-		free(n.dir);
-		return vv_fail_nomem(err);
+	for (int i = 0; i < 100 && n.fd < 0; i++) {
+		free(n.path);
+		if (!n.dir || asprintf(&n.path, "%s/.varve-tmp-%016" PRIx64, dir, vv_random64()) < 0) {
+			free(n.dir);
+			return vv_fail_nomem(err);
+		}
+		n.fd = open(n.path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+		if (n.fd < 0 && errno != EEXIST)
+			break;
 	}
-	n.fd = mkostemp(n.path, O_CLOEXEC);
 	if (n.fd < 0) {
 		vv_fail_sys(err, errno, "cannot make a temporary file in %s", dir);
 		free(n.path);
 		free(n.dir);
 		return err->code;
 	}
-	mask = umask(0);
-	umask(mask);
-	(void)fchmod(n.fd, 0666 & ~mask);
 	*t = n;
 	return 0;
 }

@@ -83,6 +83,14 @@ pid_t vv_ancestor(const char *name)
 	return found;
 }
 
+/* The word behind this one; `end` when there is none. A NUL stands at `end`. */
+static const char *word_after(const char *p, const char *end)
+{
+	size_t n = strlen(p) + 1;
+
+	return n < (size_t)(end - p) ? p + n : end;
+}
+
 /* The word after "git" and its own options, in an argv of `len` bytes with NULs; NULL when there is none. */
 static const char *git_word(const char *argv, size_t len)
 {
@@ -92,10 +100,10 @@ static const char *git_word(const char *argv, size_t len)
 
 	if (!strncmp(self, "git-", 4))
 		return self + 4;
-	for (p += strlen(p) + 1; p < end && p[0] == '-'; p += strlen(p) + 1)
+	for (p = word_after(p, end); p[0] == '-'; p = word_after(p, end))
 		for (size_t i = 0; i < VV_COUNT(with_value); i++)
 			if (!strcmp(p, with_value[i])) {
-				p += strlen(p) + 1;
+				p = word_after(p, end);
 				break;
 			}
 	return p < end ? p : NULL;

@@ -255,12 +255,17 @@ static bool is_judged(struct gc *g, const struct pack *made)
 
 static int finish_new(struct gc *g, struct vv_err *err)
 {
-	struct timespec times[2] = {g->newest, g->newest};
+	bool ahead = g->newest.tv_sec > 0 && (uint64_t)g->newest.tv_sec > g->now + AHEAD_S;
+	struct timespec t = ahead ? (struct timespec){(time_t)g->now, 0} : g->newest, times[2] = {t, t};
 	struct pack *made = NULL;
 	int ret = writer_finish(&g->writer, &made, err);
 
 	if (ret || !made)
 		return ret;
+	/* When all that was left out of several had a copy in one of them, the new pack is that one. */
+	for (size_t i = 0; i < g->n_packs; i++)
+		if (vv_id_eq(&g->packs[i].pack->name, &made->name))
+			g->packs[i].fate = KEEP;
 	/* It is as old as what it holds: else nothing that is merged would ever be old. */
 	if (!is_judged(g, made) && utimensat(AT_FDCWD, made->path, times, 0) && errno != EPERM)
 		ret = vv_fail_sys(err, errno, "%s", made->path);
@@ -464,21 +469,41 @@ static int sweep_temp(void *arg, const char *name, struct vv_err *err)
 }
 
 struct generations {
-	const struct gc *gc;
-	const char *trash;
+	struct gc *gc;
+	const char *trash, *dir;
 };
+
+/* A file in the trash that is in use as well, and whole there: the same bytes came again by another way. */
+static int drop_twin(void *arg, const char *name, struct vv_err *err)
+{
+	const struct generations *t = arg;
+	char *used = store_path(t->gc->store, "packs", name), *path = vv_join(t->dir, name);
+	struct vv_err why = VV_ERR_INIT;
+	struct vv_id id;
+	int ret = used && path ? 0 : vv_fail_nomem(err);
+
+	if (!ret && pack_name_parse(name, &id) && !pack_verify(used, &id, &why))
+		ret = vv_unlink(path, err);
+	free(used);
+	free(path);
+	return ret;
+}
 
 /* Empty generations go; one that claims to be of the future begins now. */
 static int tidy_generation(void *arg, const char *name, struct vv_err *err)
 {
-	const struct generations *t = arg;
-	char *path = vv_join(t->trash, name), now[32], *end;
+	struct generations *t = arg;
+	char *path = vv_join(t->trash, name), now[32], *end, *to;
 	uint64_t at = strtoull(name, &end, 10);
-	int ret = path ? 0 : vv_fail_nomem(err);
+	int ret;
 
+	t->dir = path;
+	ret = path ? vv_each_name(path, drop_twin, t, err) : vv_fail_nomem(err);
+	if (ret == VV_ENOTFOUND)
+		ret = 0; /* no folder */
 	if (!ret && rmdir(path) && !*end && at > t->gc->now + AHEAD_S) {
 		snprintf(now, sizeof(now), "%020" PRIu64, t->gc->now);
-		char *to = vv_join(t->trash, now);
+		to = vv_join(t->trash, now);
 		if (!to)
 			ret = vv_fail_nomem(err);
 		else if (rename(path, to) && errno != EEXIST && errno != ENOTEMPTY)
@@ -489,7 +514,7 @@ static int tidy_generation(void *arg, const char *name, struct vv_err *err)
 	return ret;
 }
 
-static int sync_all(const struct gc *g, const char *packs, const char *trash, const char *generation, struct vv_err *err)
+static int sync_all(struct gc *g, const char *packs, const char *trash, const char *generation, struct vv_err *err)
 {
 	char *sub = vv_join(g->store->dir, generation);
 	int ret = sub ? 0 : vv_fail_nomem(err);
@@ -499,7 +524,7 @@ static int sync_all(const struct gc *g, const char *packs, const char *trash, co
 	if (!ret)
 		ret = vv_sync_dir(packs, err);
 	if (!ret && vv_exists(trash)) {
-		struct generations t = {g, trash};
+		struct generations t = {g, trash, NULL};
 		ret = vv_each_name(trash, tidy_generation, &t, err);
 		if (!ret)
 			ret = vv_sync_dir(trash, err);

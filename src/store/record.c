@@ -48,7 +48,7 @@ static int classes_parse(struct vv_cursor *c, uint8_t *classes)
 	if (vv_take8(c, &runs))
 		return 1;
 	for (size_t i = 0; i <= runs; i++) {
-		if (vv_take8(c, &class) || vv_take8(c, &len) || class > 7 || at + len + 1 > 256)
+		if (vv_take8(c, &class) || vv_take8(c, &len) || class >= VV_CODEC_CLASSES || at + len + 1 > 256)
 			return 1;
 		memset(classes + at, class, (size_t)len + 1);
 		at += (size_t)len + 1;

@@ -261,6 +261,8 @@ static int scan_all(struct vv_store *s, const char *packs, const char *trash, bo
 	ret = vv_each_name(packs, scan_pack, &scan, err);
 	if (!ret)
 		ret = vv_each_name(trash, scan_trash, &scan, err);
+	if (ret == VV_ENOTFOUND)
+		ret = 0; /* a file of that name is no trash */
 	*again = scan.again;
 	pthread_mutex_lock(&s->lock);
 	s->bad_packs = scan.bad;

@@ -5,6 +5,7 @@ Skips itself where torch is not installed. On PATH: varve, git-varve, assemble.
 """
 import collections
 import hashlib
+import io
 import os
 import subprocess
 import sys
@@ -19,6 +20,10 @@ except ImportError as e:
 
 tests = failed = 0
 NEW = int(torch.__version__.split(".")[0]) >= 2
+SAMPLE = io.BytesIO()
+torch.save(torch.zeros(1), SAMPLE)
+# Older archives keep storages in the order of their keys as text; tensors then come in that order.
+NUMERIC = b"/.format_version" in SAMPLE.getvalue()
 # The loader that executes nothing; that of 1.13 does not know numbers with a fraction yet.
 LOAD = {"weights_only": True} if NEW else {}
 
@@ -101,7 +106,7 @@ def assembled(what, frame, donor, *keep, same_bytes=True, want=None, exact=True)
             if not same_bytes:
                 a.pop("m/.data/serialization_id", None), b.pop("m/.data/serialization_id", None)
             ok(list(a) == list(b) and a == b, what + ": its members are those that torch writes",
-               [k for k in a.keys() | b.keys() if a.get(k) != b.get(k)] or (list(a), list(b)))
+               [k for k in a.keys() | b.keys() if a.get(k) != b.get(k)][:20] or (list(a), list(b)))
             if same_bytes:
                 ok(sha(out) == sha(f"{d}/donor/m.pt"), what + ": byte for byte")
             else:
@@ -144,10 +149,19 @@ def views():
             "other": rand(3, 4).t(), "wide": rand(1, 3).expand(2, 3)}
 
 
+def saves(t):
+    """Some versions have types that they cannot save."""
+    try:
+        torch.save(t, io.BytesIO())
+        return True
+    except KeyError:
+        return False
+
+
 def types():
     names = ["float16", "bfloat16", "float64", "int8", "int16", "int32", "int64", "uint8", "bool", "complex64", "complex128"]
     names += [n for n in ("float8_e4m3fn", "float8_e5m2", "uint16", "uint32", "uint64") if hasattr(torch, n)]
-    return {n: rand(3, 2).abs().mul(10).to(getattr(torch, n)) for n in names}
+    return {n: t for n, t in ((n, rand(3, 2).abs().mul(10).to(getattr(torch, n))) for n in names) if saves(t)}
 
 
 def attribute():
@@ -179,8 +193,7 @@ def other_set():
     more = collections.OrderedDict(s)
     more._metadata = s._metadata
     more["3.weight"], more["3.bias"] = rand(5, 2), rand(5)
-    # Older archives keep storages in the order of their keys as text, and tensors come in that order.
-    assembled("tensors come", s, more, same_bytes=False, exact=NEW)
+    assembled("tensors come", s, more, same_bytes=False, exact=NUMERIC)
     assembled("tensors go", more, s, same_bytes=False)
 
     def plain(**kw):
@@ -198,7 +211,9 @@ def other_set():
     assembled("nothing is left but the rest", plain(a=a), {"step": 7, "name": "x"}, same_bytes=False)
     assembled("a list grows", [a, "x", [b]], [a, "x", [b, c]], same_bytes=False)
     assembled("a list shrinks", [a, [b, c]], [a, [b]], same_bytes=False)
-    assembled("many come", {"w": {"0": rand(1)}}, {"w": {str(i): rand(i % 3) for i in range(1200)}}, same_bytes=False, exact=NEW)
+    assembled("batches of the pickler", {"w": {str(i): rand(1) for i in range(1000)}},
+              {"w": {str(i): rand(1) for i in range(2000)}}, same_bytes=False, exact=NUMERIC)
+    assembled("many come", {"w": {"0": rand(1)}}, {"w": {str(i): rand(i % 3) for i in range(1200)}}, same_bytes=False, exact=NUMERIC)
 
     # An optimizer's state of parameters that were added: a dictionary each, under the parameter's number.
     def optim(n):

@@ -2,7 +2,7 @@
 """Writes <torch version>/*.pt and, beside each, what torch itself says about its tensors.
 
 One line per tensor: name, type, shape, SHA-256 of its contiguous bytes. An empty text: no tensor is
-to be found, the file stays opaque. Run once per version of torch; the files are then kept for ever.
+to be found, the file stays opaque bytes. Run once per version of torch; the files are then kept for ever.
 """
 import collections
 import hashlib
@@ -125,7 +125,9 @@ SAMPLES = {
     "odd": odd,
     "attribute": attribute,
     "many": lambda: {"f": rand(2), "list": list(range(1001)), "map": {str(i): i for i in range(1002)},
-                     "ordered": collections.OrderedDict((i, None) for i in range(1001))},
+                     "ordered": collections.OrderedDict((i, None) for i in range(1001)),
+                     "full": dict.fromkeys(range(1000)), "fulls": [None] * 1000,
+                     "fullo": collections.OrderedDict((i, None) for i in range(1000))},
 }
 
 

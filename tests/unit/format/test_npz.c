@@ -104,6 +104,15 @@ static void test_hostile(void)
 	CHECK(!layout_wrong(&l.layout));
 	located_release(&l);
 	mkzip_release(&z);
+	/* A member that makes PyTorch take it for its own. */
+	z = (struct mkzip)MKZIP_INIT;
+	mkzip_add(&z, "m/a.npy", vv_buf_view(&b), 0);
+	mkzip_add(&z, "m/data.pkl", vv_span_str("cos\nsystem\n."), 0);
+	CHECK_OK(located_bytes(&l, mkzip_end(&z, false, "")), &l.err);
+	CHECK_STR(l.layout.format->name, "npz");
+	CHECK(has_finding(&l.layout, "polyglot"));
+	located_release(&l);
+	mkzip_release(&z);
 	/* Two members of one name: two readers, two models. */
 	z = (struct mkzip)MKZIP_INIT;
 	mkzip_add(&z, "a.npy", vv_buf_view(&b), 0);

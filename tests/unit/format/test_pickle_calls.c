@@ -6,10 +6,12 @@ static void test_globals(void)
 	/* M1 */
 	pk_expect(LIT("\x80\x02""cos\nsystem\nX\2\0\0\0id\x85R."), 0, "pickle-global os.system");
 	/* M2, M3 */
-	pk_expect(LIT("\x80\x04\x8c\2os\x8c\6system\x93N\x85R."), VV_EFORMAT, "pickle-opcode opcode SHORT_BINUNICODE;pickle-global os.system");
+	pk_expect(LIT("\x80\x04\x8c\2os\x8c\6system\x93N\x85R."), VV_EFORMAT,
+		"pickle-opcode opcode SHORT_BINUNICODE;pickle-global os.system");
 	pk_expect(LIT("\x80\x04X\2\0\0\0osq\0X\6\0\0\0systemq\1h\0h\1\x93\x87."), VV_EFORMAT,
 		"pickle-opcode opcode STACK_GLOBAL;pickle-global os.system");
-	pk_expect(LIT("\x80\x04NN\x93."), VV_EFORMAT, "pickle-opcode opcode STACK_GLOBAL;pickle-global ?.?;pickle-broken a global whose name is no text");
+	pk_expect(LIT("\x80\x04NN\x93."), VV_EFORMAT,
+		"pickle-opcode opcode STACK_GLOBAL;pickle-global ?.?;pickle-broken a global whose name is no text");
 	pk_expect(LIT("\x80\x04h\5h\6\x93."), VV_EFORMAT,
 		"pickle-broken a memo key that was never put;pickle-opcode opcode STACK_GLOBAL;pickle-global ?.?");
 	/* M4 */
@@ -24,13 +26,15 @@ static void test_globals(void)
 	pk_expect(LIT("\x80\x02""ctorch._utils.x\n_rebuild_tensor_v2\n."), 0, "pickle-global torch._utils.x._rebuild_tensor_v2");
 	pk_expect(LIT("\x80\x02""casyncio.unix_events\n_UnixSubprocessTransport._start\n."), 0,
 		"pickle-global asyncio.unix_events._UnixSubprocessTransport._start");
-	pk_expect(LIT("\x80\x02""cpkgutil\nresolve_name\nX\11\0\0\0os:system\x85RX\2\0\0\0id\x85R."), 0, "pickle-global pkgutil.resolve_name");
+	pk_expect(LIT("\x80\x02""cpkgutil\nresolve_name\nX\11\0\0\0os:system\x85RX\2\0\0\0id\x85R."), 0,
+		"pickle-global pkgutil.resolve_name");
 	pk_expect(LIT("\x80\x02""cuuid\n_get_command_stdout\ncimaplib\nIMAP4_stream\ncpip\nmain\n\x87."), 0,
 		"pickle-global uuid._get_command_stdout;pickle-global imaplib.IMAP4_stream;pickle-global pip.main");
 	/* M9 */
 	pk_expect(LIT("\x80\x02\x82\7N\x85R."), VV_EFORMAT, "pickle-opcode opcode EXT1;pickle-extension code 7 of the extension registry");
 	pk_expect(LIT("\x80\x02\x83\7\1."), VV_EFORMAT, "pickle-opcode opcode EXT2;pickle-extension code 263 of the extension registry");
-	pk_expect(LIT("\x80\x02\x84\1\0\0\1."), VV_EFORMAT, "pickle-opcode opcode EXT4;pickle-extension code 16777217 of the extension registry");
+	pk_expect(LIT("\x80\x02\x84\1\0\0\1."), VV_EFORMAT,
+		"pickle-opcode opcode EXT4;pickle-extension code 16777217 of the extension registry");
 	/* Once each, and a NUL hides nothing. */
 	pk_expect(LIT("\x80\x02""cos\nsystem\ncos\nsystem\n\x86."), 0, "pickle-global os.system");
 	pk_expect(LIT("\x80\x02""co\0s\nsystem\n."), 0, "pickle-global o?s.system");
@@ -76,11 +80,14 @@ static void test_calls(void)
 	CHECK_INT(p.nodes[p.root].items.n, 4);
 	CHECK(p.nodes[p.root].items.state && p.ordered);
 	vv_pickle_release(&p);
-	pk_expect(LIT("\x80\x02""ccollections\nOrderedDict\n]K\1a\x85R."), VV_EFORMAT, "pickle-type an OrderedDict of something else than pairs");
-	pk_expect(LIT("\x80\x02""ccollections\nOrderedDict\n}\x85R."), VV_EFORMAT, "pickle-type an OrderedDict of something else than pairs");
+	pk_expect(LIT("\x80\x02""ccollections\nOrderedDict\n]K\1a\x85R."), VV_EFORMAT,
+		"pickle-type an OrderedDict of something else than pairs");
+	pk_expect(LIT("\x80\x02""ccollections\nOrderedDict\n}\x85R."), VV_EFORMAT,
+		"pickle-type an OrderedDict of something else than pairs");
 	pk_expect(LIT("\x80\x02""ccollections\nCounter\n}\x85RK\1K\2s."), 0, "");
 	pk_expect(LIT("\x80\x02""ctorch\nSize\n)RK\1a."), VV_EFORMAT, "pickle-type an item for something that is no list");
-	pk_expect(LIT("\x80\x02""ctorch\nSize\nNR."), VV_EFORMAT, "pickle-call a call of something that is no global, or without arguments");
+	pk_expect(LIT("\x80\x02""ctorch\nSize\nNR."), VV_EFORMAT,
+		"pickle-call a call of something that is no global, or without arguments");
 	pk_expect(LIT("\x80\x02N)R."), VV_EFORMAT, "pickle-call a call of something that is no global, or without arguments");
 	pk_expect(LIT("\x80\x02""cm\nC\n)}\x92."), VV_EFORMAT, "pickle-global m.C;pickle-opcode opcode NEWOBJ_EX");
 	/* M13: a state for an allowed class that has none of its own, or a second one. */
@@ -120,6 +127,16 @@ static void test_nested(void)
 		vv_buf_span(&s, LIT("h\0h\1R"));
 	vv_buf_str(&s, "t\x86.");
 	pk_expect(vv_buf_view(&s), VV_EFORMAT, "pickle-global torch.storage._load_from_bytes;pickle-opcode opcode BINSTRING");
+	vv_buf_clear(&s);
+	/* The same through _codecs.encode, of text that is no pickle. */
+	vv_buf_span(&s, LIT("\x80\x02" LOAD "q\0(" ENCODE "X\0\0\x10\0"));
+	for (int i = 0; i < 0x100000; i++)
+		vv_buf_char(&s, 'x');
+	vv_buf_span(&s, LIT("N\x86R\x85q\1"));
+	for (int i = 0; i < 20000; i++)
+		vv_buf_span(&s, LIT("h\0h\1R"));
+	vv_buf_str(&s, "t\x86.");
+	pk_expect(vv_buf_view(&s), 0, "pickle-global torch.storage._load_from_bytes");
 	vv_buf_release(&s);
 }
 

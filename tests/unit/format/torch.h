@@ -4,8 +4,8 @@
 
 #include "format/format.h"
 
+#include "layouts.h"
 #include "memsink.h"
-#include "readfile.h"
 #include "sha256.h"
 #include "tap.h"
 
@@ -39,7 +39,8 @@ static inline void torch_golden(struct torch_file *f, const char *file, const ch
 	char path[256];
 
 	snprintf(path, sizeof(path), "torch/%s/%s.pt", version, name);
-	struct vv_buf b = golden_file(file, path);
+	struct vv_buf b = VV_BUF_INIT(VV_MAX_TEXT);
+	golden_read(&b, file, path);
 	torch_open(f, vv_buf_view(&b));
 	vv_buf_release(&b);
 }

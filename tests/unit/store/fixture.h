@@ -2,6 +2,7 @@
 #ifndef VV_TESTS_STORE_FIXTURE_H
 #define VV_TESTS_STORE_FIXTURE_H
 
+#include "base/le.h"
 #include "os/child.h"
 #include "store/internal.h"
 #include "tap.h"

@@ -1,0 +1,163 @@
+#define _GNU_SOURCE
+#include "os/place.h"
+
+#include "tap.h"
+#include "tempdir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
+
+static struct vv_err err;
+
+static void test_dotgit(void)
+{
+	static const char *const bad[] = {".git", ".GIT", ".gIt", ".git.", ".git ", ".git . .", ".git......", "git~1", "GIT~1",
+		".git::$INDEX_ALLOCATION", ".git:x", ".g\xe2\x80\x8cit", "\xef\xbb\xbf.git", ".git\xe2\x80\xae", "git~1."};
+	static const char *const good[] = {"", ".", "git", ".gi", ".gitx", ".gitignore", ".git.x", ".gitattributes", "git~2", "x.git",
+		" .git", ".g\xc3\xac" "t", "model.safetensors", ".gi\xff"};
+
+	for (size_t i = 0; i < VV_COUNT(bad); i++)
+		tap_ok(vv_is_dotgit(bad[i], strlen(bad[i])), bad[i], __FILE__, __LINE__);
+	for (size_t i = 0; i < VV_COUNT(good); i++)
+		tap_ok(!vv_is_dotgit(good[i], strlen(good[i])), good[i], __FILE__, __LINE__);
+	CHECK(vv_is_dotgit(".gitx", 4));
+}
+
+static void test_unsafe(int root)
+{
+	static const char *const bad[] = {"", "/", "/etc/passwd", ".", "..", "../x", "a/..", "a/../x", "a//x", "a/", "a/./x", "./a",
+		".git", ".git/config", ".GIT/config", "a/.git/config", ".git./x", "git~1/x", ".g\xe2\x80\x8cit/x"};
+	char longest[300];
+	struct vv_place p = VV_PLACE_INIT;
+
+	for (size_t i = 0; i < VV_COUNT(bad); i++) {
+		tap_ok(vv_place_open(&p, root, bad[i], &err) == VV_EUNSAFE, bad[i], __FILE__, __LINE__);
+		vv_place_release(&p);
+	}
+	memset(longest, 'n', sizeof(longest));
+	longest[256] = 0;
+	CHECK_INT(vv_place_open(&p, root, longest, &err), VV_EUNSAFE);
+	longest[255] = 0;
+	CHECK_OK(vv_place_open(&p, root, longest, &err), &err);
+	vv_place_release(&p);
+	CHECK_INT(vv_place_open(&p, root, "missing/x", &err), VV_ENOTFOUND);
+	CHECK_INT(vv_place_open(&p, root, "a/file/x", &err), VV_ENOTFOUND);
+	CHECK_INT(vv_place_open(&p, -1, "x", &err), VV_EIO);
+	vv_place_release(&p);
+}
+
+/* A link on the way is never followed, wherever it leads; the last name is not looked at. */
+static void test_links(int root)
+{
+	struct vv_place p = VV_PLACE_INIT;
+	char name[40];
+	struct stat st;
+	int fd = -1;
+
+	CHECK(!symlink("/tmp", "out") && !symlink("a", "in") && !symlink("nowhere", "dangling") && !symlink("/tmp", "a/deep"));
+	CHECK_INT(vv_place_open(&p, root, "out/x", &err), VV_EUNSAFE);
+	CHECK(strstr(err.msg, "symbolic link"));
+	CHECK_INT(vv_place_open(&p, root, "in/x", &err), VV_EUNSAFE);
+	CHECK_INT(vv_place_open(&p, root, "dangling/x", &err), VV_EUNSAFE);
+	CHECK_INT(vv_place_open(&p, root, "a/deep/x", &err), VV_EUNSAFE);
+	CHECK_OK(vv_place_open(&p, root, "a/b/new", &err), &err);
+	CHECK_STR(p.name, "new");
+	CHECK_OK(vv_place_temp(&p, name, &fd, &err), &err);
+	CHECK(!fstatat(p.dirfd, name, &st, AT_SYMLINK_NOFOLLOW) && S_ISREG(st.st_mode));
+	CHECK(!strncmp(name, ".varve-tmp-", 11) && strlen(name) < sizeof(name));
+	CHECK_INT(renameat(p.dirfd, name, p.dirfd, p.name), 0);
+	CHECK(!lstat("a/b/new", &st));
+	close(fd);
+	/* The folder gone from under it. */
+	CHECK(!unlink("a/b/new") && !rmdir("a/b"));
+	CHECK_INT(vv_place_temp(&p, name, &fd, &err), VV_ENOTFOUND);
+	vv_place_release(&p);
+	vv_place_release(&p);
+	CHECK_OK(vv_place_open(&p, root, "out", &err), &err);
+	vv_place_release(&p);
+}
+
+static bool holds(const char *path, const char *text)
+{
+	char b[100] = "";
+	FILE *f = fopen(path, "r");
+	size_t n = f ? fread(b, 1, sizeof(b) - 1, f) : 0;
+
+	if (f)
+		fclose(f);
+	return f && n == strlen(text) && !strcmp(b, text);
+}
+
+static void test_publish(int root)
+{
+	struct vv_place p = VV_PLACE_INIT;
+	struct stat st, then;
+	char name[40];
+	int fd = -1;
+
+	CHECK_OK(vv_place_open(&p, root, "a/model", &err), &err);
+	CHECK_OK(vv_place_temp(&p, name, &fd, &err), &err);
+	CHECK_INT(write(fd, "one", 3), 3);
+	CHECK_OK(vv_place_publish(&p, name, fd, 0640, 100, NULL, &then, &err), &err);
+	close(fd);
+	CHECK(holds("a/model", "one"));
+	CHECK_INT(then.st_mode & 07777, 0640);
+	CHECK(then.st_mtime <= time(NULL) - 99 && then.st_mtime > time(NULL) - 1000);
+	/* In place of what is expected there. */
+	CHECK_OK(vv_place_temp(&p, name, &fd, &err), &err);
+	CHECK_INT(write(fd, "two", 3), 3);
+	CHECK_OK(vv_place_publish(&p, name, fd, 0600, 5, &then, &st, &err), &err);
+	close(fd);
+	CHECK(holds("a/model", "two"));
+	/* It is not that any more, or gone: left alone. */
+	CHECK_OK(vv_place_temp(&p, name, &fd, &err), &err);
+	CHECK_INT(vv_place_publish(&p, name, fd, 0600, 5, &then, &st, &err), VV_ECHANGED);
+	CHECK(holds("a/model", "two"));
+	CHECK(!unlink("a/model"));
+	CHECK_INT(vv_place_publish(&p, name, fd, 0600, 5, &then, &st, &err), VV_ECHANGED);
+	CHECK_INT(vv_place_publish(&p, "not there", fd, 0600, 5, NULL, &st, &err), VV_ENOTFOUND);
+	close(fd);
+	CHECK_INT(vv_place_publish(&p, name, fd, 0600, 5, NULL, &st, &err), VV_EIO);
+	vv_place_release(&p);
+}
+
+/* Leftovers go; a temporary of somebody alive, and what only looks like one, stay. */
+static void test_sweep(int root)
+{
+	struct vv_place p = VV_PLACE_INIT;
+	char live[40], dead[40], path[64];
+	int fd, other;
+
+	CHECK_OK(vv_place_open(&p, root, "a/model", &err), &err);
+	CHECK_OK(vv_place_temp(&p, live, &fd, &err), &err);
+	CHECK_OK(vv_place_temp(&p, dead, &other, &err), &err);
+	close(other);
+	CHECK(!mkdir("a/.varve-tmp-folder", 0777) && !symlink("file", "a/.varve-tmp-link") && !mkfifo("a/.varve-tmp-fifo", 0600));
+	vv_place_sweep(&p);
+	snprintf(path, sizeof(path), "a/%s", live);
+	CHECK(!access(path, F_OK));
+	snprintf(path, sizeof(path), "a/%s", dead);
+	CHECK(access(path, F_OK) && errno == ENOENT);
+	CHECK(!access("a/.varve-tmp-folder", F_OK) && !access("a/.varve-tmp-link", F_OK) && !access("a/.varve-tmp-fifo", F_OK));
+	CHECK(!access("a/file", F_OK));
+	close(fd);
+	vv_place_release(&p);
+}
+
+int main(void)
+{
+	int root;
+
+	tempdir_enter();
+	root = open(".", O_RDONLY | O_DIRECTORY);
+	CHECK(!mkdir("a", 0777) && !mkdir("a/b", 0777) && !mknod("a/file", S_IFREG | 0666, 0));
+	test_dotgit();
+	test_unsafe(root);
+	test_links(root);
+	test_publish(root);
+	test_sweep(root);
+	close(root);
+	return done();
+}
