@@ -10,8 +10,8 @@ same without fsync must lose something, else this test could not fail.
 import os
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from disk import Disk, records
+sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)), os.path.dirname(os.path.abspath(__file__)) + "/../lib"]
+from faultdisk import Disk, records
 from lib import *
 
 WORDS = ["n=3", "elems=2000"]
