@@ -241,6 +241,8 @@ VV_MUST_CHECK int object_hash(const struct object *o, struct scratch *s, struct 
 /* One, or an array with one for each thread. `s` keeps some between calls; it may be NULL. */
 struct scratch *scratch_take(struct vv_store *s, const struct vv_id *id, struct vv_err *err);
 void scratch_give(struct vv_store *s, struct scratch *scratch);
+/* Drops the objects it remembers. */
+void scratch_forget(struct scratch *s);
 struct scratch **scratch_take_all(struct vv_store *s, unsigned n, struct vv_err *err);
 void scratch_give_all(struct vv_store *s, struct scratch **all, unsigned n);
 void scratch_free(struct scratch *s);

@@ -119,7 +119,8 @@ static void search_packs(struct vv_store *s, const struct vv_id *id, unsigned be
 {
 	size_t at;
 
-	for (size_t i = s->n_packs; i-- > 0 && (!b->pack || b->rank);) {
+	/* A copy that needs no base is better than one that does: the base may be what was lost. */
+	for (size_t i = s->n_packs; i-- > 0 && (!b->pack || b->rank || b->depth);) {
 		if (pack_find(s->packs[i], id, &at))
 			weigh(b, s->packs[i], at, below);
 		s->searched++;

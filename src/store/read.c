@@ -111,6 +111,8 @@ int vv_store_read(struct vv_store *s, const struct vv_id *id, uint64_t off, void
 			return VV_ENOMEM;
 		before = store_losses(s);
 		ret = read_with(scratch, s, id, off, dst, len, err);
+		if (ret)
+			scratch_forget(scratch); /* it may hold the damaged bytes, which are mended meanwhile */
 		scratch_give(s, scratch);
 	} while (ret && tries++ < 3 && store_losses(s) != before);
 	store_revive(s);

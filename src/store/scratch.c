@@ -24,7 +24,7 @@ static struct scratch *scratch_new(void)
 	return NULL;
 }
 
-static void forget(struct scratch *s)
+void scratch_forget(struct scratch *s)
 {
 	object_free(s->list);
 	object_free(s->o);
@@ -36,7 +36,7 @@ void scratch_free(struct scratch *s)
 {
 	if (!s)
 		return;
-	forget(s);
+	scratch_forget(s);
 	vv_codec_free(s->codec);
 	free(s->coded);
 	free(s->base[0]);
@@ -71,7 +71,7 @@ struct scratch *scratch_take(struct vv_store *s, const struct vv_id *id, struct 
 		pthread_mutex_unlock(&s->lock);
 	}
 	if (got && !id)
-		forget(got);
+		scratch_forget(got);
 	if (!got && !(got = scratch_new()))
 		vv_fail_nomem(err);
 	return got;

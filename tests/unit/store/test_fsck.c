@@ -102,7 +102,7 @@ static void test_every_place(void)
 		tried++;
 		flip(path, i, (uint8_t)(1 << i % 8));
 	}
-	CHECK(tried > 280);
+	CHECK(tried > 200);
 	CHECK_INT(missed, 0);
 	fx_release(&f);
 }

@@ -58,7 +58,7 @@ static void test_offer(void)
 	CHECK_INT(said.asked, 1);
 	for (int i = 2; i < 7; i++)
 		CHECK(said_of(&said, &ids[i], "("));
-	CHECK(said_of(&said, &ids[2], "found elsewhere"));
+	CHECK(said_of(&said, &ids[2], "somebody had it"));
 	CHECK_INT(count_good(&f, ids, 7), 7);
 	CHECK_INT(count_names(&f, "corrupt", NULL), 1);
 	check_clean(&f);
@@ -112,7 +112,7 @@ static void test_others(void)
 	st = fsck(&f, true, &said);
 	CHECK_INT(st.bad_objects + st.dependents, 7);
 	CHECK_INT(st.repaired, 7);
-	CHECK(said_of(&said, &ids[0], "from an alternate"));
+	CHECK(said_of(&said, &ids[0], "in an alternate"));
 	CHECK_INT(count_good(&f, ids, 7), 7);
 	check_clean(&f);
 	/* The trash: g's packs as a generation of f's. */
@@ -127,7 +127,7 @@ static void test_others(void)
 	fx_open(&f);
 	st = fsck(&f, true, &said);
 	CHECK(st.repaired > 0 && st.repaired == st.bad_objects + st.dependents);
-	CHECK(said_of(&said, &ids[0], "from the trash"));
+	CHECK(said_of(&said, &ids[0], "in the trash"));
 	CHECK_INT(count_good(&f, ids, 7), 7);
 	check_clean(&f);
 	fx_release(&f);
