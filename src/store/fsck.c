@@ -366,8 +366,8 @@ int vv_store_fsck(struct vv_store *s, bool repair, const struct vv_fsck_report *
 	writer_init(&f.writer, s);
 	if (repair)
 		ret = store_lock_gc(s, &only, err);
-	/* Nothing moves meanwhile. A store that cannot be locked, since nobody may write there, is as still. */
-	if (!ret && store_lock(s, &still, VV_LOCK_SHARED, &none))
+	/* Nothing moves meanwhile. Where nobody may write, all is still anyway. */
+	if (!ret && !s->readonly && store_lock(s, &still, VV_LOCK_SHARED, &none))
 		ret = repair ? vv_fail(err, none.code, "%s", none.msg) : 0;
 	if (!ret)
 		ret = vv_store_refresh(s, err);

@@ -240,8 +240,8 @@ static bool must_move(const struct gc *g, size_t i)
 }
 
 /*
- * The same bytes were written before, by a gc that was killed, so the new pack is one of those that
- * were judged: it stays, whatever was to become of it.
+ * The new pack is one of those that were judged: all that was left out of several had a copy in it, or
+ * a gc that was killed had made it. It stays, whatever was to become of it.
  */
 static bool is_judged(struct gc *g, const struct pack *made)
 {
@@ -262,10 +262,6 @@ static int finish_new(struct gc *g, struct vv_err *err)
 
 	if (ret || !made)
 		return ret;
-	/* When all that was left out of several had a copy in one of them, the new pack is that one. */
-	for (size_t i = 0; i < g->n_packs; i++)
-		if (vv_id_eq(&g->packs[i].pack->name, &made->name))
-			g->packs[i].fate = KEEP;
 	/* It is as old as what it holds: else nothing that is merged would ever be old. */
 	if (!is_judged(g, made) && utimensat(AT_FDCWD, made->path, times, 0) && errno != EPERM)
 		ret = vv_fail_sys(err, errno, "%s", made->path);

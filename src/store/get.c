@@ -86,10 +86,10 @@ static int next_object(struct get *g, struct window *w, struct vv_err *err)
 	ret = object_open(&g->o, g->store, &id, err);
 	if (ret)
 		return ret == VV_ENOTFOUND && g->list ? wrong(&it->id, err, "a chunk is missing") : ret;
-	if (!g->list && g->o->e.size != it->len) {
+	if (g->o->e.size != (g->list ? len : it->len)) {
 		object_free(g->o);
 		g->o = NULL;
-		return wrong(&it->id, err, "its size is not the expected one");
+		return wrong(&it->id, err, g->list ? "a chunk is not what its list says" : "its size is not the expected one");
 	}
 	if (g->o->e.kind == KIND_CHUNKS) {
 		if (g->list) {
@@ -134,6 +134,8 @@ static int fill(struct get *g, struct window *w, struct vv_err *err)
 					break;
 				if (!g->o) {
 					run.last = true;
+					if (g->item_at != it->len)
+						ret = wrong(&it->id, err, "it is shorter than it should be");
 					break;
 				}
 				continue;

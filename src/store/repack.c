@@ -107,6 +107,17 @@ static int copy_pack(struct merge *m, struct pack *p, struct vv_err *err)
 	return ret;
 }
 
+/* Where it lies now. Others may refresh meanwhile, so a copy; owned by the caller. NULL: no memory. */
+static char *path_of(struct vv_store *s, const struct pack *p)
+{
+	char *path;
+
+	pthread_mutex_lock(&s->lock);
+	path = strdup(p->path);
+	pthread_mutex_unlock(&s->lock);
+	return path;
+}
+
 /* Leaves out packs whose bytes are not those of their name: fsck has to look at them. */
 static int copy_all(struct merge *m, struct vv_err *err)
 {
@@ -115,7 +126,10 @@ static int copy_all(struct merge *m, struct vv_err *err)
 
 	for (size_t i = 0; i < m->n && !ret; i++) {
 		struct vv_err why = VV_ERR_INIT;
-		if (pack_verify(m->packs[i]->path, &m->packs[i]->name, &why))
+		char *path = path_of(m->store, m->packs[i]);
+		bool good = path && !pack_verify(path, &m->packs[i]->name, &why);
+		free(path);
+		if (!good)
 			continue;
 		m->packs[kept++] = m->packs[i];
 		ret = copy_pack(m, m->packs[i], err);
@@ -124,30 +138,61 @@ static int copy_all(struct merge *m, struct vv_err *err)
 	return ret;
 }
 
-static void newest_of(const struct merge *m, struct timespec *newest)
+/* The youngest of them; those that are no longer in use are left out. False: neither is the new pack. */
+static bool take_stock(struct merge *m, const struct pack *made, struct timespec *newest)
 {
+	size_t kept = 0;
+
 	*newest = (struct timespec){0};
+	pthread_mutex_lock(&m->store->lock);
 	for (size_t i = 0; i < m->n; i++) {
-		struct timespec t = m->packs[i]->mtime;
-		if (t.tv_sec > newest->tv_sec || (t.tv_sec == newest->tv_sec && t.tv_nsec > newest->tv_nsec))
-			*newest = t;
+		struct pack *p = m->packs[i];
+		if (p->mtime.tv_sec > newest->tv_sec ||
+			(p->mtime.tv_sec == newest->tv_sec && p->mtime.tv_nsec > newest->tv_nsec))
+			*newest = p->mtime;
+		if (p != made && p->seen && !p->trashed)
+			m->packs[kept++] = p;
 	}
+	m->n = kept;
+	kept = made->seen && !made->trashed && !made->corrupt;
+	pthread_mutex_unlock(&m->store->lock);
+	return kept;
+}
+
+static int set_time(struct vv_store *s, const struct pack *p, const struct timespec *t, struct vv_err *err)
+{
+	struct timespec times[2] = {*t, *t};
+	char *path = path_of(s, p);
+	int ret = path ? 0 : vv_fail_nomem(err);
+
+	if (!ret && utimensat(AT_FDCWD, path, times, 0) && errno != EPERM)
+		ret = vv_fail_sys(err, errno, "%s", path);
+	free(path);
+	return ret;
+}
+
+static int remove_pack(struct vv_store *s, const struct pack *p, struct vv_err *err)
+{
+	char *path = path_of(s, p);
+	int ret = path ? vv_unlink(path, err) : vv_fail_nomem(err);
+
+	free(path);
+	return ret;
 }
 
 /* Under the exclusive lock. The new pack is as old as what it holds, or it would never be. */
 static int replace(struct merge *m, struct pack *made, struct vv_err *err)
 {
-	struct timespec times[2];
 	char *dir = vv_join(m->store->dir, "packs");
+	struct timespec newest;
 	int ret = dir ? vv_store_refresh(m->store, err) : vv_fail_nomem(err);
 
-	newest_of(m, &times[1]);
-	times[0] = times[1];
-	if (!ret && utimensat(AT_FDCWD, made->path, times, 0) && errno != EPERM)
-		ret = vv_fail_sys(err, errno, "%s", made->path);
+	if (!ret && !take_stock(m, made, &newest))
+		m->n = 0;
+	if (!ret && m->n)
+		ret = set_time(m->store, made, &newest, err);
 	for (size_t i = 0; i < m->n && !ret; i++)
-		if (m->packs[i] != made && m->packs[i]->seen && !m->packs[i]->trashed)
-			ret = vv_unlink(m->packs[i]->path, err);
+		ret = remove_pack(m->store, m->packs[i], err);
 	if (!ret)
 		ret = vv_sync_dir(dir, err);
 	if (!ret)

@@ -124,7 +124,7 @@ static inline int get(struct vv_store *s, const struct vv_id *id, const void *wa
 	FILE *tmp = tmpfile();
 	int ret = vv_store_get_fd(s, &item, 1, fileno(tmp), "a file", NULL, err);
 
-	if (!ret && (pread(fileno(tmp), have, len, 0) != (ssize_t)len || memcmp(have, want, len)))
+	if (!ret && (pread(fileno(tmp), have, len, 0) != (ssize_t)len || (len && memcmp(have, want, len))))
 		ret = 1;
 	fclose(tmp);
 	free(have);

@@ -1,4 +1,5 @@
 #include "fixture.h"
+#include "golden.h"
 
 enum { LEN = 5000 };
 
@@ -221,6 +222,97 @@ static void test_readonly(void)
 	fx_release(&f);
 }
 
+/* Every store that was ever written can be read, and is what it was. */
+static void golden_version(const char *version)
+{
+	struct fixture f;
+	char cmd[700], *dir = golden_dir(__FILE__, "store"), *at = vv_join(dir, version), *list = vv_join(at, "objects");
+	struct vv_buf text = VV_BUF_INIT(VV_MAX_TEXT);
+	size_t n = 0, wrong = 0;
+	struct vv_fsck_stats st;
+
+	fx_init(&f);
+	snprintf(cmd, sizeof(cmd), "rm -rf %s && cp -r %s/varve %s", f.dir, at, f.dir);
+	CHECK(!system(cmd));
+	CHECK_OK(reopen(&f, 0), &f.err);
+	CHECK_OK(vv_read_file(&text, list, &f.err), &f.err);
+	for (char *line = strtok((char *)text.ptr, "\n"); line; line = strtok(NULL, "\n"), n++) {
+		char hex[65], type[32], kind[16], what[64];
+		unsigned long len;
+		unsigned depth;
+		struct vv_object_info info;
+		struct vv_get_item item = {.len = 0};
+		if (sscanf(line, "%64s %lu %31s %u %15s %63s", hex, &len, type, &depth, kind, what) != 6 ||
+			vv_id_parse(&item.id, vv_span_str(hex)) || vv_store_find(f.store, &item.id, &info, &f.err) ||
+			info.size != len || strcmp(vv_dtype_info(info.dtype)->name, type) || info.depth != depth ||
+			info.chunked != !strcmp(kind, "list") ||
+			(item.len = len, vv_store_verify(f.store, &item, 1, NULL, &f.err))) {
+			wrong++;
+			printf("# %s: %s\n", line, f.err.msg);
+		}
+	}
+	CHECK_INT(wrong, 0);
+	CHECK(n >= 60);
+	CHECK_OK(vv_store_fsck(f.store, false, NULL, &st, NULL, &f.err), &f.err);
+	CHECK_INT(st.bad_packs + st.bad_objects + st.dependents, 0);
+	vv_buf_release(&text);
+	free(dir);
+	free(at);
+	free(list);
+	fx_release(&f);
+}
+
+static int verify_one(void *arg, const struct vv_id *id, const struct vv_object_info *info, struct vv_err *err)
+{
+	struct vv_get_item item = {*id, info->size, 0};
+
+	return vv_store_verify(arg, &item, 1, NULL, err);
+}
+
+static int bad_pack(void *arg, const char *file, struct vv_err *err)
+{
+	struct vv_buf bytes = VV_BUF_INIT(VV_MAX_TEXT);
+	char want[32], hex[VV_ID_HEX + 1], to[400], *from = vv_join(arg, file);
+	struct vv_fsck_stats st = {0};
+	struct fixture f;
+	struct vv_id name;
+	int ret;
+
+	snprintf(want, sizeof(want), "%.*s", (int)strcspn(file, "-"), file);
+	if (!strcmp(want, "notsup"))
+		strcpy(want, vv_code_name(VV_ENOTSUP));
+	fx_init(&f);
+	CHECK_OK(vv_read_file(&bytes, from, err), err);
+	vv_sha256(vv_buf_view(&bytes), &name);
+	snprintf(to, sizeof(to), "%s/packs/%s.pack", f.dir, vv_id_hex(&name, hex));
+	CHECK_OK(vv_write_file(to, vv_buf_view(&bytes), false, err), err);
+	vv_err_clear(&f.err);
+	ret = reopen(&f, 0);
+	if (!ret && vv_store_bad_packs(f.store))
+		ret = VV_ECORRUPT;
+	if (!ret)
+		ret = vv_store_each(f.store, verify_one, f.store, &f.err);
+	tap_ok(!strcmp(vv_code_name(ret), want), file, __FILE__, __LINE__);
+	/* fsck sees it too, also under the right name. */
+	if (ret == VV_ECORRUPT && !vv_store_fsck(f.store, false, NULL, &st, NULL, &f.err))
+		tap_ok(st.bad_packs || st.bad_objects || st.dependents, file, __FILE__, __LINE__);
+	vv_buf_release(&bytes);
+	free(from);
+	fx_release(&f);
+	return 0;
+}
+
+static void test_golden(void)
+{
+	char *dir = golden_dir(__FILE__, "store"), *bad = vv_join(dir, "bad");
+	struct vv_err err = VV_ERR_INIT;
+
+	golden_version("1");
+	CHECK_OK(vv_each_name(bad, bad_pack, bad, &err), &err);
+	free(dir);
+	free(bad);
+}
+
 int main(void)
 {
 	fill_weights(a, LEN, 4, 1);
@@ -233,5 +325,6 @@ int main(void)
 	test_usage();
 	test_names();
 	test_readonly();
+	test_golden();
 	return done();
 }
