@@ -287,8 +287,8 @@ static void print_all(struct checker *c, const struct vv_fsck_stats *s, const st
 			(json_int_t)r->manifests, "bad_packs", (json_int_t)s->bad_packs, "bad_objects",
 			(json_int_t)(s->bad_objects + s->dependents), "repaired", (json_int_t)(s->repaired + c->n_found), "missing",
 			(json_int_t)c->n_missing, "elsewhere", (json_int_t)c->n_elsewhere, "broken_manifests",
-			(json_int_t)c->n_notes, "unreadable", (json_int_t)r->unreadable, "problems", c->problems, "affected",
-			json_affected(c)));
+			(json_int_t)c->n_notes, "unreadable", (json_int_t)r->unreadable, "problems", c->problems,
+			"affected", json_affected(c)));
 		return;
 	}
 	print_affected(c);

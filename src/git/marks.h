@@ -17,7 +17,10 @@ VV_MUST_CHECK int vv_mark_set(const struct vv_repo *r, enum vv_mark m, struct vv
 void vv_mark_clear(const struct vv_repo *r, enum vv_mark m);
 bool vv_mark_is_set(const struct vv_repo *r, enum vv_mark m);
 
-/* In a filter or hook, where git has put us in the worktree's top folder: sets VV_MARK_SMUDGED; false when the state folder is not there. */
+/*
+ * In a filter or hook, where git has put us in the worktree's top folder: sets VV_MARK_SMUDGED; false
+ * when the state folder is not there.
+ */
 bool vv_mark_smudged_here(void);
 /* Notes that worktree and index were put in step, and which index that was. */
 void vv_mark_in_step(const struct vv_repo *r);
