@@ -132,7 +132,7 @@ int vv_recover_bytes(
 
 	for (size_t i = 0; i < r->n_models && !ret && !a.found; i++)
 		a.found = from_file(&r->models[i], id, size, out);
-	*where = a.found ? "from the worktree" : "from a local remote";
+	*where = a.found ? "its bytes were in the worktree" : "its bytes were in a local remote";
 	if (!ret && !a.found)
 		ret = vv_peers_each(&r->ctx->repo, ask_peer, &a, err);
 	return ret ? ret : a.found ? 0 : vv_fail(err, VV_ENOTFOUND, "its bytes are nowhere else");

@@ -69,13 +69,13 @@ static int fetch(struct fsck *f, const struct entry *e, const char **from, struc
 {
 	int ret = try_trash(f, e, err);
 
-	*from = "from the trash";
+	*from = "its bytes were in the trash";
 	if (ret == VV_ENOTFOUND) {
-		*from = "from an alternate";
+		*from = "its bytes were in an alternate";
 		ret = try_alternates(f, e, err);
 	}
 	if (ret == VV_ENOTFOUND) {
-		*from = "from the bytes that were found elsewhere";
+		*from = "its bytes were elsewhere";
 		ret = try_recover(f, e, from, err);
 	}
 	return ret ? ret : writer_publish(&f->writer, err);

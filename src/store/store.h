@@ -163,7 +163,7 @@ struct vv_fsck_report {
 	/* Called for each problem, one line of text. `id` may be NULL. `repaired`: and by what. */
 	void (*problem)(void *arg, const struct vv_id *id, const char *text, bool repaired);
 	/*
-	 * Repair: finds the raw bytes of `id` elsewhere and says where, in a constant ("from the worktree");
+	 * Repair: finds the raw bytes of `id` elsewhere and says where, in a constant ("its bytes were in the worktree");
 	 * VV_ENOTFOUND when it cannot. May be NULL.
 	 */
 	int (*recover)(void *arg, const struct vv_id *id, uint64_t size, struct vv_buf *out, const char **where,

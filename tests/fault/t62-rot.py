@@ -175,7 +175,7 @@ def broken_base(tap, sums):
     tap.ok(hit and found.status == 1 and len(told) >= 5, "a broken base: every version that needs it is named", str(found))
     tap.ok(found.out.count('"t1"') >= 5 and MODEL in found.out, "by tensor and file", str(found))
     done = run(["varve", "fsck", "--repair"], r)
-    tap.ok("repaired" in done.out and "from the worktree" in done.out, "mended from the worktree, which is said", str(done))
+    tap.ok("repaired" in done.out and "in the worktree" in done.out, "mended from the worktree, which is said", str(done))
     wrong = list(fsck_wrong(r)) + list(restores(r, sums))
     tap.ok(not wrong, "and all that depend on it are back", wrong)
 

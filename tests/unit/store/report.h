@@ -38,7 +38,7 @@ static inline int offer(void *arg, const struct vv_id *id, uint64_t size, struct
 {
 	struct said *s = arg;
 
-	*where = "as it was found elsewhere";
+	*where = "somebody had it";
 	s->asked++;
 	for (size_t i = 0; i < s->n_offers; i++)
 		if (vv_id_eq(&s->offers[i].id, id)) {
