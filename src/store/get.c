@@ -214,12 +214,13 @@ static int get_all(struct vv_store *s, const struct vv_get_item *items, size_t n
 
 	g.sha = calloc(n ? n : 1, sizeof(*g.sha));
 	g.scratch = scratch_take_all(s, threads, err);
+	for (size_t i = 0; i < n; i++)
+		if (vv_add_over(total, items[i].len, &total))
+			total = UINT64_MAX;
 	for (int i = 0; i < 2; i++)
-		g.w[i].mem = malloc(WINDOW + MAX_BLOCK);
+		g.w[i].mem = malloc((size_t)vv_min64(WINDOW + MAX_BLOCK, total) + 1);
 	if (!g.sha || !g.scratch || !g.w[0].mem || !g.w[1].mem)
 		ret = vv_fail_nomem(err);
-	for (size_t i = 0; i < n; i++)
-		total += items[i].len;
 	while (!ret && more) {
 		struct window *w = &g.w[g.now], *old = &g.w[!g.now];
 		ret = fill(&g, w, err);

@@ -562,6 +562,8 @@ static int put_init(struct put *p, struct vv_put_item *items, size_t n, unsigned
 		io->stored = 0;
 		if (io->off > p->src->size || io->len > p->src->size - io->off)
 			return vv_fail(err, VV_EFORMAT, "bytes at offset %" PRIu64 " lie past the end", io->off);
+		if (io->len > MAX_48)
+			return vv_fail(err, VV_ELIMIT, "more than 2^48 bytes in one object");
 		p->items[i] = (struct hashing){.io = io, .dead = 255,
 			.n_blocks = (size_t)vv_div_up(io->len, vv_block_bytes(io->dtype))};
 		p->items[i].same_as_file = p->want_file && io->len == p->src->size && io->dtype == VV_DT_BYTES && n == 1;

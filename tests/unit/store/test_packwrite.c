@@ -83,6 +83,17 @@ static void test_names(void)
 	fx_release(&f);
 }
 
+/* The example of docs/format/store.md. */
+static void test_example(void)
+{
+	struct fixture f;
+
+	fx_init(&f);
+	put(&f, "varve", 5, VV_DT_BYTES, NULL);
+	CHECK_STR(f.store->packs[0]->hex, "5784b7e8ac2947609dbac082c6dde065294a8a230670308de0850abfe9ef8e84");
+	fx_release(&f);
+}
+
 static void test_abandoned(void)
 {
 	struct fixture f;
@@ -154,6 +165,7 @@ static void test_full(void)
 int main(void)
 {
 	test_names();
+	test_example();
 	test_abandoned();
 	test_record();
 	test_full();
