@@ -34,8 +34,8 @@ enum vv_store_flags {
 
 /*
  * Opens the store in `dir`. The pool is borrowed. A missing store is VV_ENOTFOUND without
- * VV_STORE_CREATE. Packs that cannot be read are skipped and counted (vv_store_bad_packs): objects
- * that have another copy stay readable.
+ * VV_STORE_CREATE; a newer store, or one with a newer pack, is VV_ENOTSUP. Packs that cannot be read
+ * are skipped and counted (vv_store_bad_packs): objects that have another copy stay readable.
  */
 VV_MUST_CHECK int vv_store_open(
 	struct vv_store **out, const char *dir, unsigned flags, struct vv_pool *pool, struct vv_err *err);
@@ -82,9 +82,10 @@ struct vv_put_stats {
  * Puts all items and computes the SHA-256 of the whole source, in one pass with bounded memory.
  * Returns 0 only when everything is durable: files synced, named, folder synced. On failure no item
  * may be relied on; packs that were complete by then stay, for the next try to find or gc to remove.
- * An item is known when this store or an alternate has it whole; then it is kept from gc. Items may be the whole source or part of it; equal items are stored once. `file_id`
- * may be NULL (not computed). `prog` may be NULL. Holds the store's shared lock meanwhile, and at the
- * end may put small packs together.
+ * An item is known when this store or an alternate has it whole; then it is kept from gc. Items may
+ * be the whole source or part of it; equal items are stored once. `file_id` may be NULL (not
+ * computed). `prog` may be NULL. Holds the store's shared lock meanwhile, and at the end may put small
+ * packs together.
  */
 VV_MUST_CHECK int vv_store_put(struct vv_store *s, const struct vv_source *src, struct vv_put_item *items,
 	size_t n, struct vv_id *file_id, struct vv_put_stats *stats, struct vv_progress *prog, struct vv_err *err);
