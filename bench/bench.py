@@ -233,6 +233,7 @@ def part_speed(work):
              ("8 MB bf16 model", lambda p: model_file(p, 8 << 20))]
     print(f"## Add and restore, {OPT.runs} runs, {os.cpu_count()} cores\n")
     add_rows, get_rows = [], []
+    files = [f for f in files if not OPT.files or any(w in f[0] for w in OPT.files.split(","))]
     base = work / "base.safetensors"
     model_file(base, size)
     for title, make in files:
@@ -433,6 +434,7 @@ def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--only", default=",".join(PARTS))
     ap.add_argument("--series"), ap.add_argument("--keep")
+    ap.add_argument("--files", default="", help="of the speed part: words of the files' titles")
     ap.add_argument("--gib", type=float, default=1.0), ap.add_argument("--runs", type=int, default=5)
     OPT = ap.parse_args()
     work = Path(OPT.keep or tempfile.mkdtemp(prefix="varve-bench."))

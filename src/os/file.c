@@ -138,6 +138,13 @@ int vv_write_fd(int fd, struct vv_span data, const char *what, struct vv_err *er
 	return 0;
 }
 
+void vv_write_behind(int fd VV_UNUSED, uint64_t off VV_UNUSED, uint64_t len VV_UNUSED)
+{
+#ifdef SYNC_FILE_RANGE_WRITE
+	(void)sync_file_range(fd, (off_t)off, (off_t)len, SYNC_FILE_RANGE_WRITE);
+#endif
+}
+
 int vv_pwrite_fd(int fd, struct vv_span data, uint64_t off, const char *what, struct vv_err *err)
 {
 	while (data.len) {

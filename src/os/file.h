@@ -27,6 +27,8 @@ VV_MUST_CHECK int vv_file_unchanged(const struct vv_file *f, const char *path, s
 VV_MUST_CHECK int vv_read_file(struct vv_buf *out, const char *path, struct vv_err *err);
 VV_MUST_CHECK int vv_read_fd(struct vv_buf *out, int fd, const char *what, struct vv_err *err);
 VV_MUST_CHECK int vv_write_fd(int fd, struct vv_span data, const char *what, struct vv_err *err);
+/* Asks the system to begin writing this part to the disk, so that a later fsync has less to wait for. */
+void vv_write_behind(int fd, uint64_t off, uint64_t len);
 VV_MUST_CHECK int vv_pwrite_fd(int fd, struct vv_span data, uint64_t off, const char *what, struct vv_err *err);
 
 /*
