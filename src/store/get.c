@@ -228,6 +228,8 @@ static int get_all(struct vv_store *s, const struct vv_get_item *items, size_t n
 			ret = vv_pool_run(s->pool, old->n_runs + w->n_blocks, job, &g, err);
 		if (!ret) {
 			more = w->n_runs || w->n_blocks;
+			if (fd >= 0 && w->n_blocks)
+				vv_write_behind(fd, w->blocks[0].to, w->used);
 			close_objects(&g, w);
 			old->n_runs = 0;
 			/* An object that goes on is opened for the window it is read in: hand it over. */

@@ -127,7 +127,7 @@ struct pack_writer {
 	struct vv_temp temp;
 	struct vv_sha256 sha;
 	struct vv_buf buf;
-	uint64_t at;            /* bytes so far */
+	uint64_t at, behind;    /* bytes so far; of these, given to the disk */
 	struct entry *entries;
 	size_t n, cap;
 	bool open;

@@ -7,17 +7,22 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
-enum { BUFFER = 1 << 20 };
+enum { BEHIND = 8 << 20, BUFFER = 1 << 20 };
 
 void writer_init(struct pack_writer *w, struct vv_store *s)
 {
 	*w = (struct pack_writer){.store = s, .temp = VV_TEMP_INIT, .buf = VV_BUF_INIT(BUFFER + 65536)};
 }
 
+/* The disk works while the next blocks are encoded. */
 static int flush(struct pack_writer *w, struct vv_err *err)
 {
 	int ret = vv_write_fd(w->temp.fd, vv_buf_view(&w->buf), w->temp.path, err);
 
+	if (!ret && w->at - w->behind >= BEHIND) {
+		vv_write_behind(w->temp.fd, w->behind, w->at - w->behind);
+		w->behind = w->at;
+	}
 	vv_buf_clear(&w->buf);
 	return ret;
 }
@@ -38,7 +43,7 @@ int writer_begin(struct pack_writer *w, struct vv_err *err)
 	if (ret)
 		return ret;
 	w->open = true;
-	w->at = 0;
+	w->at = w->behind = 0;
 	w->n = 0;
 	return writer_bytes(w, vv_span(head, sizeof(head)), err);
 }
