@@ -160,6 +160,7 @@ static int rewrite(const struct vv_torch *t, const struct vv_assembly *a, const 
 	struct vv_torch_bytes **bytes = calloc(t->zip.n + 1, sizeof(struct vv_torch_bytes *));
 	const struct vv_source **replaced = calloc(t->zip.n + 1, sizeof(struct vv_source *));
 	struct id_source id;
+	char now[VV_TORCH_ID] = {0};
 	unsigned align = 64;
 	int ret = bytes && replaced ? vv_torch_align(t, a->source, &align, err) : vv_fail_nomem(err);
 
@@ -173,9 +174,13 @@ static int rewrite(const struct vv_torch *t, const struct vv_assembly *a, const 
 		replaced[i] = bytes[i] ? vv_torch_bytes_source(bytes[i]) : NULL;
 	if (id.member != SIZE_MAX) {
 		id.bytes = bytes;
-		replaced[id.member] = &id.base;
+		ret = id_read(&id.base, 0, now, VV_TORCH_ID, err);
+		/* One that stays is not touched, its CRC-32 neither: writing twice yields what writing once does. */
+		if (memcmp(now, id.old, VV_TORCH_ID) != 0)
+			replaced[id.member] = &id.base;
 	}
-	ret = vv_zip_rewrite(&t->zip, a->source, replaced, align, out, err);
+	if (!ret)
+		ret = vv_zip_rewrite(&t->zip, a->source, replaced, align, out, err);
 out:
 	for (size_t i = 0; bytes && i < t->zip.n; i++)
 		vv_torch_bytes_free(bytes[i]);
