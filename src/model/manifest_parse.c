@@ -88,10 +88,10 @@ static int quoted(struct parser *p, struct vv_span *s, size_t max, const char **
 	size_t n = 1;
 
 	/* Almost every name is plain ASCII and stands for itself. */
-	if (s->len && s->ptr[0] == '"')
-		while (n < s->len && plain(s->ptr[n]))
-			n++;
-	if (n < s->len && s->ptr[n] == '"') {
+	bool opened = s->len && s->ptr[0] == '"';
+	while (opened && n < s->len && plain(s->ptr[n]))
+		n++;
+	if (opened && n < s->len && s->ptr[n] == '"') {
 		text = vv_span(s->ptr + 1, n - 1);
 		*s = vv_span(s->ptr + n + 1, s->len - n - 1);
 	} else {
