@@ -13,7 +13,7 @@ shift 2
 passed=0 failed=0
 for t; do
 	t=${t#fuzz_}
-	[ -x "fuzz_$t" ] || continue
+	[ -f "fuzz_$t" ] && [ -x "fuzz_$t" ] || continue
 	mkdir -p "found/$t"
 	if "./fuzz_$t" -max_total_time="$seconds" -seed="${SEED:-1}" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
 		-artifact_prefix="crash-$t-" "found/$t" "$root/fuzz/corpus/$t" >"$t.log" 2>&1; then
