@@ -20,6 +20,8 @@ static inline void tap_ok(int ok, const char *what, const char *file, int line)
 		tap_failed++;
 		printf("# failed at %s:%d\n", file, line);
 	}
+	/* A child that is forked later would print it again: ThreadSanitizer's _exit flushes. */
+	fflush(stdout);
 }
 
 #define CHECK(cond) tap_ok(!!(cond), #cond, __FILE__, __LINE__)
