@@ -194,6 +194,43 @@ static void test_foreign_id(void)
 	vv_buf_release(&p);
 }
 
+/* Makes the directory's CRC-32 of the member wrong. */
+static void lie(struct vv_buf *archive, const char *name)
+{
+	size_t len = strlen(name), at = archive->len - len;
+
+	while (at > 46 && (vv_get32(archive->ptr + at - 46) != 0x02014b50 || memcmp(archive->ptr + at, name, len) != 0))
+		at--;
+	CHECK(at > 46);
+	archive->ptr[at - 46 + 16] ^= 1;
+}
+
+/* An id that is right only when the CRC-32s are: the second writing must not touch what the first one kept. */
+static void test_lying_crcs(void)
+{
+	struct vv_buf bytes = VV_BUF_INIT(VV_MAX_TEXT);
+	struct torch_file f, second;
+	struct vv_err err = VV_ERR_INIT;
+	struct memsink once, again;
+
+	golden_read(&bytes, __FILE__, "torch/2.13.0/state.pt");
+	lie(&bytes, "state/data/0");
+	lie(&bytes, "state/.data/serialization_id");
+	torch_open(&f, vv_buf_view(&bytes));
+	struct torch_want *w = torch_want_all(&f);
+	CHECK_OK(torch_assemble(&f, w, &once, &err), &err);
+	CHECK(!vv_span_eq(vv_buf_view(&once.bytes), vv_buf_view(&bytes)));
+	torch_open(&second, vv_buf_view(&once.bytes));
+	CHECK_OK(torch_assemble(&second, w, &again, &err), &err);
+	CHECK(vv_span_eq(vv_buf_view(&again.bytes), vv_buf_view(&once.bytes)));
+	vv_buf_release(&once.bytes);
+	vv_buf_release(&again.bytes);
+	vv_buf_release(&bytes);
+	torch_want_free(w);
+	torch_close(&second);
+	torch_close(&f);
+}
+
 int main(void)
 {
 	for (size_t v = 0; v < VV_COUNT(torch_versions); v++) {
@@ -206,5 +243,6 @@ int main(void)
 	test_wrong();
 	test_align();
 	test_foreign_id();
+	test_lying_crcs();
 	return done();
 }
