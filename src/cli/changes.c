@@ -129,14 +129,29 @@ static void drop(struct vv_change *c)
 	free(c->path_b);
 }
 
+struct keeping {
+	struct vv_changes *c;
+	size_t seen, kept;
+};
+
+static int keep_or_drop(void *arg, const char *path VV_UNUSED, bool kept, struct vv_err *err VV_UNUSED)
+{
+	struct keeping *k = arg;
+	struct vv_change *c = &k->c->v[k->seen++];
+
+	if (kept)
+		k->c->v[k->kept++] = *c;
+	else
+		drop(c);
+	return 0;
+}
+
 /* Keeps the files whose attributes name varve; in a bare repository, where git reads none, all. */
 static int only_kept(struct vv_ctx *ctx, struct vv_changes *c)
 {
-	static const char *const args[] = {"check-attr", "-z", "--stdin", "filter", NULL};
-	struct vv_buf in = VV_BUF_INIT(VV_MAX_MANIFEST), out = VV_BUF_INIT(VV_MAX_MANIFEST);
-	size_t k = 0, i = 0;
-	int status = 0, ret = 0;
-	const char *p, *end;
+	struct vv_buf in = VV_BUF_INIT(VV_MAX_MANIFEST);
+	struct keeping k = {c, 0, 0};
+	int ret;
 
 	if (!c->n || !ctx->repo.top)
 		return 0;
@@ -144,31 +159,11 @@ static int only_kept(struct vv_ctx *ctx, struct vv_changes *c)
 		vv_buf_add(&in, c->v[j].path_b, strlen(c->v[j].path_b) + 1);
 	ret = vv_buf_check(&in, &ctx->err);
 	if (!ret)
-		ret = vv_git_status(&ctx->repo, args, NULL, vv_buf_view(&in), &out, &status, &ctx->err);
-	if (!ret && status)
-		ret = vv_fail(&ctx->err, VV_EGIT, "git check-attr failed");
-	/* "<path>\0filter\0<value>\0", in the order of the question. */
-	p = (char *)out.ptr;
-	end = p + out.len;
-	for (; !ret && i < c->n; i++) {
-		const char *value = p;
-		for (int skip = 0; skip < 2 && value < end; skip++)
-			value += strlen(value) + 1;
-		if (value >= end)
-			break;
-		if (strcmp(value, "varve"))
-			drop(&c->v[i]);
-		else
-			c->v[k++] = c->v[i];
-		p = value + strlen(value) + 1;
-	}
-	if (!ret && i < c->n)
-		ret = vv_fail(&ctx->err, VV_EGIT, "git check-attr ended early");
-	for (; i < c->n; i++)
-		drop(&c->v[i]);
-	c->n = k;
+		ret = vv_kept_each(&ctx->repo, vv_buf_view(&in), keep_or_drop, &k, &ctx->err);
+	while (k.seen < c->n)
+		drop(&c->v[k.seen++]);
+	c->n = k.kept;
 	vv_buf_release(&in);
-	vv_buf_release(&out);
 	return ret;
 }
 

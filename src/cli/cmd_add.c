@@ -128,30 +128,10 @@ static int add_path(struct adding *a, const char *path)
 	return ret;
 }
 
-/* Which of these NUL-separated paths does varve keep? Adds them. */
-static int add_kept(struct adding *a, struct vv_span paths)
+/* `err` is the context's own, where add_path puts what it says. */
+static int add_kept(void *arg, const char *path, bool kept, struct vv_err *err VV_UNUSED)
 {
-	static const char *const args[] = {"check-attr", "-z", "--stdin", "filter", NULL};
-	struct vv_ctx *ctx = a->ctx;
-	struct vv_buf out = VV_BUF_INIT(VV_MAX_MANIFEST);
-	int status = 0, ret = 0;
-
-	if (!paths.len)
-		return 0;
-	ret = vv_git_status(&ctx->repo, args, NULL, paths, &out, &status, &ctx->err);
-	if (!ret && status)
-		ret = vv_fail(&ctx->err, VV_EGIT, "git check-attr failed");
-	/* "<path>\0filter\0<value>\0" */
-	for (const char *p = (char *)out.ptr, *end = p + out.len; !ret && p < end;) {
-		const char *path = p;
-		p += strlen(p) + 1;
-		p += strlen(p) + 1;
-		if (!strcmp(p, "varve"))
-			ret = add_path(a, path);
-		p += strlen(p) + 1;
-	}
-	vv_buf_release(&out);
-	return ret;
+	return kept ? add_path(arg, path) : 0;
 }
 
 /*
@@ -160,22 +140,15 @@ static int add_kept(struct adding *a, struct vv_span paths)
  */
 static int list_files(struct vv_ctx *ctx, const char *const *first, char *const *specs, struct vv_buf *out)
 {
-	struct vv_lines lines = VV_LINES_INIT;
 	struct vv_args args = {0};
-	const char *rec;
 	int ret;
 
 	vv_args_all(&args, first);
 	vv_args_add(&args, "--");
 	vv_args_all(&args, (const char *const *)specs);
-	ret = vv_lines_open(&lines, &args, &ctx->err);
-	while (!ret && !(ret = vv_lines_next(&lines, 0, &rec, &ctx->err)))
-		vv_buf_add(out, rec, strlen(rec) + 1);
-	if (ret >= 0)
-		ret = vv_lines_close(&lines, &ctx->err);
-	vv_lines_release(&lines);
+	ret = vv_lines_all(&args, out, &ctx->err);
 	vv_args_release(&args);
-	return ret ? ret : vv_buf_check(out, &ctx->err);
+	return ret;
 }
 
 /* git's own add, with its own words and status. Its filter is told what the models are. */
@@ -222,7 +195,7 @@ static int add_models(struct adding *a, bool update, bool force, char *const *sp
 	if (!ret && !update)
 		ret = list_files(ctx, force ? ignored : others, specs, &files);
 	if (!ret)
-		ret = add_kept(a, vv_buf_view(&files));
+		ret = vv_kept_each(&ctx->repo, vv_buf_view(&files), add_kept, a, &ctx->err);
 	if (!ret && a->files)
 		ret = vv_statcache_write(&a->cache, &ctx->err);
 	vv_buf_release(&files);

@@ -209,30 +209,17 @@ static int set_of(struct vv_map *set, const struct vv_buf *buf, struct vv_err *e
 	return 0;
 }
 
-/* NUL-separated paths that are not in the index: new ones, or (gone) removed ones that HEAD has. */
-static int look_outside(struct looking *l, struct vv_span paths, bool gone)
+/* Paths that are not in the index: new ones, and removed ones that HEAD has. */
+static int look_new(void *arg, const char *path, bool kept, struct vv_err *err VV_UNUSED)
 {
-	static const char *const args[] = {"check-attr", "-z", "--stdin", "filter", NULL};
-	struct vv_ctx *ctx = l->ctx;
-	struct vv_buf out = VV_BUF_INIT(VV_MAX_MANIFEST);
-	int status = 0, ret = 0;
+	return kept ? look(arg, NULL, path, true, false) : 0;
+}
 
-	if (paths.len)
-		ret = vv_git_status(&ctx->repo, args, NULL, paths, &out, &status, &ctx->err);
-	if (!ret && status)
-		ret = vv_fail(&ctx->err, VV_EGIT, "git check-attr failed");
-	for (const char *p = (char *)out.ptr, *end = p + out.len; !ret && p < end;) {
-		const char *path = p;
-		p += strlen(p) + 1;
-		p += strlen(p) + 1;
-		if (!strcmp(p, "varve") && gone)
-			print_row(l, path, &(struct row){.state = DELETED, .staged = true});
-		else if (!strcmp(p, "varve"))
-			ret = look(l, NULL, path, true, false);
-		p += strlen(p) + 1;
-	}
-	vv_buf_release(&out);
-	return ret;
+static int look_gone(void *arg, const char *path, bool kept, struct vv_err *err VV_UNUSED)
+{
+	if (kept)
+		print_row(arg, path, &(struct row){.state = DELETED, .staged = true});
+	return 0;
 }
 
 static void say_hints(const struct looking *l)
@@ -264,9 +251,7 @@ struct lists {
 static int list_others(struct vv_ctx *ctx, char *const *words, struct vv_buf *out)
 {
 	static const char *const first[] = {"ls-files", "-z", "-o", "--full-name", "--exclude-standard", NULL};
-	struct vv_lines lines = VV_LINES_INIT;
 	struct vv_args args = {0};
-	const char *rec;
 	int ret;
 
 	vv_args_all(&args, first);
@@ -275,14 +260,9 @@ static int list_others(struct vv_ctx *ctx, char *const *words, struct vv_buf *ou
 		vv_args_all(&args, (const char *const *)words);
 	else
 		vv_args_add(&args, ":/");
-	ret = vv_lines_open(&lines, &args, &ctx->err);
-	while (!ret && !(ret = vv_lines_next(&lines, 0, &rec, &ctx->err)))
-		vv_buf_add(out, rec, strlen(rec) + 1);
-	if (ret >= 0)
-		ret = vv_lines_close(&lines, &ctx->err);
-	vv_lines_release(&lines);
+	ret = vv_lines_all(&args, out, &ctx->err);
 	vv_args_release(&args);
-	return ret ? ret : vv_buf_check(out, &ctx->err);
+	return ret;
 }
 
 static int list_all(struct vv_ctx *ctx, const struct vv_entries *all, char *const *words, struct lists *s)
@@ -326,6 +306,7 @@ static void release_lists(struct lists *s)
 
 static int look_all(struct looking *l, const struct vv_entries *all, const struct lists *s)
 {
+	struct vv_ctx *ctx = l->ctx;
 	int ret = 0;
 
 	for (size_t i = 0; i < all->n && !ret; i++) {
@@ -336,8 +317,8 @@ static int look_all(struct looking *l, const struct vv_entries *all, const struc
 			vv_map_find(&s->staged_set, path));
 	}
 	if (!ret)
-		ret = look_outside(l, vv_buf_view(&s->gone), true);
-	return ret ? ret : look_outside(l, vv_buf_view(&s->others), false);
+		ret = vv_kept_each(&ctx->repo, vv_buf_view(&s->gone), look_gone, l, &ctx->err);
+	return ret ? ret : vv_kept_each(&ctx->repo, vv_buf_view(&s->others), look_new, l, &ctx->err);
 }
 
 int cmd_status(struct vv_ctx *ctx, int argc, char **argv)

@@ -126,6 +126,20 @@ void vv_lines_release(struct vv_lines *l)
 	*l = (struct vv_lines)VV_LINES_INIT;
 }
 
+int vv_lines_all(const struct vv_args *args, struct vv_buf *out, struct vv_err *err)
+{
+	struct vv_lines lines = VV_LINES_INIT;
+	const char *rec;
+	int ret = vv_lines_open(&lines, args, err);
+
+	while (!ret && !(ret = vv_lines_next(&lines, 0, &rec, err)))
+		vv_buf_add(out, rec, strlen(rec) + 1);
+	if (ret >= 0)
+		ret = vv_lines_close(&lines, err);
+	vv_lines_release(&lines);
+	return ret ? ret : vv_buf_check(out, err);
+}
+
 void vv_git_unquote(char *path)
 {
 	static const char letters[] = "abtnvfr\"\\", bytes[] = "\a\b\t\n\v\f\r\"\\";

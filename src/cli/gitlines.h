@@ -39,6 +39,9 @@ VV_MUST_CHECK int vv_lines_close(struct vv_lines *l, struct vv_err *err);
 /* After a failure of ours: ends it and says nothing. Safe to call twice and after a close. */
 void vv_lines_release(struct vv_lines *l);
 
+/* All NUL-ended records of one answer, appended with their NULs. */
+VV_MUST_CHECK int vv_lines_all(const struct vv_args *args, struct vv_buf *out, struct vv_err *err);
+
 /* A path as git prints it, in double quotes when it holds odd bytes: itself, in place. */
 void vv_git_unquote(char *path);
 

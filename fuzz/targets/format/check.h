@@ -39,8 +39,8 @@ static inline bool assembled(struct memsink *out, const struct located *l, const
 }
 
 /*
- * Written with its own tensors a file is itself, but for checksums that were wrong: those are right
- * then, so that the second time it is. Written with fewer it reads as the same format, with fewer.
+ * Written with its own tensors a file is itself, but for wrong checksums of what is written anew, so
+ * that the second time it is. Written with fewer it reads as the same format, with fewer.
  */
 static inline void check_assemble(const struct located *l, bool has_checksums)
 {
