@@ -134,12 +134,12 @@ struct keeping {
 	size_t seen, kept;
 };
 
-static int keep_or_drop(void *arg, const char *path VV_UNUSED, bool kept, struct vv_err *err VV_UNUSED)
+static int keep_or_drop(void *arg, const char *path VV_UNUSED, const char *format, struct vv_err *err VV_UNUSED)
 {
 	struct keeping *k = arg;
 	struct vv_change *c = &k->c->v[k->seen++];
 
-	if (kept)
+	if (format)
 		k->c->v[k->kept++] = *c;
 	else
 		drop(c);

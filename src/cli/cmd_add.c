@@ -21,31 +21,18 @@ struct adding {
 	json_t *list;
 };
 
-static int write_blob(struct vv_repo *r, struct vv_span text, struct vv_err *err)
-{
-	static const char *const args[] = {"hash-object", "-w", "--stdin", "--no-filters", NULL};
-	struct vv_buf out = VV_BUF_INIT(VV_MAX_TEXT);
-	int status = 0, ret = vv_git_status(r, args, NULL, text, &out, &status, err);
-
-	if (!ret && status)
-		ret = vv_fail(err, VV_EGIT, "git hash-object: %.200s", out.ptr ? (char *)out.ptr : "");
-	vv_buf_release(&out);
-	return ret;
-}
-
-static int add_model(struct adding *a, const char *path)
+static int add_model(struct adding *a, const char *path, const char *format)
 {
 	struct vv_ctx *ctx = a->ctx;
 	struct vv_added added;
 	char oid[VV_OID_HEX_MAX + 1], raw[32], stored[32];
 	char *name = vv_safe(path);
-	int ret = vv_add_file(&ctx->repo, path, &added, ctx->progress, &ctx->err);
+	int ret = vv_check_format(path, format, &ctx->err);
 
+	if (!ret)
+		ret = vv_add_file(&ctx->repo, path, &added, ctx->progress, &ctx->err);
 	if (ret)
 		goto out;
-	ret = write_blob(&ctx->repo, vv_buf_view(&added.text), &ctx->err);
-	if (ret)
-		goto release;
 	vv_git_blob_oid(vv_buf_view(&added.text), ctx->repo.sha256, oid);
 	ret = vv_statcache_set(&a->cache, path, &added.st, oid, &ctx->err);
 	if (!ret)
@@ -71,7 +58,6 @@ static int add_model(struct adding *a, const char *path)
 	if (!ctx->json && !ctx->quiet)
 		printf("%s: %s, %zu of %zu objects new, %s stored\n", name, vv_human(added.stats.raw, raw),
 			added.stats.objects_new, added.stats.objects, vv_human(added.stats.stored, stored));
-release:
 	vv_added_release(&added);
 out:
 	free(name);
@@ -111,7 +97,7 @@ static int hand_over(struct adding *a, const char *oid)
 	return ret;
 }
 
-static int add_path(struct adding *a, const char *path)
+static int add_path(struct adding *a, const char *path, const char *format)
 {
 	char *full = vv_repo_path(&a->ctx->repo, path);
 	const char *known;
@@ -122,16 +108,16 @@ static int add_path(struct adding *a, const char *path)
 	if (!ret && !lstat(full, &st) && S_ISREG(st.st_mode) && st.st_size && !is_text(full)) {
 		known = vv_statcache_find(&a->cache, path, &st);
 		ret = known ? hand_over(a, known) : 1;
-		ret = ret == 1 ? add_model(a, path) : ret;
+		ret = ret == 1 ? add_model(a, path, format) : ret;
 	}
 	free(full);
 	return ret;
 }
 
 /* `err` is the context's own, where add_path puts what it says. */
-static int add_kept(void *arg, const char *path, bool kept, struct vv_err *err VV_UNUSED)
+static int add_kept(void *arg, const char *path, const char *format, struct vv_err *err VV_UNUSED)
 {
-	return kept ? add_path(arg, path) : 0;
+	return format ? add_path(arg, path, format) : 0;
 }
 
 /*

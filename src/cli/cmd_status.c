@@ -210,14 +210,14 @@ static int set_of(struct vv_map *set, const struct vv_buf *buf, struct vv_err *e
 }
 
 /* Paths that are not in the index: new ones, and removed ones that HEAD has. */
-static int look_new(void *arg, const char *path, bool kept, struct vv_err *err VV_UNUSED)
+static int look_new(void *arg, const char *path, const char *format, struct vv_err *err VV_UNUSED)
 {
-	return kept ? look(arg, NULL, path, true, false) : 0;
+	return format ? look(arg, NULL, path, true, false) : 0;
 }
 
-static int look_gone(void *arg, const char *path, bool kept, struct vv_err *err VV_UNUSED)
+static int look_gone(void *arg, const char *path, const char *format, struct vv_err *err VV_UNUSED)
 {
-	if (kept)
+	if (format)
 		print_row(arg, path, &(struct row){.state = DELETED, .staged = true});
 	return 0;
 }

@@ -24,22 +24,12 @@ enum {
 	SETTLE_MS = 20, /* a file written this recently may be written again with the same times */
 };
 
-int vv_check_format_version(const struct vv_repo *r, const char *path, struct vv_err *err)
+int vv_check_format(const char *path, const char *format, struct vv_err *err)
 {
-	struct vv_buf b = VV_BUF_INIT(VV_MAX_TEXT);
-	int ret = VV_GIT(r, &b, err, "check-attr", "-z", "varve", "--", path);
-	const char *value = ret ? NULL : (char *)b.ptr;
-
-	/* "<path>\0varve\0<value>\0" */
-	if (!ret && b.len)
-		for (int i = 0; i < 2 && value < (char *)b.ptr + b.len; i++)
-			value += strlen(value) + 1;
-	if (!ret && b.len && value < (char *)b.ptr + b.len && strspn(value, "0123456789") == strlen(value) &&
-		strtoul(value, NULL, 10) != VV_MANIFEST_VERSION)
-		ret = vv_fail(err, VV_ENOTSUP, "%s: .gitattributes asks for manifest format %s; this varve writes %d",
-			path, value, VV_MANIFEST_VERSION);
-	vv_buf_release(&b);
-	return ret;
+	if (!*format || strspn(format, "0123456789") != strlen(format) || strtoul(format, NULL, 10) == VV_MANIFEST_VERSION)
+		return 0;
+	return vv_fail(err, VV_ENOTSUP, "%s: .gitattributes asks for manifest format %s; this varve writes %d", path,
+		format, VV_MANIFEST_VERSION);
 }
 
 /* --- parents --- */
@@ -176,10 +166,8 @@ static int put_model(struct vv_repo *r, const char *path, const struct vv_source
 	struct vv_manifest *parents = NULL;
 	const struct vv_manifest *list[4];
 	size_t n = 0;
-	int ret = vv_check_format_version(r, path, err);
+	int ret = vv_repo_store(r, true, err);
 
-	if (!ret)
-		ret = vv_repo_store(r, true, err);
 	if (!ret)
 		ret = vv_parents(r, path, &parents, &n, err);
 	for (size_t i = 0; i < n; i++)
@@ -326,6 +314,11 @@ static void remember(struct vv_repo *r, const char *path, const struct vv_added 
 	vv_statcache_release(&cache);
 }
 
+static int check_one(void *arg VV_UNUSED, const char *path, const char *format, struct vv_err *err)
+{
+	return format ? vv_check_format(path, format, err) : 0;
+}
+
 /* Puts the model whose first bytes are `head` and whose rest is on `in`. */
 static int clean_model(struct vv_repo *r, const char *path, struct vv_span head, int in, struct vv_added *a,
 	struct vv_err *err)
@@ -344,6 +337,9 @@ static int clean_model(struct vv_repo *r, const char *path, struct vv_span head,
 		ret = vv_fail_nomem(err);
 		goto out;
 	}
+	ret = vv_kept_each(r, vv_span(path, strlen(path) + 1), check_one, NULL, err);
+	if (ret)
+		goto out;
 	memcpy(buf, head.ptr, head.len);
 	there = !vv_file_open(&f, full, &none) && f.base.size >= n && !vv_source_read(&f.base, 0, mine, n, &none) &&
 		!memcmp(buf, mine, n);

@@ -29,8 +29,8 @@ VV_MUST_CHECK int vv_parents(
 	struct vv_repo *r, const char *path, struct vv_manifest **out, size_t *n, struct vv_err *err);
 void vv_parents_free(struct vv_manifest *m, size_t n);
 
-/* Refuses a path whose attributes ask for a newer manifest format. */
-VV_MUST_CHECK int vv_check_format_version(const struct vv_repo *r, const char *path, struct vv_err *err);
+/* Refuses a path whose attributes ask for another manifest format than ours: `format` as vv_kept_each gives it. */
+VV_MUST_CHECK int vv_check_format(const char *path, const char *format, struct vv_err *err);
 
 /* Puts the model file at `path` (below the top) in the store: its manifest's text, and the stat it had. */
 struct vv_added {

@@ -4,8 +4,10 @@
 #include "git/statcache.h"
 #include "os/file.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Its value is the state folder of the worktree. */
@@ -32,8 +34,11 @@ bool vv_inside(void)
 int vv_inside_put(const struct vv_repo *r, const char *oid, struct vv_span text, struct vv_err *err)
 {
 	char *dir = vv_join(r->state_dir, "texts"), *path = dir ? vv_join(dir, oid) : NULL;
-	int ret = path ? vv_mkdirs(dir, err) : vv_fail_nomem(err);
+	int ret = path ? 0 : vv_fail_nomem(err);
 
+	/* Not vv_mkdirs: the folder is gone again when this command ends, so it is not synced. */
+	if (!ret && mkdir(dir, 0777) && errno != EEXIST)
+		ret = vv_fail_sys(err, errno, "%s", dir);
 	if (!ret)
 		ret = vv_write_file(path, text, false, err);
 	free(dir);

@@ -507,12 +507,25 @@ void vv_entries_release(struct vv_entries *e)
 	*e = (struct vv_entries){0};
 }
 
-int vv_kept_each(const struct vv_repo *r, struct vv_span paths,
-	int (*fn)(void *arg, const char *path, bool kept, struct vv_err *err), void *arg, struct vv_err *err)
+/* The value in the next "<path>\0<attribute>\0<value>\0" of check-attr's answer. NULL at its end. */
+static const char *next_value(const char **at, const char *end)
 {
-	static const char *const args[] = {"check-attr", "-z", "--stdin", "filter", NULL};
+	const char *value = *at;
+
+	for (int skip = 0; skip < 2 && value < end; skip++)
+		value += strlen(value) + 1;
+	if (value >= end)
+		return NULL;
+	*at = value + strlen(value) + 1;
+	return value;
+}
+
+int vv_kept_each(const struct vv_repo *r, struct vv_span paths,
+	int (*fn)(void *arg, const char *path, const char *format, struct vv_err *err), void *arg, struct vv_err *err)
+{
+	static const char *const args[] = {"check-attr", "-z", "--stdin", "filter", "varve", NULL};
 	struct vv_buf out = VV_BUF_INIT(VV_MAX_MANIFEST);
-	const char *p = (const char *)paths.ptr, *end = p + paths.len, *a, *a_end;
+	const char *p = (const char *)paths.ptr, *end = p + paths.len, *at, *at_end;
 	int status = 0, ret = 0;
 
 	if (!paths.len)
@@ -520,18 +533,12 @@ int vv_kept_each(const struct vv_repo *r, struct vv_span paths,
 	ret = vv_git_status(r, args, NULL, paths, &out, &status, err);
 	if (!ret && status)
 		ret = vv_fail(err, VV_EGIT, "git check-attr failed");
-	/* "<path>\0filter\0<value>\0" for each. */
-	a = (const char *)out.ptr;
-	a_end = a + out.len;
+	at = (const char *)out.ptr;
+	at_end = at + out.len;
 	for (; !ret && p < end; p += strlen(p) + 1) {
-		for (int skip = 0; skip < 2 && a < a_end; skip++)
-			a += strlen(a) + 1;
-		if (a >= a_end) {
-			ret = vv_fail(err, VV_EGIT, "git check-attr ended early");
-			break;
-		}
-		ret = fn(arg, p, !strcmp(a, "varve"), err);
-		a += strlen(a) + 1;
+		const char *filter = next_value(&at, at_end), *format = next_value(&at, at_end);
+		ret = format ? fn(arg, p, strcmp(filter, "varve") ? NULL : format, err)
+			     : vv_fail(err, VV_EGIT, "git check-attr ended early");
 	}
 	vv_buf_release(&out);
 	return ret;

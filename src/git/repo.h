@@ -86,8 +86,11 @@ struct vv_entries {
 VV_MUST_CHECK int vv_tracked(
 	const struct vv_repo *r, const char *const *paths, struct vv_entries *out, struct vv_err *err);
 void vv_entries_release(struct vv_entries *e);
-/* Asks of each of these NUL-separated paths, in their order, whether varve keeps files there. */
+/*
+ * Asks of each of these NUL-separated paths, in their order, whether varve keeps files there. `format`
+ * is then the manifest format that its attributes ask for, as git prints it; otherwise NULL.
+ */
 VV_MUST_CHECK int vv_kept_each(const struct vv_repo *r, struct vv_span paths,
-	int (*fn)(void *arg, const char *path, bool kept, struct vv_err *err), void *arg, struct vv_err *err);
+	int (*fn)(void *arg, const char *path, const char *format, struct vv_err *err), void *arg, struct vv_err *err);
 
 #endif
