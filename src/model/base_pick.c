@@ -1,6 +1,7 @@
 #include "model/base_pick.h"
 
 #include "base/map.h"
+#include "codec/narrow.h"
 #include "model/namesake.h"
 
 struct picker {
@@ -45,12 +46,23 @@ static int index_parent(struct picker *p, const struct vv_manifest *m, struct vv
 	return ret ? ret : vv_buf_check(&p->key, err);
 }
 
+/* Of the same type and size; `wider`: of as many elements of a wider type. */
+static bool is_like(const struct vv_segment *old, const struct vv_segment *s, bool wider)
+{
+	unsigned width = vv_dtype_width(s->dtype);
+
+	if (!wider)
+		return old->dtype == s->dtype && old->len == s->len;
+	return vv_narrows(old->dtype, s->dtype) && s->len % width == 0 &&
+		old->len == s->len / width * vv_dtype_width(old->dtype);
+}
+
 static bool same_name(
-	const struct picker *p, const struct vv_manifest *m, const struct vv_segment *s, size_t *found)
+	const struct picker *p, const struct vv_manifest *m, const struct vv_segment *s, bool wider, size_t *found)
 {
 	for (size_t j = 0; j < s->n_views; j++) {
 		const uint64_t *at = vv_map_find(&p->by_name, vv_span_str(s->views[j].name));
-		if (at && m->segs[*at].seg.dtype == s->dtype && m->segs[*at].seg.len == s->len) {
+		if (at && is_like(&m->segs[*at].seg, s, wider)) {
 			*found = (size_t)*at;
 			return true;
 		}
@@ -68,8 +80,9 @@ static int pick_from(struct picker *p, struct vv_put_item *items, const struct v
 
 		if (!s->n_views || items[i].has_base)
 			continue;
-		if (same_name(p, m, s, &found) ||
-			vv_namesakes_take(&p->left, kind(&p->key, s), s->views->name, &found)) {
+		if (same_name(p, m, s, false, &found) ||
+			vv_namesakes_take(&p->left, kind(&p->key, s), s->views->name, &found) ||
+			same_name(p, m, s, true, &found)) {
 			items[i].has_base = true;
 			items[i].base = m->segs[found].id;
 		}

@@ -1,5 +1,6 @@
 /* A model file into the store, and its manifest out. */
 #include "model/base_pick.h"
+#include "model/cast_pick.h"
 #include "model/manifest_text.h"
 #include "model/model.h"
 
@@ -82,6 +83,60 @@ static void release(struct ingest *in)
 	free(in->items);
 }
 
+static void add_stats(struct vv_put_stats *sum, const struct vv_put_stats *s)
+{
+	sum->raw += s->raw;
+	sum->raw_new += s->raw_new;
+	sum->stored += s->stored;
+	sum->objects += s->objects;
+	sum->objects_new += s->objects_new;
+}
+
+/* Puts the segments that are casts of others in the file, or all the others. */
+static int put_part(struct ingest *in, struct vv_store *store, const struct vv_source *src, const size_t *original,
+	bool casts, struct vv_put_stats *sum, struct vv_progress *prog, struct vv_err *err)
+{
+	size_t n = in->layout.n_segs, k = 0;
+	struct vv_put_item *part = calloc(n ? n : 1, sizeof(*part));
+	struct vv_put_stats stats;
+	int ret;
+
+	if (!part)
+		return vv_fail_nomem(err);
+	for (size_t i = 0; i < n; i++)
+		if ((original[i] != SIZE_MAX) == casts) {
+			part[k] = in->items[i];
+			if (casts) {
+				part[k].has_base = true;
+				part[k].base = in->items[original[i]].id;
+			}
+			k++;
+		}
+	ret = vv_store_put(store, src, part, k, casts ? NULL : &in->file_id, &stats, prog, err);
+	for (size_t i = 0, j = 0; i < n && !ret; i++)
+		if ((original[i] != SIZE_MAX) == casts)
+			in->items[i] = part[j++];
+	if (!ret)
+		add_stats(sum, &stats);
+	free(part);
+	return ret;
+}
+
+/* A cast goes against its original, which has to be in the store by then. */
+static int put_segments(struct ingest *in, struct vv_store *store, const struct vv_source *src,
+	struct vv_put_stats *sum, struct vv_progress *prog, struct vv_err *err)
+{
+	size_t n_casts, *original = malloc((in->layout.n_segs + 1) * sizeof(*original));
+	int ret = original ? vv_pick_casts(src, &in->layout, original, &n_casts, err) : vv_fail_nomem(err);
+
+	if (!ret)
+		ret = put_part(in, store, src, original, false, sum, prog, err);
+	if (!ret && n_casts)
+		ret = put_part(in, store, src, original, true, sum, prog, err);
+	free(original);
+	return ret;
+}
+
 int vv_model_put(struct vv_store *store, const struct vv_source *src, const struct vv_manifest *const *parents,
 	size_t n_parents, struct vv_buf *text_out, struct vv_manifest *m_out, struct vv_put_stats *stats,
 	struct vv_progress *prog, struct vv_err *err)
@@ -94,7 +149,7 @@ int vv_model_put(struct vv_store *store, const struct vv_source *src, const stru
 	if (!ret)
 		ret = vv_pick_bases(in.items, &in.layout, parents, n_parents, err);
 	if (!ret)
-		ret = vv_store_put(store, src, in.items, in.layout.n_segs, &in.file_id, out, prog, err);
+		ret = put_segments(&in, store, src, out, prog, err);
 	if (!ret)
 		ret = make_manifest(&in, text_out, m_out, err);
 	release(&in);

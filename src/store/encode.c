@@ -105,13 +105,14 @@ static int take_samples(struct samples *s, const struct target *t, uint8_t *mem,
 	return 0;
 }
 
-static int sample_base(struct samples *s, const struct object *o, struct scratch *scratch, struct vv_err *err)
+static int sample_base(
+	struct samples *s, const struct object *o, enum vv_dtype to, struct scratch *scratch, struct vv_err *err)
 {
-	size_t block = vv_block_bytes((enum vv_dtype)o->e.dtype), have = SIZE_MAX;
+	size_t block = vv_block_bytes(to), have = SIZE_MAX;
 
 	for (size_t i = 0; i < s->n; i++) {
 		size_t k = (size_t)(s->off[i] / block);
-		if (k != have && object_block(o, k, scratch->held, scratch, err))
+		if (k != have && object_base_block(o, to, k, scratch->held, scratch, err))
 			return err->code;
 		have = k;
 		memcpy((uint8_t *)(uintptr_t)s->base[i], scratch->held + s->off[i] % block, s->len[i]);
@@ -139,7 +140,7 @@ static int open_base(struct object **out, struct vv_store *s, const struct targe
 	if (ret == VV_ENOMEM)
 		return vv_fail_nomem(err);
 	/* A base that is damaged or lies elsewhere is no base; the object itself is safe without. */
-	if (ret || o->e.kind != KIND_BLOCKS || o->e.size != t->e.size || o->e.dtype != t->e.dtype || o->store != s) {
+	if (ret || !entry_serves(&o->e, &t->e) || o->store != s) {
 		object_free(o);
 		return 0;
 	}
@@ -179,13 +180,15 @@ int target_plan(struct vv_store *s, struct target *t, struct scratch *scratch, s
 	if (ret || !base)
 		goto out;
 	struct vv_err why = VV_ERR_INIT;
-	if (sample_base(&samples, base, scratch, &why))
+	if (sample_base(&samples, base, t->params.dtype, scratch, &why))
 		goto out; /* damaged: no base */
 	vv_codec_plan(scratch->codec, &delta, (enum vv_dtype)t->e.dtype, samples.raw, samples.base, samples.len, samples.n);
 	if (delta.shift > t->dead)
 		delta.shift = (uint8_t)t->dead;
-	if (delta.shift > base->params.shift)
-		delta.shift = base->params.shift;
+	/* A cast may fill bits that its original left zero. */
+	unsigned spare = base->e.dtype == t->e.dtype ? base->params.shift : 0;
+	if (delta.shift > spare)
+		delta.shift = (uint8_t)spare;
 	uint64_t a = cost(scratch, &solo, &samples, false), d = cost(scratch, &delta, &samples, true);
 	/* An anchor, far from its root, must gain more than a delta against the last version. */
 	bool anchor = !vv_id_eq(&base->e.id, &t->base_id);
@@ -219,7 +222,7 @@ int target_encode(struct coded *c, struct scratch *scratch, struct vv_err *err)
 	sum = XXH64(scratch->raw, len, 0);
 	if (sum != t->sums[c->k])
 		return vv_fail(err, VV_ECHANGED, "the file changed while it was read (offset %" PRIu64 ")", t->src_off + off);
-	if (t->base && (ret = object_block(t->base, c->k, scratch->held, scratch, err)))
+	if (t->base && (ret = object_base_block(t->base, t->params.dtype, c->k, scratch->held, scratch, err)))
 		return ret;
 	c->len = vv_block_encode(
 		scratch->codec, &t->params, scratch->coded, vv_span(scratch->raw, len), t->base ? scratch->held : NULL);

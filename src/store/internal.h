@@ -4,6 +4,7 @@
 
 #include "base/map.h"
 #include "codec/codec.h"
+#include "codec/narrow.h"
 #include "hash/sha256.h"
 #include "os/file.h"
 #include "store/store.h"
@@ -208,6 +209,8 @@ struct object {
 	uint64_t *offs;         /* where each block's coded bytes begin */
 	uint8_t mem[];          /* what these point into */
 };
+/* May one be the base of the other? Of its type and size, or of a wider type and as many elements. */
+bool entry_serves(const struct entry *base, const struct entry *e);
 /* With its bases. */
 VV_MUST_CHECK int object_open(struct object **out, struct vv_store *s, const struct vv_id *id, struct vv_err *err);
 /* The copy in pack `p` that `e` says. */
@@ -232,6 +235,9 @@ enum { MAX_BLOCK = VV_BLOCK_ELEMS * 16, SAMPLES = 8, SAMPLE_ELEMS = 4096 };
 /* Decodes block k into dst and checks its XXH64. */
 VV_MUST_CHECK int object_block(
 	const struct object *o, size_t k, uint8_t *dst, struct scratch *s, struct vv_err *err);
+/* As the base of an object of type `to`: cast when its own type is wider. */
+VV_MUST_CHECK int object_base_block(
+	const struct object *base, enum vv_dtype to, size_t k, uint8_t *dst, struct scratch *s, struct vv_err *err);
 /* Decodes all of it. VV_ECORRUPT unless its SHA-256 is its id. */
 VV_MUST_CHECK int object_verify(const struct object *o, struct scratch *s, struct vv_err *err);
 /* Its SHA-256, whatever its id is. */

@@ -113,6 +113,8 @@ static int job_hash(struct put *p, struct piece *piece, struct scratch *s, struc
 
 static int job_file(struct put *p, struct scratch *s, struct vv_err *err)
 {
+	if (!p->want_file)
+		return 0;
 	for (uint64_t at = p->file_from; at < p->file_to;) {
 		size_t len = (size_t)vv_min64(READ, p->file_to - at);
 		if (vv_source_read(p->src, at, s->raw, len, err))
@@ -388,7 +390,7 @@ static int choose_pieces(struct put *p, struct vv_err *err)
 		if (!ret)
 			p->pieces[p->n_pieces++] = (struct piece){h, from, h->next};
 		uint64_t to = h->io->off + vv_min64(h->io->len, (uint64_t)h->next * block);
-		if (p->want_file && to > p->file_to)
+		if (to > p->file_to)
 			p->file_to = to;
 		p->next_item += h->next == h->n_blocks;
 	}

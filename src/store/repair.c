@@ -94,6 +94,12 @@ static int ask(struct fsck *f, struct fsck_fault *t, bool *good, struct vv_err *
 		return ret == VV_ENOTFOUND ? 0 : ret;
 	base.id = t->e.base;
 	ret = fetch(f, &base, &t->from, err);
+	/* Its record does not say of which type the base was. */
+	if (ret == VV_ENOTFOUND && vv_narrows(VV_DT_F32, (enum vv_dtype)t->e.dtype)) {
+		base.dtype = VV_DT_F32;
+		base.size *= 2;
+		ret = fetch(f, &base, &t->from, err);
+	}
 	*good = !ret && !fsck_entry(f, f->files[t->file].pack, t->entry, 0, &why);
 	return ret == VV_ENOTFOUND ? 0 : ret;
 }

@@ -1,4 +1,5 @@
 #include "fixture.h"
+#include "codec/narrow.h"
 #include "hash/sha256.h"
 
 static void put(struct fixture *f, const struct vv_buf *file, const struct vv_manifest *parent,
@@ -105,6 +106,85 @@ static void test_delta(struct fixture *f)
 	free(w);
 }
 
+static unsigned depth_of(struct fixture *f, const struct vv_id *id)
+{
+	struct vv_object_info info = {.depth = 99};
+	struct vv_err err = VV_ERR_INIT;
+
+	CHECK_OK(vv_store_find(f->store, id, &info, &err), &err);
+	return info.depth;
+}
+
+/*
+ * The bf16 copy of an fp32 master costs next to nothing: beside it in one file, before it, and as the
+ * next version of the file.
+ */
+static void test_casts(struct fixture *f)
+{
+	enum { N = 20000 };
+	float *w = calloc(N, sizeof(*w));
+	uint8_t *half = calloc(N, 4);
+	struct vv_buf file, text;
+	struct vv_manifest m = {0}, next = {0};
+	struct vv_put_stats stats = {0}, again = {0};
+	struct vv_source_mem src;
+	struct vv_err err = VV_ERR_INIT;
+	struct vv_id id;
+	uint64_t seed = 5;
+	struct st s;
+
+	for (int round = 0; round < 2; round++) {
+		for (size_t i = 0; i < N; i++) {
+			seed = seed * 6364136223846793005u + 1442695040888963407u;
+			w[i] = (float)((double)(int32_t)(seed >> 32) / 2e9);
+		}
+		memcpy(half, w, N * sizeof(*w));
+		vv_narrow(VV_DT_F32, VV_DT_BF16, half, N);
+		st_init(&s, NULL);
+		if (!round)
+			st_add(&s, "a.copy", "BF16", "[20000]", half, N * 2);
+		st_add(&s, "w", "F32", "[20000]", w, N * 4);
+		st_done(&s, &file);
+		put(f, &file, NULL, &text, &m, &stats);
+		CHECK_INT(stats.raw, file.len);
+		CHECK_INT(stats.objects, m.n_segs);
+		CHECK_INT(stats.objects_new, m.n_segs);
+		vv_sha256(vv_buf_view(&file), &id);
+		CHECK(vv_id_eq(&m.sha256, &id));
+		if (!round) {
+			CHECK_INT(depth_of(f, &m.segs[1].id), 1);
+			vv_sha256(vv_span(half, N * 2), &id);
+			CHECK(vv_id_eq(&m.segs[1].id, &id));
+			CHECK_INT(depth_of(f, &m.segs[2].id), 0);
+			vv_buf_release(&text);
+			put(f, &file, NULL, &text, NULL, &again);
+			CHECK_INT(again.objects_new, 0);
+			CHECK_INT(again.raw, file.len);
+			/* Known by hashing alone, too. */
+			struct vv_buf hashed = VV_BUF_INIT(VV_MAX_TEXT);
+			vv_source_mem_init(&src, vv_buf_view(&file));
+			CHECK_OK(vv_model_hash(f->pool, &src.base, &hashed, NULL, NULL, &err), &err);
+			CHECK(buf_eq(&hashed, &text));
+			vv_buf_release(&hashed);
+		} else {
+			vv_buf_release(&file);
+			vv_buf_release(&text);
+			st_init(&s, NULL);
+			st_add(&s, "w", "BF16", "[20000]", half, N * 2);
+			st_done(&s, &file);
+			put(f, &file, &m, &text, &next, &again);
+			CHECK_INT(depth_of(f, &next.segs[1].id), 1);
+			CHECK(again.stored < 1000);
+			vv_manifest_release(&next);
+		}
+		vv_manifest_release(&m);
+		vv_buf_release(&file);
+		vv_buf_release(&text);
+	}
+	free(half);
+	free(w);
+}
+
 static int no_read(const struct vv_source *self VV_UNUSED, uint64_t off VV_UNUSED, void *dst VV_UNUSED,
 	size_t len VV_UNUSED, struct vv_err *err)
 {
@@ -131,6 +211,7 @@ int main(void)
 	test_manifest(&f);
 	test_anything(&f);
 	test_delta(&f);
+	test_casts(&f);
 	test_failing_source(&f);
 	fixture_release(&f);
 	return done();

@@ -45,6 +45,50 @@ static void test_no_base(void)
 	fx_release(&f);
 }
 
+/* A narrower copy goes against its original: exact casts cost next to nothing, cut ones a little. */
+static void test_cast(enum vv_dtype narrow)
+{
+	enum { N = LEN / 4 };
+	struct fixture f;
+	struct vv_object_info info;
+	struct vv_id wide, id, next;
+	uint8_t *p = malloc(LEN), *q = malloc(LEN);
+
+	fx_init(&f);
+	fill_weights(p, LEN, 4, 77);
+	wide = put(&f, p, LEN, VV_DT_F32, NULL);
+	memcpy(q, p, LEN);
+	vv_narrow(VV_DT_F32, narrow, q, N);
+	id = put(&f, q, 2 * N, narrow, &wide);
+	info = info_of(f.store, &id);
+	CHECK_INT(info.depth, 1);
+	CHECK(vv_id_eq(&info.base, &wide));
+	CHECK(info.stored < 400);
+	CHECK_OK(get(f.store, &id, q, 2 * N, &f.err), &f.err);
+
+	/* On from there, against the copy. */
+	q[2 * N - 2] ^= 1;
+	next = put(&f, q, 2 * N, narrow, &id);
+	CHECK_INT(info_of(f.store, &next).depth, 2);
+	CHECK_OK(get(f.store, &next, q, 2 * N, &f.err), &f.err);
+
+	for (size_t i = 0; i < N; i++)
+		memcpy(q + 2 * i, p + 4 * i + 2, 2);
+	id = put(&f, q, 2 * N, narrow, &wide);
+	CHECK_INT(info_of(f.store, &id).depth, narrow == VV_DT_BF16);
+	CHECK_OK(get(f.store, &id, q, 2 * N, &f.err), &f.err);
+
+	/* Of as many elements it must be, and never the other way. */
+	id = put(&f, q + 4, 2 * N - 4, narrow, &wide);
+	CHECK_INT(info_of(f.store, &id).depth, 0);
+	p[0] ^= 1;
+	id = put(&f, p, LEN, VV_DT_F32, &id);
+	CHECK_INT(info_of(f.store, &id).depth, 0);
+	free(p);
+	free(q);
+	fx_release(&f);
+}
+
 /* A base that is damaged is none, and that it is does not fail the put. */
 static void test_damaged_base(void)
 {
@@ -173,6 +217,8 @@ int main(void)
 	fill_noise(c, LEN, 3);
 	test_choice();
 	test_no_base();
+	test_cast(VV_DT_BF16);
+	test_cast(VV_DT_F16);
 	test_damaged_base();
 	test_dead_bits();
 	test_changed();

@@ -65,6 +65,41 @@ static void test_offer(void)
 	fx_release(&f);
 }
 
+static int is_good(struct fixture *f, const struct vv_id *id, const uint8_t *raw)
+{
+	fx_open(f);
+	return !get(f->store, id, raw, LEN, &f->err);
+}
+
+/* The pack of a base is gone, and that base was the wider original of what is left. */
+static void test_offer_original(void)
+{
+	struct fixture f;
+	struct vv_fsck_stats st;
+	uint8_t *p = malloc(2 * LEN), *q = malloc(LEN);
+	struct vv_id wide, narrow;
+
+	fx_init(&f);
+	fill_weights(p, 2 * LEN, 4, 99);
+	wide = put(&f, p, 2 * LEN, VV_DT_F32, NULL);
+	said.offers[0] = (struct offer){wide, p, 2 * LEN};
+	said.n_offers = 1;
+	for (size_t i = 0; i < LEN / 2; i++)
+		memcpy(q + 2 * i, p + 4 * i + 2, 2); /* cut, not rounded: some work is left */
+	narrow = put(&f, q, LEN, VV_DT_BF16, &wide);
+	CHECK_INT(info_of(f.store, &narrow).depth, 1);
+	CHECK(!unlink(pack_of(&f, &wide)));
+	CHECK_INT(is_good(&f, &narrow, q), 0);
+	st = fsck(&f, true, &said);
+	CHECK_INT(st.repaired, 1);
+	CHECK(said_of(&said, &narrow, "somebody had it"));
+	CHECK_INT(is_good(&f, &narrow, q), 1);
+	check_clean(&f);
+	free(p);
+	free(q);
+	fx_release(&f);
+}
+
 /* Wrong bytes are not taken, nor ones of another length; what still verifies is kept all the same. */
 static void test_wrong_offer(void)
 {
@@ -82,7 +117,7 @@ static void test_wrong_offer(void)
 		said.n_offers = 1;
 		st = fsck(&f, true, &said);
 		CHECK_INT(st.repaired, 0);
-		CHECK_INT(said.asked, 3); /* 5, then 6 and again its base */
+		CHECK_INT(said.asked, 4); /* 5, then 6 and again its base, of its type and of a wider one */
 		CHECK_INT(count_good(&f, ids, 7), 5);
 		CHECK_INT(get(f.store, &ids[5], v[5], LEN, &f.err), VV_ENOTFOUND);
 		CHECK_INT(count_names(&f, "corrupt", NULL), 1);
@@ -262,6 +297,7 @@ int main(void)
 	}
 	fill_noise(text, BIG, 3);
 	test_offer();
+	test_offer_original();
 	test_wrong_offer();
 	test_others();
 	test_another_copy();

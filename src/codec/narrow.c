@@ -1,0 +1,45 @@
+#include "codec/narrow.h"
+
+#include "base/check.h"
+#include "base/le.h"
+
+bool vv_narrows(enum vv_dtype from, enum vv_dtype to)
+{
+	return from == VV_DT_F32 && (to == VV_DT_BF16 || to == VV_DT_F16);
+}
+
+static uint16_t to_bf16(uint32_t v)
+{
+	if ((v & 0x7fffffff) > 0x7f800000)
+		return (uint16_t)(v >> 16 | 0x40);
+	return (uint16_t)((v + 0x7fff + (v >> 16 & 1)) >> 16);
+}
+
+static uint16_t to_f16(uint32_t v)
+{
+	uint32_t sign = v >> 16 & 0x8000, a = v & 0x7fffffff;
+
+	if (a > 0x7f800000)
+		return (uint16_t)(sign | 0x7e00 | (a >> 13 & 0x3ff));
+	if (a >= 0x47800000) /* 2^16 */
+		return (uint16_t)(sign | 0x7c00);
+	if (a < 0x33000000) /* 2^-25: half of the smallest */
+		return (uint16_t)sign;
+	if (a < 0x38800000) { /* 2^-14: below it numbers are multiples of 2^-24 */
+		uint32_t m = (a & 0x7fffff) | 0x800000, shift = 126 - (a >> 23);
+		return (uint16_t)(sign | ((m + ((uint32_t)1 << (shift - 1)) - 1 + (m >> shift & 1)) >> shift));
+	}
+	return (uint16_t)(sign | ((a - 0x38000000 + 0xfff + (a >> 13 & 1)) >> 13));
+}
+
+void vv_narrow(enum vv_dtype from, enum vv_dtype to, uint8_t *p, size_t n)
+{
+	if (!vv_narrows(from, to))
+		VV_BUG("no such cast");
+	if (to == VV_DT_BF16)
+		for (size_t i = 0; i < n; i++)
+			vv_put16(p + 2 * i, to_bf16(vv_get32(p + 4 * i)));
+	else
+		for (size_t i = 0; i < n; i++)
+			vv_put16(p + 2 * i, to_f16(vv_get32(p + 4 * i)));
+}

@@ -1,0 +1,17 @@
+/*
+ * Casts of floats to a narrower type, for a tensor whose base is its wider original: the bf16 copy of
+ * an fp32 master. Round to nearest, ties to even, as IEEE 754 and the frameworks do; on integers only,
+ * so that every machine gives the same bytes. A NaN keeps its sign and the upper bits of its payload,
+ * with the highest one set.
+ */
+#ifndef VV_CODEC_NARROW_H
+#define VV_CODEC_NARROW_H
+
+#include "base/dtype.h"
+
+/* f32 to bf16 and f32 to f16. */
+bool vv_narrows(enum vv_dtype from, enum vv_dtype to);
+/* Replaces the `n` elements at `p` by their casts, which begin at `p` too. */
+void vv_narrow(enum vv_dtype from, enum vv_dtype to, uint8_t *p, size_t n);
+
+#endif
