@@ -211,7 +211,8 @@ def part_solo(work):
     rows = []
     base = Path(OPT.series)
     for title, names in [("one bf16", ["pre00700-bf16"]), ("one fp32", ["ft00300-fp32"]),
-                         ("fp32 ft00290 then ft00300: the second", ["ft00290-fp32", "ft00300-fp32"])]:
+                         ("fp32 ft00290 then ft00300: the second", ["ft00290-fp32", "ft00300-fp32"]),
+                         ("fp32 ft00300 then its bf16: the second", ["ft00300-fp32", "ft00300-bf16"])]:
         r = repo(work / title.replace(" ", "-"), "varve")
         before = 0
         for n in names:

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <utf8proc.h>
 
 enum { HEAD_BYTES = 4096 };
 
@@ -149,6 +150,47 @@ static int check_names(struct vv_layout_build *b, struct vv_err *err)
 	return ret;
 }
 
+/* The name in Unicode's composed form (NFC); itself when it is not UTF-8. Freed by the caller. */
+static int compose(const char *name, char **out, struct vv_err *err)
+{
+	utf8proc_uint8_t *made = NULL;
+	utf8proc_ssize_t n = utf8proc_map((const utf8proc_uint8_t *)name, 0, &made,
+		UTF8PROC_NULLTERM | UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+
+	*out = n < 0 && n != UTF8PROC_ERROR_NOMEM ? strdup(name) : (char *)made;
+	return *out ? 0 : vv_fail_nomem(err);
+}
+
+/* Different names that look the same everywhere, and that some systems take for one. */
+static int check_alike(struct vv_layout_build *b, struct vv_err *err)
+{
+	struct vv_layout *l = b->layout;
+	struct vv_map names = {0};
+	struct vv_arena arena = {0};
+	bool ascii = true, added = true;
+	int ret = 0;
+
+	for (size_t i = 0; i < l->n_segs; i++)
+		for (size_t k = 0; k < l->segs[i].n_views; k++)
+			for (const char *p = l->segs[i].views[k].name; *p && ascii; p++)
+				ascii = !(*p & 0x80);
+	for (size_t i = 0; i < l->n_segs && !ascii && added && !ret; i++)
+		for (size_t k = 0; k < l->segs[i].n_views && added && !ret; k++) {
+			char *made = NULL, *key = NULL;
+			ret = compose(l->segs[i].views[k].name, &made, err);
+			if (!ret && (!(key = vv_arena_copy(&arena, vv_span_str(made))) ||
+					!vv_map_put(&names, vv_span_str(key), 1, &added)))
+				ret = vv_fail_nomem(err);
+			if (!ret && !added)
+				vv_layout_finding(
+					b, "alike-names", l->segs[i].off, "two names of tensors are one in Unicode's composed form");
+			free(made);
+		}
+	vv_map_release(&names);
+	vv_arena_release(&arena);
+	return ret;
+}
+
 /* Tensors and the opaque bytes between them, as l->segs. */
 static int cover(struct vv_layout_build *b, struct vv_err *err)
 {
@@ -174,7 +216,8 @@ static int cover(struct vv_layout_build *b, struct vv_err *err)
 			at += b->segs[i].len;
 		}
 	}
-	return check_names(b, err);
+	int ret = check_names(b, err);
+	return ret ? ret : check_alike(b, err);
 }
 
 static const struct vv_format *choose(struct vv_span head, uint64_t size)

@@ -208,6 +208,30 @@ static void test_names(void)
 	vv_buf_release(&out.bytes);
 }
 
+/* M47: two names that Unicode holds for one; invalid UTF-8 beside them is no name in JSON at all. */
+static void test_alike(void)
+{
+	static const struct {
+		const char *a, *b;
+		bool alike;
+	} pairs[] = {{"caf\xc3\xa9", "cafe\xcc\x81", true}, {"K", "\xe2\x84\xaa", true}, {"\xc3\xa9", "e", false},
+		{"\xef\xac\x81", "fi", false}, {"a", "A", false}, {"\xea\xb0\x80", "\xe1\x84\x80\xe1\x85\xa1", true}};
+	struct vv_buf b = VV_BUF_INIT(VV_MAX_TEXT);
+	char header[400];
+	struct located l;
+
+	for (size_t i = 0; i < VV_COUNT(pairs); i++) {
+		snprintf(header, sizeof(header), "{\"%s\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
+			"\"%s\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}", pairs[i].a, pairs[i].b);
+		make(&b, header, 2);
+		CHECK_OK(located_bytes(&l, vv_buf_view(&b)), &l.err);
+		CHECK_INT(l.layout.n_segs, 3);
+		CHECK_INT(has_finding(&l.layout, "alike-names"), pairs[i].alike);
+		located_release(&l);
+	}
+	vv_buf_release(&b);
+}
+
 /* M56: a valid file that a zip reader, starting from the end, takes for an archive. */
 static void test_polyglot(void)
 {
@@ -367,6 +391,7 @@ int main(void)
 	test_headers();
 	test_length();
 	test_names();
+	test_alike();
 	test_polyglot();
 	test_pickle();
 	test_large();
