@@ -43,7 +43,8 @@ ci)
 	need "python3 with numpy" "python3 python3-numpy" sh "$here/python.sh" numpy
 	need "python3 venv" python3-venv python3 -c 'import ensurepip, venv'
 	need clang "clang" has clang
-	for tool in shellcheck mandoc man:man-db groff:groff-base zsh fish git-lfs; do
+	need "python3 with fusepy, for a file system that folds case" python3-fusepy sh "$here/python.sh" fusepy
+	for tool in shellcheck mandoc man:man-db groff:groff-base zsh fish git-lfs fusermount3:fuse3; do
 		need "${tool%:*}" "${tool#*:}" has "${tool%:*}"
 	done
 	;;

@@ -96,7 +96,8 @@ static int have_room(int fd, uint64_t size, struct vv_err *err)
 {
 	struct statvfs v;
 
-	if (!fstatvfs(fd, &v) && (uint64_t)v.f_bavail * v.f_frsize < size)
+	/* A file system of no blocks does not say how many it has. */
+	if (!fstatvfs(fd, &v) && v.f_blocks && (uint64_t)v.f_bavail * v.f_frsize < size)
 		return vv_fail(err, VV_EIO, "needs %" PRIu64 " bytes, the disk has %" PRIu64 " left", size,
 			(uint64_t)v.f_bavail * v.f_frsize);
 	return 0;
