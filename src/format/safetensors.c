@@ -31,7 +31,8 @@ static enum vv_probe probe(struct vv_span head, uint64_t size)
 	if (head.len < 10 || head.ptr[8] != '{')
 		return VV_PROBE_NO;
 	n = vv_get64(head.ptr);
-	return n <= VV_MAX_HEADER && n <= size - 8 ? VV_PROBE_YES : VV_PROBE_NO;
+	/* A header that is cut off is to be told, so it counts when it begins as one. */
+	return n <= VV_MAX_HEADER && (n <= size - 8 || head.ptr[9] == '"') ? VV_PROBE_YES : VV_PROBE_NO;
 }
 
 struct header {
@@ -219,7 +220,7 @@ static int read_header(struct header *h, const struct vv_source *src, struct vv_
 		return ret;
 	n = vv_get64(len);
 	if (n > VV_MAX_HEADER || n > src->size - 8)
-		return vv_fail(err, VV_EFORMAT, "header of %" PRIu64 " bytes", n);
+		return vv_fail(err, VV_EFORMAT, "header of %" PRIu64 " bytes in a file of %" PRIu64, n, src->size);
 	h->bytes = malloc((size_t)n + 1);
 	if (!h->bytes)
 		return vv_fail_nomem(err);
