@@ -51,9 +51,9 @@ static double defined(unsigned v, int exp, int mant, bool has_inf)
 		if (v >> (mant - 1 - i) & 1)
 			m += pow(2, -1 - i);
 	if (e == top && has_inf)
-		x = m ? NAN : INFINITY;
+		x = m ? (double)NAN : (double)INFINITY;
 	else if (e == top && m == 1 - pow(2, -mant))
-		x = NAN;
+		x = (double)NAN;
 	else
 		x = e ? (1 + m) * pow(2, e - bias) : m * pow(2, 1 - bias);
 	return v >> (exp + mant) & 1 ? -x : x;

@@ -16,7 +16,7 @@ static void test_dotgit(void)
 	static const char *const bad[] = {".git", ".GIT", ".gIt", ".git.", ".git ", ".git . .", ".git......", "git~1", "GIT~1",
 		".git::$INDEX_ALLOCATION", ".git:x", ".g\xe2\x80\x8cit", "\xef\xbb\xbf.git", ".git\xe2\x80\xae", "git~1."};
 	static const char *const good[] = {"", ".", "git", ".gi", ".gitx", ".gitignore", ".git.x", ".gitattributes", "git~2", "x.git",
-		" .git", ".g\xc3\xac" "t", "model.safetensors", ".gi\xff"};
+		" .git", (".g\xc3\xac" "t"), "model.safetensors", ".gi\xff"};
 
 	for (size_t i = 0; i < VV_COUNT(bad); i++)
 		tap_ok(vv_is_dotgit(bad[i], strlen(bad[i])), bad[i], __FILE__, __LINE__);

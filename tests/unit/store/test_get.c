@@ -171,7 +171,7 @@ int main(void)
 	memcpy(b, a, LEN);
 	nudge(b, LEN, 2, 2, 50);
 	for (size_t i = 0; i < LEN; i++)
-		text[i] = "the quick brown fox, "[i % 21] ^ (uint8_t)(i / 977 * 31);
+		text[i] = (uint8_t)("the quick brown fox, "[i % 21] ^ (i / 977 * 31 & 255));
 	test_places();
 	test_refusals();
 	test_missing_chunk();
