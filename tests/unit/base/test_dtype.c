@@ -51,7 +51,7 @@ static double defined(unsigned v, int exp, int mant, bool has_inf)
 		if (v >> (mant - 1 - i) & 1)
 			m += pow(2, -1 - i);
 	if (e == top && has_inf)
-		x = m ? (double)NAN : (double)INFINITY;
+		x = m > 0 ? (double)NAN : (double)INFINITY;
 	else if (e == top && m == 1 - pow(2, -mant))
 		x = (double)NAN;
 	else
