@@ -411,71 +411,88 @@ const struct vv_zip_member *vv_zip_find(const struct vv_zip *z, const char *name
 	return NULL;
 }
 
-static int load_stored(const struct vv_source *src, const struct vv_zip_member *m, struct vv_buf *out, struct vv_err *err)
+/* Hands out the member's raw bytes, as many as it really has: more than it claims is an error. */
+static int each_piece(const struct vv_source *src, const struct vv_zip_member *m,
+	int (*take)(void *arg, struct vv_span piece, struct vv_err *err), void *arg, struct vv_err *err)
 {
-	for (uint64_t at = 0; at < m->len; at += PIECE) {
-		size_t n = (size_t)vv_min64(PIECE, m->len - at);
-		uint8_t *p = vv_buf_reserve(out, n);
-		int ret = p ? vv_source_read(src, m->off + at, p, n, err) : vv_buf_check(out, err);
-
-		if (ret)
-			return ret;
-		out->len += n;
-	}
-	return 0;
-}
-
-/* Grows by what was really inflated, never by what is claimed. */
-static int inflate_into(const struct vv_source *src, const struct vv_zip_member *m, struct vv_buf *out, struct vv_err *err)
-{
-	size_t start = out->len;
-	uint64_t at = 0;
-	uint8_t in[16 << 10], spill;
+	uint8_t in[16 << 10], out[64 << 10];
+	uint64_t at = 0, made = 0;
 	z_stream s = {0};
-	int zret = Z_OK, ret = inflateInit2(&s, -MAX_WBITS) == Z_OK ? 0 : vv_fail_nomem(err);
+	int zret = Z_OK, ret = 0;
 
-	if (ret)
+	for (; !m->method && at < m->len && !ret; at += sizeof(out)) {
+		size_t n = (size_t)vv_min64(sizeof(out), m->len - at);
+		ret = vv_source_read(src, m->off + at, out, n, err);
+		if (!ret)
+			ret = take(arg, vv_span(out, n), err);
+	}
+	if (ret || !m->method)
 		return ret;
+	if (inflateInit2(&s, -MAX_WBITS) != Z_OK)
+		return vv_fail_nomem(err);
 	while (!ret && zret == Z_OK) {
 		size_t n = (size_t)vv_min64(sizeof(in), m->len - at);
-		size_t room = (size_t)vv_min64(PIECE, m->raw_len - (out->len - start));
-		/* Room for one byte even at the end: whether more would come has to show. */
-		uint8_t *p = room ? vv_buf_reserve(out, room) : &spill;
 
-		ret = p ? vv_source_read(src, m->off + at, in, n, err) : vv_buf_check(out, err);
+		ret = vv_source_read(src, m->off + at, in, n, err);
 		if (ret)
 			break;
 		s.next_in = in;
 		s.avail_in = (uInt)n;
-		s.next_out = p;
-		s.avail_out = room ? (uInt)room : 1;
+		s.next_out = out;
+		s.avail_out = sizeof(out);
 		zret = inflate(&s, Z_NO_FLUSH);
 		at += n - s.avail_in;
-		if ((zret != Z_OK && zret != Z_STREAM_END) || (!room && !s.avail_out))
+		n = sizeof(out) - s.avail_out;
+		if ((zret != Z_OK && zret != Z_STREAM_END) || n > m->raw_len - made)
 			ret = vv_fail(err, VV_EFORMAT, "zip: member '%s' does not inflate, offset %" PRIu64, m->name, m->off + at);
-		else if (room)
-			out->len += room - s.avail_out;
+		else
+			ret = take(arg, vv_span(out, n), err);
+		made += n;
 	}
 	inflateEnd(&s);
-	if (!ret && (at != m->len || out->len - start != m->raw_len))
+	if (!ret && (at != m->len || made != m->raw_len))
 		ret = vv_fail(err, VV_EFORMAT, "zip: member '%s' is not %" PRIu64 " bytes when inflated, offset %" PRIu64,
 			m->name, m->raw_len, m->off);
 	return ret;
 }
 
+struct taken {
+	struct vv_buf *buf; /* NULL: only the sum is wanted */
+	unsigned long crc;
+};
+
+static int take_piece(void *arg, struct vv_span piece, struct vv_err *err)
+{
+	struct taken *t = arg;
+
+	t->crc = crc32_z(t->crc, piece.ptr, piece.len);
+	if (!t->buf)
+		return 0;
+	vv_buf_span(t->buf, piece);
+	return vv_buf_check(t->buf, err);
+}
+
 int vv_zip_load(const struct vv_source *src, const struct vv_zip_member *m, struct vv_buf *out, bool *crc_ok,
 	struct vv_err *err)
 {
+	struct taken t = {out, 0};
 	size_t start = out->len;
 	int ret;
 
 	if (m->raw_len > out->max - out->len)
 		return vv_fail(err, VV_ELIMIT, "zip: member '%s' of %" PRIu64 " bytes is too large", m->name, m->raw_len);
-	ret = m->method ? inflate_into(src, m, out, err) : load_stored(src, m, out, err);
-	if (ret) {
+	ret = each_piece(src, m, take_piece, &t, err);
+	if (ret)
 		out->len = start;
-		return ret;
-	}
-	*crc_ok = crc32_z(0, out->len > start ? out->ptr + start : NULL, out->len - start) == m->crc;
-	return 0;
+	*crc_ok = t.crc == m->crc;
+	return ret;
+}
+
+int vv_zip_check(const struct vv_source *src, const struct vv_zip_member *m, bool *crc_ok, struct vv_err *err)
+{
+	struct taken t = {NULL, 0};
+	int ret = each_piece(src, m, take_piece, &t, err);
+
+	*crc_ok = t.crc == m->crc;
+	return ret;
 }

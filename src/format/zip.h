@@ -56,6 +56,9 @@ const struct vv_zip_member *vv_zip_find(const struct vv_zip *z, const char *name
  */
 VV_MUST_CHECK int vv_zip_load(const struct vv_source *src, const struct vv_zip_member *m, struct vv_buf *out,
 	bool *crc_ok, struct vv_err *err);
+/* Only whether the CRC is right, of a member of any size: it is read, and inflated, piece by piece. */
+VV_MUST_CHECK int vv_zip_check(
+	const struct vv_source *src, const struct vv_zip_member *m, bool *crc_ok, struct vv_err *err);
 
 /*
  * Rewrites an archive with other bytes in some members, and nothing else changed: every local header,
