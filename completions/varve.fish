@@ -69,6 +69,7 @@ for c in \
     "log:commits that changed a model or its tensors" \
     "blame:the commit that last changed each tensor" \
     "cat:one tensor's values, as .npy or raw" \
+    "scan:what loading a model would do besides: is it safe?" \
     "archive:git archive with the models in it" \
     "du:what the store holds and what it costs" \
     "fsck:check every stored byte" \
@@ -113,6 +114,9 @@ complete -c varve -n '__varve_is doctor' -s f -l fix -d 'Mend what can be mended
 complete -c varve -n '__varve_is add track' -F
 complete -c varve -n '__varve_is status checkout restore diff log blame' -a '(__varve_kept)'
 complete -c varve -n '__varve_is restore diff log blame archive' -a '(__varve_refs)'
-complete -c varve -n '__varve_is show cat' -a '(__varve_models)'
+complete -c varve -n '__varve_is scan' -s s -l strict -d 'What is suspicious fails, too'
+complete -c varve -n '__varve_is scan' -s a -l allow -r -d 'Globals that are known here'
+complete -c varve -n '__varve_is scan' -l sarif -d 'For code scanning'
+complete -c varve -n '__varve_is show cat scan' -a '(__varve_models)'
 complete -c varve -n '__varve_is cat' -a '(__varve_tensors)'
 complete -c git-varve -w varve

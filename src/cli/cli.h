@@ -167,6 +167,7 @@ int cmd_list(struct vv_ctx *ctx, int argc, char **argv);
 int cmd_log(struct vv_ctx *ctx, int argc, char **argv);
 int cmd_merge_driver(struct vv_ctx *ctx, int argc, char **argv);
 int cmd_restore(struct vv_ctx *ctx, int argc, char **argv);
+int cmd_scan(struct vv_ctx *ctx, int argc, char **argv);
 int cmd_show(struct vv_ctx *ctx, int argc, char **argv);
 int cmd_smudge(struct vv_ctx *ctx, int argc, char **argv);
 int cmd_status(struct vv_ctx *ctx, int argc, char **argv);

@@ -1,0 +1,204 @@
+#define _GNU_SOURCE
+/* What loading a model would do besides loading it: for people before they load, and for CI before a merge. */
+#include "cli/cli.h"
+
+#include "cli/bytes.h"
+#include "format/scan.h"
+
+#include <fnmatch.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+struct scanning {
+	struct vv_ctx *ctx;
+	struct vv_opt_list allow; /* patterns of globals */
+	json_t *files;            /* --json, --sarif */
+	size_t n, by_severity[3]; /* files, by their worst finding */
+};
+
+static bool is_allowed(const struct scanning *s, const struct vv_finding *f)
+{
+	const char *name = strrchr(f->detail, ' ');
+
+	for (size_t i = 0; i < s->allow.n && !strcmp(f->code, "pickle-global"); i++)
+		if (!fnmatch(s->allow.v[i], name ? name + 1 : f->detail, 0))
+			return true;
+	return false;
+}
+
+static const char *verdict_name(enum vv_severity worst)
+{
+	return worst == VV_NOTE ? "safe" : vv_severity_name(worst);
+}
+
+static void print_verdict(struct scanning *s, const char *name, const struct vv_scan *r, enum vv_severity worst)
+{
+	static const enum vv_color colors[] = {VV_GREEN, VV_YELLOW, VV_RED};
+	struct vv_ctx *ctx = s->ctx;
+	char *safe = vv_safe(name);
+
+	if (!ctx->quiet || worst != VV_NOTE)
+		printf("%s: %s%s%s (%s)\n", safe, vv_color(ctx, colors[worst]), verdict_name(worst), vv_color(ctx, VV_PLAIN), r->format);
+	for (size_t i = 0; i < r->n; i++) {
+		const struct vv_finding *f = &r->findings[i];
+		enum vv_severity severity = vv_severity_of(f);
+		char *detail = vv_safe(f->detail);
+		if (!is_allowed(s, f) && (!ctx->quiet || severity != VV_NOTE))
+			printf("  %-10s  offset %" PRIu64 ": %s: %s\n", vv_severity_name(severity), f->off, f->code, detail);
+		free(detail);
+	}
+	free(safe);
+}
+
+static json_t *findings_json(const struct scanning *s, const struct vv_scan *r)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < r->n; i++)
+		if (!is_allowed(s, &r->findings[i]))
+			json_array_append_new(list, json_pack("{s:s,s:s,s:I,s:o}", "code", r->findings[i].code, "severity",
+				vv_severity_name(vv_severity_of(&r->findings[i])), "offset", (json_int_t)r->findings[i].off,
+				"detail", vv_json_name(r->findings[i].detail)));
+	return list;
+}
+
+static int scan_one(struct scanning *s, const char *name, const char *shown)
+{
+	struct vv_ctx *ctx = s->ctx;
+	struct vv_named named = {0};
+	enum vv_severity worst = VV_NOTE;
+	struct vv_bytes bytes;
+	struct vv_scan r;
+	int ret = vv_named_open(ctx, name, &named);
+
+	if (ret)
+		return ret;
+	ret = vv_bytes_open(ctx, &named, &bytes);
+	if (!ret)
+		ret = vv_scan(&r, bytes.version.bytes, ctx->progress, &ctx->err);
+	vv_progress_end();
+	if (ret) {
+		ret = vv_err_in(&ctx->err, "%s", shown);
+		goto out;
+	}
+	for (size_t i = 0; i < r.n; i++) {
+		enum vv_severity severity = vv_severity_of(&r.findings[i]);
+		if (severity > worst && !is_allowed(s, &r.findings[i]))
+			worst = severity;
+	}
+	s->n++;
+	s->by_severity[worst]++;
+	if (s->files)
+		json_array_append_new(s->files, json_pack("{s:o,s:s,s:s,s:o}", "path", vv_json_name(shown), "format", r.format,
+			"verdict", verdict_name(worst), "findings", findings_json(s, &r)));
+	else
+		print_verdict(s, shown, &r, worst);
+	vv_scan_release(&r);
+out:
+	vv_named_release(&named);
+	return ret;
+}
+
+/* All models that git has in these folders (NULL: in all). */
+static int scan_tracked(struct scanning *s, const char *folder)
+{
+	struct vv_ctx *ctx = s->ctx;
+	const char *paths[] = {folder, NULL};
+	struct vv_entries all = {0};
+	char *name = NULL;
+	int ret = vv_tracked(&ctx->repo, folder ? paths : NULL, &all, &ctx->err);
+
+	for (size_t i = 0; i < all.n && !ret; i++) {
+		if (i && !strcmp(all.v[i].path, all.v[i - 1].path))
+			continue;
+		/* From the top, whatever folder this is. */
+		ret = asprintf(&name, ":%s", all.v[i].path) < 0 ? vv_fail_nomem(&ctx->err) : scan_one(s, name, all.v[i].path);
+		free(name);
+		name = NULL;
+	}
+	vv_entries_release(&all);
+	return ret;
+}
+
+/* SARIF 2.1.0, as far as a forge needs it to show findings beside the files. */
+static json_t *sarif(json_t *files)
+{
+	json_t *results = json_array(), *file, *f;
+	size_t i, k;
+
+	json_array_foreach(files, i, file)
+		json_array_foreach(json_object_get(file, "findings"), k, f) {
+			const char *severity = json_string_value(json_object_get(f, "severity"));
+			json_array_append_new(results, json_pack("{s:O,s:s,s:{s:O},s:[{s:{s:{s:O},s:{s:O}}}]}", "ruleId",
+				json_object_get(f, "code"), "level", *severity == 'd' ? "error" : *severity == 's' ? "warning" : "note",
+				"message", "text", json_object_get(f, "detail"), "locations", "physicalLocation", "artifactLocation",
+				"uri", json_object_get(file, "path"), "region", "byteOffset", json_object_get(f, "offset")));
+		}
+	return json_pack("{s:s,s:[{s:{s:{s:s,s:s}},s:o}]}", "version", "2.1.0", "runs", "tool", "driver", "name", "varve",
+		"version", VV_VERSION, "results", results);
+}
+
+static bool is_folder(const char *path)
+{
+	struct stat st;
+
+	return !stat(path, &st) && S_ISDIR(st.st_mode);
+}
+
+static int scan_words(struct scanning *s, char *const *words)
+{
+	struct vv_ctx *ctx = s->ctx;
+	int ret = *words ? 0 : vv_repo_open(&ctx->repo, &ctx->err);
+
+	if (!*words && !ret)
+		ret = scan_tracked(s, NULL);
+	for (; *words && !ret; words++) {
+		char *top = NULL;
+		if (!is_folder(*words)) {
+			ret = scan_one(s, *words, *words);
+			continue;
+		}
+		if (!ctx->repo.git_dir)
+			ret = vv_repo_open(&ctx->repo, &ctx->err);
+		if (!ret)
+			ret = vv_top_path(ctx, *words, &top);
+		if (!ret)
+			ret = scan_tracked(s, strcmp(top, ".") ? top : NULL);
+		free(top);
+	}
+	return ret;
+}
+
+int cmd_scan(struct vv_ctx *ctx, int argc, char **argv)
+{
+	bool strict = false, as_sarif = false;
+	struct scanning s = {.ctx = ctx};
+	const struct vv_opt opts[] = {
+		{'s', "strict", VV_OPT_FLAG, &strict, NULL, "what is suspicious fails, too"},
+		{'a', "allow", VV_OPT_LIST, &s.allow, "GLOB", "globals of pickles that are known here, as 'sklearn.*'"},
+		{0, "sarif", VV_OPT_FLAG, &as_sarif, NULL, "SARIF 2.1.0, for a forge's code scanning"},
+		{0},
+	};
+	int ret = vv_opt_parse(ctx, opts, &argc, argv, NULL);
+
+	if (ret)
+		goto out;
+	s.files = ctx->json || as_sarif ? json_array() : NULL;
+	ret = scan_words(&s, argv + 1);
+	if (ret)
+		goto out;
+	if (as_sarif)
+		vv_print_json(sarif(s.files));
+	else if (ctx->json)
+		vv_print_json(json_incref(s.files));
+	else if (s.n > 1 && !ctx->quiet)
+		printf("%zu files: %zu safe, %zu suspicious, %zu dangerous\n", s.n, s.by_severity[VV_NOTE],
+			s.by_severity[VV_SUSPICIOUS], s.by_severity[VV_DANGEROUS]);
+	ret = s.by_severity[VV_DANGEROUS] || (strict && s.by_severity[VV_SUSPICIOUS]) ? VV_EXIT_NO : VV_EXIT_OK;
+out:
+	json_decref(s.files);
+	free(s.allow.v);
+	return ret;
+}

@@ -1,0 +1,67 @@
+/* How bad a finding is. The lists are unions of what scanners of models warn of; they label, and decide nothing. */
+#include "format/scan.h"
+
+#include "base/check.h"
+
+/* Python's own: a name here, or anything below it, runs code, reaches files or the network. */
+static const char *const dangerous_globals[] = {"os", "posix", "nt", "subprocess", "sys", "socket", "shutil", "runpy", "pty",
+	"importlib", "pkgutil.resolve_name", "builtins.eval", "builtins.exec", "builtins.compile", "builtins.open",
+	"builtins.getattr", "builtins.__import__", "builtins.apply", "builtins.breakpoint", "__builtin__.eval",
+	"__builtin__.exec", "__builtin__.execfile", "__builtin__.compile", "__builtin__.open", "__builtin__.file",
+	"__builtin__.getattr", "__builtin__.__import__", "__builtin__.apply", "operator.attrgetter", "operator.itemgetter",
+	"operator.methodcaller", "_operator.attrgetter", "_operator.itemgetter", "_operator.methodcaller",
+	"functools.partial", "pickle", "_pickle", "dill", "cloudpickle", "joblib.load", "marshal", "types.CodeType",
+	"types.FunctionType", "ctypes", "code", "pdb", "bdb", "profile", "cProfile", "trace", "timeit", "doctest", "asyncio",
+	"pip", "venv", "ensurepip", "site", "atexit", "_posixsubprocess", "_interpreters", "imp", "pipes", "uuid", "imaplib",
+	"webbrowser", "urllib", "requests", "ssl", "http", "logging.FileHandler", "_io.FileIO", "io.open", "distutils",
+	"idlelib", "lib2to3", "test", "_osx_support", "_aix_support", "_pyrepl", "numpy.f2py", "numpy.testing", "torch.load",
+	"torch.hub", "torch.jit", "torch.compile", "torch._inductor", "torch._dynamo", "torch.storage._load_from_bytes",
+	"torch.utils.collect_env", "multiprocessing", "threading", "inspect", "unittest", "tempfile", "mmap", "select",
+	"sqlite3", "shelve", "tarfile", "zipfile", "glob", "platform", "linecache"};
+
+static const struct {
+	const char *code;
+	enum vv_severity severity;
+} codes[] = {
+	{"zip-bomb", VV_DANGEROUS},
+	{"unsafe-path", VV_DANGEROUS},
+	{"external-path", VV_DANGEROUS},
+	{"pickle-extension", VV_DANGEROUS},
+	{"deflated", VV_NOTE},
+	{"byte-order", VV_NOTE},
+	{"big-endian", VV_NOTE},
+	{"chunked", VV_NOTE},
+	{"unknown-dtype", VV_NOTE},
+};
+
+const char *vv_severity_name(enum vv_severity s)
+{
+	static const char *const names[] = {"note", "suspicious", "dangerous"};
+
+	return names[s];
+}
+
+static bool is_dangerous(const char *global)
+{
+	for (size_t i = 0; i < VV_COUNT(dangerous_globals); i++) {
+		size_t n = strlen(dangerous_globals[i]);
+		if (!strncmp(global, dangerous_globals[i], n) && (!global[n] || global[n] == '.'))
+			return true;
+	}
+	return false;
+}
+
+enum vv_severity vv_severity_of(const struct vv_finding *f)
+{
+	const char *name = f->detail, *colon;
+
+	/* "member: name" inside archives. */
+	while ((colon = strstr(name, ": ")))
+		name = colon + 2;
+	if (!strcmp(f->code, "pickle-global"))
+		return is_dangerous(name) ? VV_DANGEROUS : VV_SUSPICIOUS;
+	for (size_t i = 0; i < VV_COUNT(codes); i++)
+		if (!strcmp(f->code, codes[i].code))
+			return codes[i].severity;
+	return VV_SUSPICIOUS;
+}
