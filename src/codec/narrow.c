@@ -8,6 +8,18 @@ bool vv_narrows(enum vv_dtype from, enum vv_dtype to)
 	return from == VV_DT_F32 && (to == VV_DT_BF16 || to == VV_DT_F16);
 }
 
+enum vv_dtype vv_wider(enum vv_dtype to)
+{
+	return vv_narrows(VV_DT_F32, to) ? VV_DT_F32 : to;
+}
+
+bool vv_wider_bytes(enum vv_dtype to, uint64_t len, uint64_t *bytes)
+{
+	unsigned width = vv_dtype_width(to);
+
+	return len % width == 0 && !vv_mul_over(len / width, (uint64_t)vv_dtype_width(vv_wider(to)), bytes);
+}
+
 static uint16_t to_bf16(uint32_t v)
 {
 	if ((v & 0x7fffffff) > 0x7f800000)

@@ -11,6 +11,10 @@
 
 /* f32 to bf16 and f32 to f16. */
 bool vv_narrows(enum vv_dtype from, enum vv_dtype to);
+/* The type that is cast to `to`; `to` itself when there is none. */
+enum vv_dtype vv_wider(enum vv_dtype to);
+/* Bytes that as many elements of type vv_wider(to) take; false when `len` is no whole number of elements. */
+bool vv_wider_bytes(enum vv_dtype to, uint64_t len, uint64_t *bytes);
 /* Replaces the `n` elements at `p` by their casts, which begin at `p` too. */
 void vv_narrow(enum vv_dtype from, enum vv_dtype to, uint8_t *p, size_t n);
 

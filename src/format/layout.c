@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <utf8proc.h>
 
-enum { HEAD_BYTES = 4096 };
+enum { HEAD_BYTES = 4096, MAX_COMPOSED = 256 };
 
 struct vv_layout_build {
 	struct vv_layout *layout;
@@ -150,13 +150,16 @@ static int check_names(struct vv_layout_build *b, struct vv_err *err)
 	return ret;
 }
 
-/* The name in Unicode's composed form (NFC); itself when it is not UTF-8. Freed by the caller. */
+/* The name in Unicode's composed form (NFC); itself when it is not UTF-8, or very long. Freed by the caller. */
 static int compose(const char *name, char **out, struct vv_err *err)
 {
+	utf8proc_option_t how = UTF8PROC_NULLTERM | UTF8PROC_STABLE | UTF8PROC_COMPOSE;
 	utf8proc_uint8_t *made = NULL;
-	utf8proc_ssize_t n = utf8proc_map((const utf8proc_uint8_t *)name, 0, &made,
-		UTF8PROC_NULLTERM | UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+	utf8proc_ssize_t n = UTF8PROC_ERROR_INVALIDUTF8;
 
+	/* Putting n marks in order costs n * n. */
+	if (strlen(name) <= MAX_COMPOSED)
+		n = utf8proc_map((const utf8proc_uint8_t *)name, 0, &made, how);
 	*out = n < 0 && n != UTF8PROC_ERROR_NOMEM ? strdup(name) : (char *)made;
 	return *out ? 0 : vv_fail_nomem(err);
 }

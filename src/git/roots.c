@@ -132,12 +132,76 @@ static bool is_partial(struct vv_repo *r)
 	return yes;
 }
 
+struct texts {
+	struct vv_ids *out;
+	const char *dir;
+};
+
+static int add_text(void *arg, const char *name, struct vv_err *err)
+{
+	struct texts *t = arg;
+	struct vv_buf b = VV_BUF_INIT(VV_MAX_MANIFEST);
+	struct vv_err why = VV_ERR_INIT;
+	char *path = vv_join(t->dir, name);
+	struct vv_manifest m;
+	int ret = path ? 0 : vv_fail_nomem(err);
+
+	/* One that is gone by now, git has. */
+	if (!ret && !vv_read_file(&b, path, &why) && !vv_manifest_parse(&m, vv_buf_view(&b), &why)) {
+		for (size_t i = 0; i < m.n_segs && !ret; i++)
+			ret = add_id(t->out, &m.segs[i].id, err);
+		vv_manifest_release(&m);
+	}
+	vv_buf_release(&b);
+	free(path);
+	return ret;
+}
+
+/* Of the worktree whose git folder this is. */
+static int add_texts(const char *git_dir, struct vv_ids *out, struct vv_err *err)
+{
+	struct texts t = {out, NULL};
+	char *dir = NULL;
+	int ret = asprintf(&dir, "%s/varve/texts", git_dir) < 0 ? vv_fail_nomem(err) : 0;
+
+	t.dir = dir;
+	if (!ret)
+		ret = vv_each_name(dir, add_text, &t, err);
+	free(dir);
+	return ret;
+}
+
+static int add_worktree(void *arg, const char *name, struct vv_err *err)
+{
+	const struct texts *t = arg;
+	char *git_dir = vv_join(t->dir, name);
+	int ret = git_dir ? add_texts(git_dir, t->out, err) : vv_fail_nomem(err);
+
+	free(git_dir);
+	return ret;
+}
+
+/* What a varve add that is running has stored, and not yet given to git: a text of each lies ready for it. */
+static int add_coming(struct vv_repo *r, struct vv_ids *out, struct vv_err *err)
+{
+	char *dir = vv_join(r->common_dir, "worktrees");
+	struct texts t = {out, dir};
+	int ret = dir ? add_texts(r->common_dir, out, err) : vv_fail_nomem(err);
+
+	if (!ret)
+		ret = vv_each_name(dir, add_worktree, &t, err);
+	free(dir);
+	return ret;
+}
+
 int vv_roots_all(struct vv_repo *r, struct vv_ids *out, struct vv_roots_report *report, struct vv_err *err)
 {
 	struct vv_buf list = VV_BUF_INIT((size_t)4 << 30);
-	int ret = VV_GIT(r, &list, err, "cat-file", "--batch-all-objects", "--unordered",
-		"--batch-check=%(objectname) %(objecttype) %(objectsize)");
+	int ret = add_coming(r, out, err); /* before git is asked: what moves meanwhile is seen there */
 
+	if (!ret)
+		ret = VV_GIT(r, &list, err, "cat-file", "--batch-all-objects", "--unordered",
+			"--batch-check=%(objectname) %(objecttype) %(objectsize)");
 	report->unreadable = 0;
 	report->complete = !is_partial(r);
 	if (!ret)

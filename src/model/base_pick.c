@@ -49,12 +49,11 @@ static int index_parent(struct picker *p, const struct vv_manifest *m, struct vv
 /* Of the same type and size; `wider`: of as many elements of a wider type. */
 static bool is_like(const struct vv_segment *old, const struct vv_segment *s, bool wider)
 {
-	unsigned width = vv_dtype_width(s->dtype);
+	uint64_t bytes;
 
 	if (!wider)
 		return old->dtype == s->dtype && old->len == s->len;
-	return vv_narrows(old->dtype, s->dtype) && s->len % width == 0 &&
-		old->len == s->len / width * vv_dtype_width(old->dtype);
+	return vv_narrows(old->dtype, s->dtype) && vv_wider_bytes(s->dtype, s->len, &bytes) && old->len == bytes;
 }
 
 static bool same_name(

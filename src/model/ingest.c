@@ -129,6 +129,9 @@ static int put_segments(struct ingest *in, struct vv_store *store, const struct 
 	size_t n_casts, *original = malloc((in->layout.n_segs + 1) * sizeof(*original));
 	int ret = original ? vv_pick_casts(src, &in->layout, original, &n_casts, err) : vv_fail_nomem(err);
 
+	for (size_t i = 0; !ret && i < in->layout.n_segs; i++)
+		if (original[i] != SIZE_MAX)
+			in->items[original[i]].is_base = true;
 	if (!ret)
 		ret = put_part(in, store, src, original, false, sum, prog, err);
 	if (!ret && n_casts)

@@ -91,8 +91,11 @@ static int plan(struct copy *c, struct object *o, unsigned depth, struct vv_err 
 	return c->batch_bytes >= BATCH || c->n_batch >= BATCH_OBJECTS ? flush(c, err) : 0;
 }
 
-/* Is it in the target, and does it stay there? A part must be in the target itself. */
-static int find_there(struct copy *c, const struct vv_id *id, bool part, bool *found, unsigned *depth, struct vv_err *err)
+/* What an object is wanted for: itself, or as part of another; parts must be in the target itself. */
+enum role { WHOLE, BASE, CHUNK };
+
+/* Is it in the target, and does it stay there? */
+static int find_there(struct copy *c, const struct vv_id *id, enum role role, bool *found, unsigned *depth, struct vv_err *err)
 {
 	struct vv_err why = VV_ERR_INIT;
 	struct vv_store *where;
@@ -104,7 +107,7 @@ static int find_there(struct copy *c, const struct vv_id *id, bool part, bool *f
 	if (store_locate(c->to, id, ANY_DEPTH, &where, &pack, &e, &why))
 		return 0;
 	*depth = where == c->to ? e.depth : ELSEWHERE;
-	*found = where != c->to && !part;
+	*found = where != c->to && role == WHOLE;
 	if (where != c->to)
 		return 0;
 	ret = store_keep(c->to, id, err);
@@ -113,7 +116,7 @@ static int find_there(struct copy *c, const struct vv_id *id, bool part, bool *f
 	return ret == VV_ENOTFOUND || ret == VV_ECORRUPT ? 0 : ret;
 }
 
-static int copy_one(struct copy *c, const struct vv_id *id, bool part, unsigned *depth, struct vv_err *err);
+static int copy_one(struct copy *c, const struct vv_id *id, enum role role, unsigned *depth, struct vv_err *err);
 
 static int copy_parts(struct copy *c, const struct object *o, unsigned *depth, struct vv_err *err)
 {
@@ -124,17 +127,17 @@ static int copy_parts(struct copy *c, const struct object *o, unsigned *depth, s
 
 	*depth = 0;
 	if (o->base) {
-		ret = copy_one(c, &o->base->e.id, true, depth, err);
+		ret = copy_one(c, &o->base->e.id, BASE, depth, err);
 		++*depth;
 	}
 	for (size_t i = 0; !ret && o->e.kind == KIND_CHUNKS && i < o->n_rows; i++) {
 		object_chunk(o, i, &chunk, &len);
-		ret = copy_one(c, &chunk, true, &ignore, err);
+		ret = copy_one(c, &chunk, CHUNK, &ignore, err);
 	}
 	return ret;
 }
 
-static int copy_one(struct copy *c, const struct vv_id *id, bool part, unsigned *depth, struct vv_err *err)
+static int copy_one(struct copy *c, const struct vv_id *id, enum role role, unsigned *depth, struct vv_err *err)
 {
 	struct vv_id *key = vv_arena_alloc(&c->ids, sizeof(*key));
 	struct object *o = NULL;
@@ -149,13 +152,13 @@ static int copy_one(struct copy *c, const struct vv_id *id, bool part, unsigned 
 	if (!seen)
 		return vv_fail_nomem(err);
 	*depth = (unsigned)*seen;
-	if (!added && !(part && *depth == ELSEWHERE))
+	if (!added && !(role != WHOLE && *depth == ELSEWHERE))
 		return 0;
-	ret = find_there(c, id, part, &added, depth, err);
+	ret = find_there(c, id, role, &added, depth, err);
 	if (!ret && !added) {
 		ret = object_open(&o, c->from, id, err);
 		/* Or lists of lists would not end. */
-		if (!ret && part && o->e.kind == KIND_CHUNKS)
+		if (!ret && role == CHUNK && o->e.kind == KIND_CHUNKS)
 			ret = vv_fail(err, VV_ECORRUPT, "a chunk that is itself a list");
 		if (!ret)
 			ret = copy_parts(c, o, depth, err);
@@ -183,7 +186,7 @@ static int copy_all(struct copy *c, const struct vv_id *ids, size_t n, struct vv
 		if (!vv_store_find(c->from, &ids[i], &info, &none))
 			c->total += info.size;
 	for (size_t i = 0; i < n && !ret; i++)
-		ret = copy_one(c, &ids[i], false, &depth, err);
+		ret = copy_one(c, &ids[i], WHOLE, &depth, err);
 	if (!ret)
 		ret = flush(c, err);
 	return ret ? ret : writer_publish(&c->writer, err);

@@ -106,13 +106,13 @@ static int take_samples(struct samples *s, const struct target *t, uint8_t *mem,
 }
 
 static int sample_base(
-	struct samples *s, const struct object *o, enum vv_dtype to, struct scratch *scratch, struct vv_err *err)
+	struct samples *s, const struct object *o, const struct entry *e, struct scratch *scratch, struct vv_err *err)
 {
-	size_t block = vv_block_bytes(to), have = SIZE_MAX;
+	size_t block = vv_block_bytes((enum vv_dtype)e->dtype), have = SIZE_MAX;
 
 	for (size_t i = 0; i < s->n; i++) {
 		size_t k = (size_t)(s->off[i] / block);
-		if (k != have && object_base_block(o, to, k, scratch->held, scratch, err))
+		if (k != have && base_block(o, e, k, scratch->held, scratch, 0, err))
 			return err->code;
 		have = k;
 		memcpy((uint8_t *)(uintptr_t)s->base[i], scratch->held + s->off[i] % block, s->len[i]);
@@ -129,6 +129,19 @@ static uint64_t cost(struct scratch *scratch, const struct vv_codec_params *p, c
 	return sum;
 }
 
+/* What the chain begins with, without the rest of it. */
+static struct object *root_of(struct object *o)
+{
+	struct object *last = o, *root;
+
+	while (last->base && last->base->base)
+		last = last->base;
+	root = last->base;
+	last->base = NULL;
+	object_free(o);
+	return root;
+}
+
 /* The candidate, or at the end of a chain its root; NULL: none that can serve. */
 static int open_base(struct object **out, struct vv_store *s, const struct target *t, struct vv_err *err)
 {
@@ -140,20 +153,11 @@ static int open_base(struct object **out, struct vv_store *s, const struct targe
 	if (ret == VV_ENOMEM)
 		return vv_fail_nomem(err);
 	/* A base that is damaged or lies elsewhere is no base; the object itself is safe without. */
-	if (ret || !entry_serves(&o->e, &t->e) || o->store != s) {
+	if (!ret && o->e.depth >= MAX_DEPTH - (t->item && t->item->is_base))
+		o = o->base ? root_of(o) : o;
+	if (ret || !base_serves(&o->e, &t->e) || o->store != s) {
 		object_free(o);
 		return 0;
-	}
-	if (o->e.depth >= MAX_DEPTH) {
-		struct object *root = o;
-		struct vv_id id;
-		while (root->base)
-			root = root->base;
-		id = root->e.id;
-		object_free(o);
-		ret = object_open(&o, s, &id, &why);
-		if (ret)
-			return ret == VV_ENOMEM ? vv_fail_nomem(err) : 0;
 	}
 	*out = o;
 	return 0;
@@ -180,7 +184,7 @@ int target_plan(struct vv_store *s, struct target *t, struct scratch *scratch, s
 	if (ret || !base)
 		goto out;
 	struct vv_err why = VV_ERR_INIT;
-	if (sample_base(&samples, base, t->params.dtype, scratch, &why))
+	if (sample_base(&samples, base, &t->e, scratch, &why))
 		goto out; /* damaged: no base */
 	vv_codec_plan(scratch->codec, &delta, (enum vv_dtype)t->e.dtype, samples.raw, samples.base, samples.len, samples.n);
 	if (delta.shift > t->dead)
@@ -222,7 +226,7 @@ int target_encode(struct coded *c, struct scratch *scratch, struct vv_err *err)
 	sum = XXH64(scratch->raw, len, 0);
 	if (sum != t->sums[c->k])
 		return vv_fail(err, VV_ECHANGED, "the file changed while it was read (offset %" PRIu64 ")", t->src_off + off);
-	if (t->base && (ret = object_base_block(t->base, t->params.dtype, c->k, scratch->held, scratch, err)))
+	if (t->base && (ret = base_block(t->base, &t->e, c->k, scratch->held, scratch, 0, err)))
 		return ret;
 	c->len = vv_block_encode(
 		scratch->codec, &t->params, scratch->coded, vv_span(scratch->raw, len), t->base ? scratch->held : NULL);

@@ -209,8 +209,6 @@ struct object {
 	uint64_t *offs;         /* where each block's coded bytes begin */
 	uint8_t mem[];          /* what these point into */
 };
-/* May one be the base of the other? Of its type and size, or of a wider type and as many elements. */
-bool entry_serves(const struct entry *base, const struct entry *e);
 /* With its bases. */
 VV_MUST_CHECK int object_open(struct object **out, struct vv_store *s, const struct vv_id *id, struct vv_err *err);
 /* The copy in pack `p` that `e` says. */
@@ -235,13 +233,22 @@ enum { MAX_BLOCK = VV_BLOCK_ELEMS * 16, SAMPLES = 8, SAMPLE_ELEMS = 4096 };
 /* Decodes block k into dst and checks its XXH64. */
 VV_MUST_CHECK int object_block(
 	const struct object *o, size_t k, uint8_t *dst, struct scratch *s, struct vv_err *err);
-/* As the base of an object of type `to`: cast when its own type is wider. */
-VV_MUST_CHECK int object_base_block(
-	const struct object *base, enum vv_dtype to, size_t k, uint8_t *dst, struct scratch *s, struct vv_err *err);
+/* The same, `level` bases below what is asked for: `dst` is no scratch->base[level & 1]. */
+VV_MUST_CHECK int object_decode(
+	const struct object *o, size_t k, uint8_t *dst, struct scratch *s, unsigned level, struct vv_err *err);
 /* Decodes all of it. VV_ECORRUPT unless its SHA-256 is its id. */
 VV_MUST_CHECK int object_verify(const struct object *o, struct scratch *s, struct vv_err *err);
 /* Its SHA-256, whatever its id is. */
 VV_MUST_CHECK int object_hash(const struct object *o, struct scratch *s, struct vv_id *out, struct vv_err *err);
+
+/* --- base.c: what an object is coded against --- */
+/* Has it the bytes of one: as many, or (*wide) those of as many elements of the wider type? */
+bool base_fits(const struct entry *base, const struct entry *e, bool *wide);
+/* And is it stored as such, on the same grid: what a writer asks of a base? */
+bool base_serves(const struct entry *base, const struct entry *e);
+/* Block k of a base that fits, as e's type. `level`, `dst`: as for object_decode. */
+VV_MUST_CHECK int base_block(const struct object *base, const struct entry *e, size_t k, uint8_t *dst,
+	struct scratch *s, unsigned level, struct vv_err *err);
 
 /* --- scratch.c --- */
 /* One, or an array with one for each thread. `s` keeps some between calls; it may be NULL. */

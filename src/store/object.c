@@ -69,13 +69,14 @@ static int open_below(struct object **out, struct vv_store *s, const struct vv_i
 static int open_found(struct object **out, struct object *o, struct vv_store *s, struct vv_err *err)
 {
 	int ret = o ? read_tail(o, err) : vv_fail_nomem(err);
+	bool wide;
 
 	if (!ret && o->e.depth) {
 		/* Less deep at each step: a chain ends, whatever the packs say. */
 		ret = open_below(&o->base, s, &o->e.base, o->e.depth, err);
 		if (ret == VV_ENOTFOUND)
 			ret = bad(o, err, "its base is missing");
-		if (!ret && !entry_serves(&o->base->e, &o->e))
+		if (!ret && !base_fits(&o->base->e, &o->e, &wide))
 			ret = bad(o, err, "its base has another shape");
 	}
 	if (ret)
@@ -126,27 +127,9 @@ void object_chunk(const struct object *o, size_t i, struct vv_id *id, uint32_t *
 	*len = vv_get32(o->rows + i * CHUNK_ROW + VV_ID_BYTES);
 }
 
-bool entry_serves(const struct entry *base, const struct entry *e)
-{
-	enum vv_dtype from = (enum vv_dtype)base->dtype, to = (enum vv_dtype)e->dtype;
-	unsigned width = vv_dtype_width(to);
-
-	if (base->kind != KIND_BLOCKS || from == to)
-		return base->kind == KIND_BLOCKS && base->size == e->size;
-	return vv_narrows(from, to) && e->size % width == 0 && base->size == e->size / width * vv_dtype_width(from);
-}
-
-/* Makes block k of a base, decoded at `p`, one of type `to`. */
-static void narrow(const struct object *base, uint8_t to, size_t k, uint8_t *p)
-{
-	enum vv_dtype from = (enum vv_dtype)base->e.dtype;
-
-	if (from != to)
-		vv_narrow(from, (enum vv_dtype)to, p, object_block_len(base, k) / vv_dtype_width(from));
-}
-
 /* The base is decoded into one of two buffers while its own base is in the other. */
-static int decode(const struct object *o, size_t k, uint8_t *dst, struct scratch *s, unsigned level, struct vv_err *err)
+int object_decode(
+	const struct object *o, size_t k, uint8_t *dst, struct scratch *s, unsigned level, struct vv_err *err)
 {
 	size_t len = object_block_len(o, k), coded = vv_get32(o->rows + k * BLOCK_ROW);
 	const uint8_t *from = o->record ? o->record + (o->offs[k] - o->e.off) : s->coded;
@@ -157,9 +140,7 @@ static int decode(const struct object *o, size_t k, uint8_t *dst, struct scratch
 		return bad(o, err, "a block is longer than any block can be");
 	if (o->base) {
 		base = s->base[level & 1];
-		ret = decode(o->base, k, base, s, level + 1, err);
-		if (!ret)
-			narrow(o->base, o->e.dtype, k, base);
+		ret = base_block(o->base, &o->e, k, base, s, level + 1, err);
 	}
 	if (!ret && !o->record)
 		ret = pack_read(o->store, o->pack, o->offs[k], s->coded, coded, err);
@@ -174,17 +155,7 @@ int object_block(const struct object *o, size_t k, uint8_t *dst, struct scratch 
 {
 	if (o->e.kind != KIND_BLOCKS || k >= o->n_rows)
 		VV_BUG("no such block");
-	return decode(o, k, dst, s, 0, err);
-}
-
-int object_base_block(
-	const struct object *base, enum vv_dtype to, size_t k, uint8_t *dst, struct scratch *s, struct vv_err *err)
-{
-	int ret = object_block(base, k, dst, s, err);
-
-	if (!ret)
-		narrow(base, (uint8_t)to, k, dst);
-	return ret;
+	return object_decode(o, k, dst, s, 0, err);
 }
 
 static int hash_blocks(const struct object *o, struct vv_sha256 *sha, struct scratch *s, struct vv_err *err)

@@ -95,9 +95,9 @@ static int ask(struct fsck *f, struct fsck_fault *t, bool *good, struct vv_err *
 	base.id = t->e.base;
 	ret = fetch(f, &base, &t->from, err);
 	/* Its record does not say of which type the base was. */
-	if (ret == VV_ENOTFOUND && vv_narrows(VV_DT_F32, (enum vv_dtype)t->e.dtype)) {
-		base.dtype = VV_DT_F32;
-		base.size *= 2;
+	if (ret == VV_ENOTFOUND && vv_wider((enum vv_dtype)base.dtype) != base.dtype &&
+		vv_wider_bytes((enum vv_dtype)base.dtype, t->e.size, &base.size)) {
+		base.dtype = (uint8_t)vv_wider((enum vv_dtype)base.dtype);
 		ret = fetch(f, &base, &t->from, err);
 	}
 	*good = !ret && !fsck_entry(f, f->files[t->file].pack, t->entry, 0, &why);

@@ -67,6 +67,7 @@ struct vv_put_item {
 	enum vv_dtype dtype; /* VV_DT_BYTES: opaque, cut into chunks by content when long */
 	bool has_base;       /* `base` is a candidate: an object that is likely to be similar */
 	struct vv_id base;
+	bool is_base;        /* something will go against this one soon: it is one less deep than it might be */
 	struct vv_id id;     /* out */
 	bool is_new;         /* out: was not in the store before */
 	uint64_t stored;     /* out: bytes this put added for it */

@@ -36,4 +36,22 @@ status_is 1 varve gc --grace now && err 'nothing is removed' && one_line; ok "a 
 out varve gc --json --grace now; json 'd["complete"] is False'; ok "in --json"
 cd "$T"; git init -q none; cd none; status_is 128 varve gc && err "run 'varve init'" && one_line; ok "no store"
 cd "$T"; mkdir plain; cd plain; status_is 128 varve gc && err 'not a git repository' && one_line; ok "no repository"
+# gc between the last put of an add and git's own add: what is on its way to git stays, in a linked worktree too.
+cd "$T/r" && mkdir "$T/bin" && cat >"$T/bin/git" <<X
+#!/bin/sh
+case " \$* " in *" add "*)
+	(cd "$T/r" && unset VARVE_INSIDE GIT_DIR && PATH="$PATH" varve gc -q --grace now && PATH="$PATH" varve gc -q --grace now) || exit 9 ;;
+esac
+exec $(command -v git) "\$@"
+X
+chmod +x "$T/bin/git"
+git worktree add -q "$T/w" -b beside
+for d in "$T/r" "$T/w"; do
+	cd "$d"; model on-its-way.safetensors n=3 seed=${#d} elems=9000; s=$(sum on-its-way.safetensors)
+	PATH=$T/bin:$PATH varve add -q on-its-way.safetensors; st=$?
+	rm on-its-way.safetensors; git checkout -q on-its-way.safetensors
+	[ $st = 0 ] && same on-its-way.safetensors "$s" && varve fsck -q; ok "gc in the midst of an add${d#"$T"}"
+	git rm -q --cached on-its-way.safetensors
+	cd "$T/r" && git reset -q --hard
+done
 plan_end

@@ -185,6 +185,50 @@ static void test_casts(struct fixture *f)
 	free(w);
 }
 
+/* Through a long chain of the master, its copy stays next to nothing. */
+static void test_cast_chain(struct fixture *f)
+{
+	enum { N = 20000, VERSIONS = 20 };
+	float *w = calloc(N, sizeof(*w));
+	uint8_t *half = calloc(N, 4);
+	struct vv_manifest m = {0}, next = {0};
+	struct vv_err err = VV_ERR_INIT;
+	uint64_t seed = 77, most = 0;
+	unsigned deepest = 0;
+
+	for (int round = 0; round < VERSIONS; round++) {
+		struct vv_buf file, text;
+		struct vv_object_info copy = {0}, master = {0};
+		struct st s;
+
+		for (size_t i = 0; i < N; i++) {
+			seed = seed * 6364136223846793005u + 1442695040888963407u;
+			w[i] = round ? w[i] * (1 + 1e-3f * (float)(seed >> 60)) : (float)((double)(int32_t)(seed >> 32) / 2e9);
+		}
+		memcpy(half, w, N * sizeof(*w));
+		vv_narrow(VV_DT_F32, VV_DT_BF16, half, N);
+		st_init(&s, NULL);
+		st_add(&s, "copy", "BF16", "[20000]", half, N * 2);
+		st_add(&s, "w", "F32", "[20000]", w, N * 4);
+		st_done(&s, &file);
+		put(f, &file, round ? &m : NULL, &text, &next, NULL);
+		CHECK_OK(vv_store_find(f->store, &next.segs[1].id, &copy, &err), &err);
+		CHECK_OK(vv_store_find(f->store, &next.segs[2].id, &master, &err), &err);
+		most = copy.stored > most ? copy.stored : most;
+		deepest = copy.depth > deepest ? copy.depth : deepest;
+		CHECK(copy.depth == master.depth + 1);
+		vv_manifest_release(&m);
+		m = next;
+		vv_buf_release(&file);
+		vv_buf_release(&text);
+	}
+	CHECK(most < 400);
+	CHECK_INT(deepest, 8);
+	vv_manifest_release(&m);
+	free(half);
+	free(w);
+}
+
 static int no_read(const struct vv_source *self VV_UNUSED, uint64_t off VV_UNUSED, void *dst VV_UNUSED,
 	size_t len VV_UNUSED, struct vv_err *err)
 {
@@ -212,6 +256,7 @@ int main(void)
 	test_anything(&f);
 	test_delta(&f);
 	test_casts(&f);
+	test_cast_chain(&f);
 	test_failing_source(&f);
 	fixture_release(&f);
 	return done();
