@@ -31,6 +31,7 @@ static const struct {
 	{"byte-order", VV_NOTE},
 	{"big-endian", VV_NOTE},
 	{"chunked", VV_NOTE},
+	{"torchscript", VV_NOTE},
 	{"unknown-dtype", VV_NOTE},
 };
 

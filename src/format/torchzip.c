@@ -111,6 +111,13 @@ static void oddities(const struct vv_torch *t, struct vv_layout_build *b)
 
 	if (z->stray)
 		vv_layout_finding(b, "zip-stray", z->stray_at, "%" PRIu64 " bytes that belong to no member", z->stray);
+	for (size_t i = 0; i < z->n; i++) {
+		const char *member = vv_torch_member(t, i);
+		if (member && !strncmp(member, "code/", 5)) {
+			vv_layout_finding(b, "torchscript", z->members[i].header, "a program of TorchScript: torch.jit.load takes it");
+			break;
+		}
+	}
 	for (size_t i = 0; i < z->n; i++)
 		if (z->members[i].flags != z->members[i].local_flags) {
 			vv_layout_finding(b, "zip-flags", z->members[i].header, "%s: flags 0x%x in the directory, 0x%x here",

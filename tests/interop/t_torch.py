@@ -6,6 +6,7 @@ Skips itself where torch is not installed. On PATH: varve, git-varve, assemble.
 import collections
 import hashlib
 import io
+import json
 import os
 import subprocess
 import sys
@@ -305,10 +306,48 @@ def merge(repo):
     ok(sha(f"{repo}/n.pt") == merged, "and is the file that torch would have saved")
 
 
+class Scripted(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = torch.nn.Linear(3, 4)
+        self.register_buffer("seen", torch.ones(2))
+
+    def forward(self, x):
+        return self.linear(x) + self.seen.sum()
+
+
+def script():
+    """TorchScript: its tensors are seen, one of them is brought back, and the program still runs."""
+    with tempfile.TemporaryDirectory() as repo:
+        git("init", "-q", "-b", "main", cwd=repo)
+        run("varve", "init", "-q", cwd=repo)
+        run("varve", "track", "-q", "*.pt", cwd=repo)
+        models = []
+        for i in range(2):
+            models.append(torch.jit.script(Scripted()))
+            models[i].save(f"{repo}/s.pt")
+            os.utime(f"{repo}/s.pt", (1e9, 1e9 + i))
+            git("add", "-A", cwd=repo)
+            git("commit", "-q", "-m", str(i), cwd=repo)
+        shown = json.loads(run("varve", "show", "--json", "s.pt", cwd=repo).stdout)
+        ok({t["name"]: t["shape"] for t in shown["tensors"]} ==
+           {k: list(v.shape) for k, v in models[1].state_dict().items()}, "TorchScript: its tensors", shown["tensors"])
+        ok([f["code"] for f in shown["findings"]] == ["torchscript"], "and that it is a program", shown["findings"])
+        r = run("varve", "restore", "HEAD~1", "--tensor", "linear.weight", "--", "s.pt", cwd=repo)
+        got = torch.jit.load(f"{repo}/s.pt")
+        x = torch.ones(1, 3)
+        ok(not r.returncode and torch.equal(got.linear.weight, models[0].linear.weight) and
+           torch.equal(got.linear.bias, models[1].linear.bias), "restore of one tensor", r.stderr)
+        want = x @ models[0].linear.weight.T + models[1].linear.bias + 2
+        ok(torch.allclose(got(x), want), "and the program runs with it")
+        ok(run("varve", "scan", "--strict", "s.pt", cwd=repo).returncode == 0, "and is safe to load")
+
+
 torch.manual_seed(1)
 print(f"# torch {torch.__version__}")
 same_set()
 other_set()
 through_git()
+script()
 print(f"1..{tests}")
 sys.exit(failed != 0)

@@ -14,6 +14,8 @@ int main(void)
 {
 	CHECK(trusted("collections", "OrderedDict") && trusted("torch", "FloatStorage") && trusted("torch", "float8_e5m2"));
 	CHECK(trusted("torch._utils", "_rebuild_tensor_v2") && trusted("torch.storage", "UntypedStorage"));
+	CHECK(trusted("__torch__", "M") && trusted("__torch__.torch.nn.Linear", "x") && trusted("torch.jit._pickle", "build_intlist"));
+	CHECK(!trusted("__torch__x", "M") && !trusted("__torch_", "M") && !trusted("torch.jit", "load"));
 	CHECK(trusted("__builtin__", "set") && trusted("builtins", "set") && trusted("numpy", "dtype"));
 	/* Exactly: no other module, no prefix, no suffix, no case. */
 	CHECK(!trusted("torch", "OrderedDict") && !trusted("torch._util", "_rebuild_tensor_v2") && !trusted("torch.", "Size"));
