@@ -9,5 +9,6 @@ extern const struct vv_format vv_format_npz;
 extern const struct vv_format vv_format_pickle;
 extern const struct vv_format vv_format_safetensors;
 extern const struct vv_format vv_format_torch;
+extern const struct vv_format vv_format_torch_legacy;
 
 #endif

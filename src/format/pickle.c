@@ -493,7 +493,7 @@ int vv_machine_parse(struct vv_machine *m, struct vv_pickle *p, struct vv_span b
 			vv_machine_lose(m, (uint32_t)m->c.off - 1, "an end with more or less than one object");
 		if (!m->lost)
 			p->root = m->stack[0];
-		if (m->c.left)
+		if (m->c.left && !m->first_only)
 			trailing(m);
 	}
 	vv_machine_untold(m);
@@ -501,16 +501,31 @@ int vv_machine_parse(struct vv_machine *m, struct vv_pickle *p, struct vv_span b
 	return m->why.code;
 }
 
-int vv_pickle_parse(struct vv_pickle *p, struct vv_span bytes, struct vv_err *err)
+static int parse(struct vv_machine *m, struct vv_pickle *p, struct vv_span bytes, struct vv_err *err)
 {
-	struct vv_machine m = {.p = p};
 	int ret;
 
 	*p = (struct vv_pickle){0};
 	if (bytes.len > VV_MAX_PICKLE)
 		return vv_fail(err, VV_ELIMIT, "a pickle of %zu bytes", bytes.len);
-	ret = vv_machine_parse(&m, p, bytes);
+	ret = vv_machine_parse(m, p, bytes);
 	if (ret)
-		*err = m.why;
+		*err = m->why;
+	return ret;
+}
+
+int vv_pickle_parse(struct vv_pickle *p, struct vv_span bytes, struct vv_err *err)
+{
+	struct vv_machine m = {.p = p};
+
+	return parse(&m, p, bytes, err);
+}
+
+int vv_pickle_parse_first(struct vv_pickle *p, struct vv_span bytes, size_t *used, struct vv_err *err)
+{
+	struct vv_machine m = {.p = p, .first_only = true};
+	int ret = parse(&m, p, bytes, err);
+
+	*used = m.c.off;
 	return ret;
 }

@@ -87,6 +87,8 @@ struct vv_pickle {
  * case. The bytes are borrowed: valid until the release.
  */
 VV_MUST_CHECK int vv_pickle_parse(struct vv_pickle *p, struct vv_span bytes, struct vv_err *err);
+/* The same for the first of several in a row; *used: bytes up to the next one, or of all when this is cut off. */
+VV_MUST_CHECK int vv_pickle_parse_first(struct vv_pickle *p, struct vv_span bytes, size_t *used, struct vv_err *err);
 void vv_pickle_release(struct vv_pickle *p);
 /* Do these bytes begin like a binary pickle (protocol 2 to 5)? */
 bool vv_pickle_probe(struct vv_span head);

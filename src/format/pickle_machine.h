@@ -16,6 +16,7 @@ struct vv_machine {
 	uint32_t *memo;
 	uint32_t cap_memo, n_memo;
 	uint32_t none, yes, no, small[256]; /* shared constants; 0: not made yet */
+	bool first_only;   /* what follows the pickle is none of ours */
 	bool lost;         /* the stack is not what Python's would be */
 	struct vv_err why; /* the first reason for having no structure */
 	unsigned nested;   /* pickles in the arguments of a call in a pickle … */

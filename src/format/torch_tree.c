@@ -143,17 +143,18 @@ static int storage_type(struct walk *w, uint32_t node, struct vv_torch_storage *
 	return 0;
 }
 
-/* ('storage', type, key, location, elements) */
+/* ('storage', type, key, location, elements), and before 1.6 a sixth item, which is None since 0.4. */
 static int storage(struct walk *w, uint32_t persid)
 {
 	struct vv_torch_tree *t = w->tree;
 	struct vv_torch_storage s = {.member = SIZE_MAX};
-	uint32_t id = item(w, persid, 0), key = item(w, id, 2), location = item(w, id, 3);
+	uint32_t id = item(w, persid, 0), key = item(w, id, 2), location = item(w, id, 3), view = item(w, id, 5);
 	const struct vv_pickle *p = w->p;
 	uint64_t numel, *at;
 	bool added;
 
-	if (p->nodes[id].kind != VV_PK_TUPLE || p->nodes[id].items.n != 5 || !vv_pickle_is_str(p, item(w, id, 0), "storage") ||
+	if (p->nodes[id].kind != VV_PK_TUPLE || p->nodes[id].items.n < 5 ||
+		p->nodes[id].items.n > 6 || (view && p->nodes[view].kind != VV_PK_NONE) || !vv_pickle_is_str(p, item(w, id, 0), "storage") ||
 		p->nodes[key].kind != VV_PK_STR || p->nodes[location].kind != VV_PK_STR ||
 		!plain_location(vv_pickle_text(p, location)) || vv_pickle_u64(p, item(w, id, 4), &numel))
 		return wrong(w, persid, "a persistent id that is no storage's");

@@ -145,8 +145,11 @@ def main():
             lines = [line("a.b", obj["a"]["b"]), line("a.b~2", obj["a.b"]), line("7", obj[7]), line("", obj[""])]
         with open(os.path.join(folder, name + ".txt"), "w") as f:
             f.writelines(lines)
-    torch.save(net().state_dict(), os.path.join(folder, "legacy.pt"), _use_new_zipfile_serialization=False)
-    open(os.path.join(folder, "legacy.txt"), "w").close()
+    state, lines = net().state_dict(), []
+    torch.save(state, os.path.join(folder, "legacy.pt"), _use_new_zipfile_serialization=False)
+    walk(state, "", lines)
+    with open(os.path.join(folder, "legacy.txt"), "w") as f:
+        f.writelines(lines)
 
 
 if __name__ == "__main__":
