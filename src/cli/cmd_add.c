@@ -31,8 +31,11 @@ static int add_model(struct adding *a, const char *path, const char *format)
 
 	if (!ret)
 		ret = vv_add_file(&ctx->repo, path, &added, ctx->progress, &ctx->err);
-	if (ret)
+	if (ret) {
+		if (!strstr(ctx->err.msg, path))
+			ret = vv_err_in(&ctx->err, "%s", path);
 		goto out;
+	}
 	vv_git_blob_oid(vv_buf_view(&added.text), ctx->repo.sha256, oid);
 	ret = vv_statcache_set(&a->cache, path, &added.st, oid, &ctx->err);
 	if (!ret)
@@ -120,17 +123,14 @@ static int add_kept(void *arg, const char *path, const char *format, struct vv_e
 	return format ? add_path(arg, path, format) : 0;
 }
 
-/*
- * Files that may have changed, by their stat data, and new ones. Not ls-files -m: that one has the
- * clean filter read whole models. Names are NUL-separated, from the top.
- */
-static int list_files(struct vv_ctx *ctx, const char *const *first, char *const *specs, struct vv_buf *out)
+/* Files that may have changed, by their stat data. Not ls-files -m: that one has the clean filter read whole models. */
+static int list_changed(struct vv_ctx *ctx, char *const *specs, struct vv_buf *out)
 {
+	static const char *const first[] = {"diff-files", "-z", "--name-only", "--no-renames", "--", NULL};
 	struct vv_args args = {0};
 	int ret;
 
 	vv_args_all(&args, first);
-	vv_args_add(&args, "--");
 	vv_args_all(&args, (const char *const *)specs);
 	ret = vv_lines_all(&args, out, &ctx->err);
 	vv_args_release(&args);
@@ -167,9 +167,6 @@ static int git_add(struct vv_ctx *ctx, const char *how, bool force, char *const 
 
 static int add_models(struct adding *a, bool update, bool force, char *const *specs)
 {
-	static const char *const changed[] = {"diff-files", "-z", "--name-only", "--no-renames", NULL};
-	static const char *const others[] = {"ls-files", "-z", "-o", "--full-name", "--exclude-standard", NULL};
-	static const char *const ignored[] = {"ls-files", "-z", "-o", "--full-name", NULL};
 	struct vv_ctx *ctx = a->ctx;
 	struct vv_buf files = VV_BUF_INIT(VV_MAX_MANIFEST);
 	int ret = vv_repo_state(&ctx->repo, &ctx->err);
@@ -177,9 +174,9 @@ static int add_models(struct adding *a, bool update, bool force, char *const *sp
 	if (!ret)
 		ret = vv_statcache_open(&a->cache, &ctx->repo, &ctx->err);
 	if (!ret)
-		ret = list_files(ctx, changed, specs, &files);
+		ret = list_changed(ctx, specs, &files);
 	if (!ret && !update)
-		ret = list_files(ctx, force ? ignored : others, specs, &files);
+		ret = vv_untracked(specs, force, &files, &ctx->err);
 	if (!ret)
 		ret = vv_kept_each(&ctx->repo, vv_buf_view(&files), add_kept, a, &ctx->err);
 	if (!ret && a->files)

@@ -4,7 +4,7 @@
 #include "git/hooks.h"
 #include "git/setup.h"
 #include "git/sync.h"
-#include "model/manifest.h"
+#include "model/model.h"
 
 #include <stdlib.h>
 
@@ -69,26 +69,37 @@ static int check_hooks(struct doctor *d)
 	return ret;
 }
 
-/* Which files git has as raw bytes although varve should keep them. */
-static int check_raw(struct doctor *d)
+/* What the index has where varve keeps models: raw bytes, or manifests whose bytes are not here or near. */
+static int check_models(struct doctor *d, bool store)
 {
+	struct vv_ctx *ctx = d->ctx;
 	struct vv_entries all = {0};
 	struct vv_blobs blobs = VV_BLOBS_INIT;
-	size_t raw = 0;
-	int ret = vv_tracked(&d->ctx->repo, NULL, &all, &d->ctx->err);
+	char why[256] = "";
+	size_t raw = 0, missing = 0;
+	int ret = vv_tracked(&ctx->repo, NULL, &all, &ctx->err);
 
 	if (!ret && all.n)
-		ret = vv_blobs_open(&blobs, &d->ctx->repo, &d->ctx->err);
+		ret = vv_blobs_open(&blobs, &ctx->repo, &ctx->err);
 	for (size_t i = 0; i < all.n && !ret; i++) {
 		struct vv_buf b = VV_BUF_INIT(VV_MAX_MANIFEST);
-		struct vv_err why = VV_ERR_INIT;
-		int got = vv_blobs_get(&blobs, all.v[i].oid, &b, &why);
+		struct vv_err e = VV_ERR_INIT;
+		struct vv_manifest m;
+		int got = vv_blobs_get(&blobs, all.v[i].oid, &b, &e);
 
 		/* What is larger than any manifest is none. */
-		raw += got == VV_ELIMIT || (!got && b.len && vv_manifest_detect(vv_buf_view(&b)) == VV_TEXT_OTHER);
+		if (got == VV_ELIMIT || (!got && b.len && vv_manifest_detect(vv_buf_view(&b)) == VV_TEXT_OTHER)) {
+			raw++;
+		} else if (!got && store && !vv_manifest_parse(&m, vv_buf_view(&b), &e)) {
+			if (vv_model_has(ctx->repo.store, &m, NULL, &e) && !missing++)
+				snprintf(why, sizeof(why), "%s: %.150s", all.v[i].path, e.msg);
+			vv_manifest_release(&m);
+		}
 		vv_buf_release(&b);
 	}
 	vv_blobs_close(&blobs);
+	if (!ret && store)
+		finding(d, !missing, "the staged models have their bytes here", why, "varve fsck --repair");
 	if (!ret)
 		finding(d, !raw, "no tracked model lies in git as raw bytes",
 			"somebody committed models without varve: they work, but git carries them whole",
@@ -109,7 +120,7 @@ static int check_repo(struct doctor *d, bool fix)
 		if (!ret)
 			ret = vv_setup_repo(&ctx->repo, &ctx->err);
 		if (!ret)
-			ret = vv_sync(&ctx->repo, NULL, &report, &ctx->err);
+			ret = vv_sync(&ctx->repo, NULL, vv_span(NULL, 0), &report, &ctx->err);
 		if (ret)
 			return ret;
 	}
@@ -119,11 +130,12 @@ static int check_repo(struct doctor *d, bool fix)
 	if (ret)
 		return ret;
 	ret = vv_repo_store(&ctx->repo, false, &e);
-	finding(d, !ret, "the store is there and readable", ret ? e.msg : "models live in it", "varve init");
+	finding(d, !ret, "the store is there and readable", ret ? e.msg : "models live in it",
+		ret == VV_ENOTSUP ? "install a newer varve" : "varve init");
 	if (!ret)
 		finding(d, !vv_store_bad_packs(ctx->repo.store), "every pack can be opened", "some packs are damaged",
 			"varve fsck --repair");
-	ret = ctx->repo.top ? check_raw(d) : 0;
+	ret = ctx->repo.top ? check_models(d, !ret) : 0;
 	if (!ret && fix && report.left_n)
 		finding(d, false, "every model is in the worktree", "some manifests could not become models",
 			"varve status names them");

@@ -26,6 +26,13 @@ struct affected {
 	const char *commit, *path;     /* NULL while not found */
 };
 
+/* A text that begins like a manifest and is none. */
+struct broken {
+	const char *oid, *why;
+	const char *commit, *path; /* NULL while not found */
+	bool kept;                 /* varve keeps files there: a model was to be */
+};
+
 struct checker {
 	struct vv_ctx *ctx;
 	struct vv_arena arena;
@@ -35,7 +42,9 @@ struct checker {
 	struct affected *list;
 	size_t n, cap, n_all;
 	struct vv_map by_manifest; /* oid → 1: has affected tensors */
-	size_t n_problems, n_missing, n_elsewhere, n_found, n_notes;
+	struct broken *broken;
+	size_t n_broken, cap_broken;
+	size_t n_problems, n_missing, n_elsewhere, n_found, n_lost; /* n_lost: broken ones that were to be models */
 	json_t *problems;
 	bool failed; /* memory ran out in a callback that cannot say so */
 };
@@ -175,16 +184,61 @@ static int on_manifest(void *arg, const char *oid, const struct vv_manifest *m, 
 static void on_broken(void *arg, const char *oid, const struct vv_err *why)
 {
 	struct checker *c = arg;
+	struct broken *b;
 
-	c->n_notes++;
-	if (!c->ctx->quiet && !c->ctx->json)
-		vv_warn("blob %.12s begins like a manifest: %s", oid, why->msg);
+	if (c->n_broken == c->cap_broken) {
+		size_t cap = c->cap_broken ? 2 * c->cap_broken : 16;
+		b = realloc(c->broken, cap * sizeof(*b));
+		c->failed |= !b;
+		if (!b)
+			return;
+		c->broken = b;
+		c->cap_broken = cap;
+	}
+	b = &c->broken[c->n_broken];
+	*b = (struct broken){vv_arena_copy(&c->arena, vv_span_str(oid)), vv_arena_copy(&c->arena, vv_span_str(why->msg)),
+		NULL, NULL, false};
+	c->failed |= !b->oid || !b->why;
+	c->n_broken += b->oid && b->why;
+}
+
+static int see_kept(void *arg, const char *path, const char *format, struct vv_err *err VV_UNUSED)
+{
+	struct checker *c = arg;
+
+	for (size_t i = 0; i < c->n_broken; i++)
+		if (format && c->broken[i].path && !strcmp(c->broken[i].path, path) && !c->broken[i].kept) {
+			c->broken[i].kept = true;
+			c->n_lost++;
+		}
+	return 0;
+}
+
+/* A text where varve keeps models is a version that nobody can have; anywhere else it is a text. */
+static int judge_broken(struct checker *c)
+{
+	struct vv_buf paths = VV_BUF_INIT(VV_MAX_MANIFEST);
+	int ret;
+
+	for (size_t i = 0; i < c->n_broken; i++)
+		if (c->broken[i].path)
+			vv_buf_add(&paths, c->broken[i].path, strlen(c->broken[i].path) + 1);
+	ret = vv_buf_check(&paths, &c->ctx->err);
+	if (!ret && c->ctx->repo.top)
+		ret = vv_kept_each(&c->ctx->repo, vv_buf_view(&paths), see_kept, c, &c->ctx->err);
+	vv_buf_release(&paths);
+	return ret;
 }
 
 /* --- whose it is --- */
 
 static void found(struct checker *c, const char *oid, const char *commit, const char *path)
 {
+	for (size_t i = 0; i < c->n_broken; i++)
+		if (!c->broken[i].path && !strcmp(c->broken[i].oid, oid)) {
+			c->broken[i].commit = vv_arena_copy(&c->arena, vv_span_str(commit));
+			c->broken[i].path = vv_arena_copy(&c->arena, vv_span_str(path));
+		}
 	if (!vv_map_find(&c->by_manifest, vv_span_str(oid)))
 		return;
 	for (size_t i = 0; i < c->n; i++)
@@ -259,6 +313,16 @@ static void print_affected(const struct checker *c)
 	}
 	if (c->n_all > c->n)
 		printf("and %zu more\n", c->n_all - c->n);
+	for (size_t i = 0; i < c->n_broken; i++) {
+		const struct broken *b = &c->broken[i];
+		char *path = vv_safe(b->path ? b->path : "");
+		if (b->kept)
+			printf("%sbroken%s: %s%.12s %s: %s\n", vv_color(c->ctx, VV_RED), vv_color(c->ctx, VV_PLAIN),
+				b->commit && b->commit[0] ? "commit " : "index", b->commit ? b->commit : "", path, b->why);
+		else if (!c->ctx->quiet)
+			vv_warn("blob %.12s begins like a manifest: %s", b->oid, b->why);
+		free(path);
+	}
 }
 
 static json_t *json_affected(const struct checker *c)
@@ -274,6 +338,13 @@ static json_t *json_affected(const struct checker *c)
 				a->path ? vv_json_name(a->path) : json_null(), "tensor", a->tensor ? vv_json_name(a->tensor) : json_null(),
 				"object", vv_id_hex(&a->id, hex)));
 	}
+	for (size_t i = 0; i < c->n_broken; i++) {
+		const struct broken *b = &c->broken[i];
+		if (b->kept)
+			json_array_append_new(list, json_pack("{s:s,s:s,s:o,s:o,s:n,s:n}", "state", "broken", "manifest", b->oid, "commit",
+				b->commit && b->commit[0] ? json_string(b->commit) : json_null(), "path", vv_json_name(b->path),
+				"tensor", "object"));
+	}
 	return list;
 }
 
@@ -287,7 +358,7 @@ static void print_all(struct checker *c, const struct vv_fsck_stats *s, const st
 			(json_int_t)r->manifests, "bad_packs", (json_int_t)s->bad_packs, "bad_objects",
 			(json_int_t)(s->bad_objects + s->dependents), "repaired", (json_int_t)(s->repaired + c->n_found), "missing",
 			(json_int_t)c->n_missing, "elsewhere", (json_int_t)c->n_elsewhere, "broken_manifests",
-			(json_int_t)c->n_notes, "unreadable", (json_int_t)r->unreadable, "problems", c->problems,
+			(json_int_t)c->n_broken, "unreadable", (json_int_t)r->unreadable, "problems", c->problems,
 			"affected", json_affected(c)));
 		return;
 	}
@@ -331,10 +402,14 @@ static int check(struct checker *c, bool repair, struct vv_fsck_stats *stats, st
 	if (!ret && (c->n_missing || c->bad.len))
 		ret = vv_roots_all(&ctx->repo, &ids, &again, &ctx->err);
 	vv_ids_release(&ids);
-	if (!ret && c->n)
+	if (!ret && c->failed)
+		ret = vv_fail_nomem(&ctx->err);
+	if (!ret && (c->n || c->n_broken))
 		ret = find_commits(c);
-	if (!ret && c->n)
+	if (!ret && (c->n || c->n_broken))
 		ret = find_staged(c);
+	if (!ret && c->n_broken)
+		ret = judge_broken(c);
 	return ret;
 }
 
@@ -354,15 +429,16 @@ int cmd_fsck(struct vv_ctx *ctx, int argc, char **argv)
 		ret = vv_fail(&ctx->err, VV_EUSAGE, "fsck takes no path");
 	if (!ret)
 		ret = check(&c, repair, &stats, &roots);
-	ok = !c.n_problems && !c.n_all && !roots.unreadable;
+	ok = !c.n_problems && !c.n_all && !c.n_lost && !roots.unreadable;
 	if (!ret) {
 		print_all(&c, &stats, &roots, ok);
-		if (!ok && !repair)
+		if (!ok && !repair && (c.n_problems || c.n_all))
 			vv_hint(ctx, "'varve fsck --repair' mends what has another copy");
 	}
 	vv_recover_release(&c.recover);
 	vv_map_release(&c.bad);
 	free(c.missing);
+	free(c.broken);
 	vv_map_release(&c.by_manifest);
 	vv_arena_release(&c.arena);
 	json_decref(c.problems);

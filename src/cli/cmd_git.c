@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "base/quote.h"
+#include "cli/gitlines.h"
 #include "git/clean.h"
 #include "git/hook.h"
 #include "git/inside.h"
@@ -38,12 +39,16 @@ int cmd_clean(struct vv_ctx *ctx, int argc, char **argv)
 	return ret ? ret : vv_clean(&ctx->repo, argv[1], STDIN_FILENO, STDOUT_FILENO, say_finding, &ctx->err);
 }
 
-int cmd_smudge(struct vv_ctx *ctx, int argc VV_UNUSED, char **argv VV_UNUSED)
+int cmd_smudge(struct vv_ctx *ctx, int argc, char **argv)
 {
 	struct vv_err unset = VV_ERR_INIT;
 	char text[sizeof(unset.msg) + 128];
-	int ret = vv_smudge(STDIN_FILENO, STDOUT_FILENO, &unset, &ctx->err);
+	const char *path = argc > 1 ? argv[argc - 1] : "";
+	bool mended = false;
+	int ret = vv_smudge(path, STDIN_FILENO, STDOUT_FILENO, &mended, &unset, &ctx->err);
 
+	if (mended)
+		vv_warn("%s: a model is taken whole, not by lines: it stays as it was", path);
 	if (unset.code) {
 		snprintf(text, sizeof(text), "models stay manifests until 'varve init': %s", unset.msg);
 		vv_say(text);
@@ -109,8 +114,18 @@ int cmd_merge_driver(struct vv_ctx *ctx, int argc, char **argv)
 	return VV_EXIT_OK;
 }
 
+static bool is_below(const struct vv_buf *names, const char *path)
+{
+	size_t n = strlen(path);
+
+	for (const char *p = (const char *)names->ptr, *end = p + names->len; p < end; p += strlen(p) + 1)
+		if (!strncmp(p, path, n) && (!p[n] || p[n] == '/'))
+			return true;
+	return false;
+}
+
 /* A path under which nothing is kept is a mistake, not nothing to do. */
-static int check_paths(struct vv_ctx *ctx, char *const *paths, char *const *words)
+static int check_paths(struct vv_ctx *ctx, char *const *paths, char *const *words, const struct vv_buf *others)
 {
 	int ret = 0;
 
@@ -118,7 +133,7 @@ static int check_paths(struct vv_ctx *ctx, char *const *paths, char *const *word
 		const char *one[] = {paths[i], NULL};
 		struct vv_entries e = {0};
 		ret = vv_tracked(&ctx->repo, one, &e, &ctx->err);
-		if (!ret && !e.n)
+		if (!ret && !e.n && !is_below(others, paths[i]))
 			ret = vv_fail(&ctx->err, VV_ENOTFOUND, "%s: no model that varve keeps", words[i]);
 		vv_entries_release(&e);
 	}
@@ -128,15 +143,18 @@ static int check_paths(struct vv_ctx *ctx, char *const *paths, char *const *word
 int cmd_checkout(struct vv_ctx *ctx, int argc, char **argv)
 {
 	struct vv_sync_report report = {.left = say_left, .prog = ctx->progress};
+	struct vv_buf others = VV_BUF_INIT(VV_MAX_MANIFEST);
 	char **paths = NULL, size[32];
 	int ret = vv_opt_parse(ctx, NULL, &argc, argv, NULL);
 
 	if (!ret)
 		ret = vv_top_paths(ctx, argv + 1, &paths);
 	if (!ret)
-		ret = check_paths(ctx, paths, argv + 1);
+		ret = vv_untracked(argv + 1, argc > 1, &others, &ctx->err);
 	if (!ret)
-		ret = vv_sync(&ctx->repo, argc > 1 ? (const char *const *)paths : NULL, &report, &ctx->err);
+		ret = check_paths(ctx, paths, argv + 1, &others);
+	if (!ret)
+		ret = vv_sync(&ctx->repo, argc > 1 ? (const char *const *)paths : NULL, vv_buf_view(&others), &report, &ctx->err);
 	vv_progress_end();
 	if (!ret && ctx->json)
 		vv_print_json(json_pack("{s:I,s:I,s:I}", "written", (json_int_t)report.written, "left",
@@ -145,5 +163,6 @@ int cmd_checkout(struct vv_ctx *ctx, int argc, char **argv)
 		printf("%zu model%s written, %s\n", report.written, report.written == 1 ? "" : "s",
 			vv_human(report.bytes, size));
 	vv_paths_free(paths);
+	vv_buf_release(&others);
 	return ret ? ret : report.left_n ? VV_EXIT_NO : VV_EXIT_OK;
 }

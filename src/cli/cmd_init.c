@@ -36,7 +36,7 @@ int cmd_init(struct vv_ctx *ctx, int argc, char **argv)
 		return vv_err_in(&ctx->err, "run 'git init' first");
 	ret = vv_setup_repo(&ctx->repo, &ctx->err);
 	if (!ret)
-		ret = vv_sync(&ctx->repo, NULL, &report, &ctx->err);
+		ret = vv_sync(&ctx->repo, NULL, vv_span(NULL, 0), &report, &ctx->err);
 	if (ret)
 		return ret;
 	if (ctx->json) {
@@ -68,7 +68,7 @@ int cmd_leave(struct vv_ctx *ctx, int argc, char **argv)
 	if (ret)
 		return ret;
 	/* Every model must be in the worktree, whole, before anything is taken away. */
-	ret = vv_sync(&ctx->repo, NULL, &report, &ctx->err);
+	ret = vv_sync(&ctx->repo, NULL, vv_span(NULL, 0), &report, &ctx->err);
 	if (!ret && report.left_n)
 		ret = vv_fail(&ctx->err, VV_ENOTFOUND,
 			"%zu models are not in the worktree yet; 'varve status' names them", report.left_n);

@@ -160,7 +160,7 @@ static int restore_tensors(struct restorer *r, const struct vv_place *place, str
 	struct vv_named *into, const struct stat *seen)
 {
 	struct vv_ctx *ctx = r->ctx;
-	struct vv_partial p = {.place = place, .path = from->path, .seen = seen};
+	struct vv_partial p = {.place = place, .path = from->path, .seen = seen, .draft = VV_DRAFT_INIT};
 	char oid[VV_OID_HEX_MAX + 1];
 	bool in_index;
 	struct stat st;

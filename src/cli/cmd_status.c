@@ -247,24 +247,6 @@ struct lists {
 	struct vv_map dirty_set, staged_set, index_set;
 };
 
-/* New files, below the paths as they were typed. */
-static int list_others(struct vv_ctx *ctx, char *const *words, struct vv_buf *out)
-{
-	static const char *const first[] = {"ls-files", "-z", "-o", "--full-name", "--exclude-standard", NULL};
-	struct vv_args args = {0};
-	int ret;
-
-	vv_args_all(&args, first);
-	vv_args_add(&args, "--");
-	if (words[0])
-		vv_args_all(&args, (const char *const *)words);
-	else
-		vv_args_add(&args, ":/");
-	ret = vv_lines_all(&args, out, &ctx->err);
-	vv_args_release(&args);
-	return ret;
-}
-
 static int list_all(struct vv_ctx *ctx, const struct vv_entries *all, char *const *words, struct lists *s)
 {
 	struct vv_err ignore = VV_ERR_INIT;
@@ -278,7 +260,7 @@ static int list_all(struct vv_ctx *ctx, const struct vv_entries *all, char *cons
 			vv_buf_add(&s->staged, all->v[i].path, strlen(all->v[i].path) + 1);
 	}
 	if (!ret)
-		ret = list_others(ctx, words, &s->others);
+		ret = vv_untracked(words, false, &s->others, &ctx->err);
 	if (!ret)
 		ret = set_of(&s->dirty_set, &s->dirty, &ctx->err);
 	if (!ret)

@@ -140,6 +140,25 @@ int vv_lines_all(const struct vv_args *args, struct vv_buf *out, struct vv_err *
 	return ret ? ret : vv_buf_check(out, err);
 }
 
+int vv_untracked(char *const *words, bool ignored, struct vv_buf *out, struct vv_err *err)
+{
+	static const char *const first[] = {"ls-files", "-z", "-o", "--full-name", NULL};
+	struct vv_args args = {0};
+	int ret;
+
+	vv_args_all(&args, first);
+	if (!ignored)
+		vv_args_add(&args, "--exclude-standard");
+	vv_args_add(&args, "--");
+	if (words && *words)
+		vv_args_all(&args, (const char *const *)words);
+	else
+		vv_args_add(&args, ":/");
+	ret = vv_lines_all(&args, out, err);
+	vv_args_release(&args);
+	return ret;
+}
+
 void vv_git_unquote(char *path)
 {
 	static const char letters[] = "abtnvfr\"\\", bytes[] = "\a\b\t\n\v\f\r\"\\";

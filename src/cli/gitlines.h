@@ -41,6 +41,8 @@ void vv_lines_release(struct vv_lines *l);
 
 /* All NUL-ended records of one answer, appended with their NULs. */
 VV_MUST_CHECK int vv_lines_all(const struct vv_args *args, struct vv_buf *out, struct vv_err *err);
+/* Files that git does not track below these words (none: everywhere), as names from the top. `ignored`: those too. */
+VV_MUST_CHECK int vv_untracked(char *const *words, bool ignored, struct vv_buf *out, struct vv_err *err);
 
 /* A path as git prints it, in double quotes when it holds odd bytes: itself, in place. */
 void vv_git_unquote(char *path);

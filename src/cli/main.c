@@ -132,6 +132,8 @@ int main(int argc, char **argv)
 
 	/* A reader that has gone away is an error of write, not the end of us. */
 	signal(SIGPIPE, SIG_IGN);
+	/* git tells its children of a submodule by it; most of its commands refuse to run with it. */
+	unsetenv("GIT_INTERNAL_SUPER_PREFIX");
 	ctx.color = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
 	while (argc >= 3 && !strcmp(argv[1], "-C")) {
 		if (chdir(argv[2])) {

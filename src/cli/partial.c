@@ -48,15 +48,14 @@ int vv_partial_write(struct vv_ctx *ctx, struct vv_partial *p, struct vv_named *
 	if (!ret)
 		ret = vv_repo_pool(&ctx->repo, &ctx->err);
 	if (!ret)
-		ret = vv_place_temp(p->place, p->temp, &p->fd, &ctx->err);
+		ret = vv_draft_begin(&ctx->repo, p->place, &p->draft, &ctx->err);
 	if (ret)
 		return ret;
-	p->open = true;
-	ret = vv_model_replace(&old.version, &new.version, globs->v, globs->n, p->fd, p->path, NULL, ctx->progress, &ctx->err);
-	if (!ret && fstat(p->fd, &st))
+	ret = vv_model_replace(&old.version, &new.version, globs->v, globs->n, p->draft.fd, p->path, NULL, ctx->progress, &ctx->err);
+	if (!ret && fstat(p->draft.fd, &st))
 		ret = vv_fail_sys(&ctx->err, errno, "%s", p->path);
 	if (!ret) {
-		struct written w = {{(uint64_t)st.st_size, read_written}, p->fd, p->path};
+		struct written w = {{(uint64_t)st.st_size, read_written}, p->draft.fd, p->path};
 		ret = vv_model_hash(ctx->repo.pool, &w.base, &p->text, &p->manifest, ctx->progress, &ctx->err);
 	}
 	/* What was read from the worktree must still be what is there. */
@@ -67,22 +66,15 @@ int vv_partial_write(struct vv_ctx *ctx, struct vv_partial *p, struct vv_named *
 
 int vv_partial_publish(struct vv_ctx *ctx, struct vv_partial *p, bool in_index, struct stat *st)
 {
-	int ret = vv_place_publish(p->place, p->temp, p->fd, p->seen->st_mode & 07777, in_index ? MTIME_AGE_S : 0, p->seen,
-		st, &ctx->err);
+	int ret = vv_draft_publish(&p->draft, p->place, p->seen->st_mode & 07777, in_index ? MTIME_AGE_S : 0, p->seen, st,
+		&ctx->err);
 
-	if (ret)
-		return vv_err_in(&ctx->err, "%s", p->path);
-	p->temp[0] = 0;
-	return 0;
+	return ret ? vv_err_in(&ctx->err, "%s", p->path) : 0;
 }
 
 void vv_partial_release(struct vv_partial *p)
 {
-	if (p->open && p->temp[0])
-		unlinkat(p->place->dirfd, p->temp, 0);
-	if (p->open)
-		close(p->fd);
-	p->open = false;
+	vv_draft_release(&p->draft);
 	vv_buf_release(&p->text);
 	vv_manifest_release(&p->manifest);
 }

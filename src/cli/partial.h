@@ -11,9 +11,7 @@ struct vv_partial {
 	const char *path;
 	const struct stat *seen; /* the file there now */
 	/* Filled by the write: */
-	char temp[40];
-	int fd;
-	bool open;
+	struct vv_draft draft;
 	struct vv_buf text;
 	struct vv_manifest manifest; /* of the new file */
 };

@@ -153,8 +153,8 @@ static int storage(struct walk *w, uint32_t persid)
 	uint64_t numel, *at;
 	bool added;
 
-	if (p->nodes[id].kind != VV_PK_TUPLE || p->nodes[id].items.n < 5 ||
-		p->nodes[id].items.n > 6 || (view && p->nodes[view].kind != VV_PK_NONE) || !vv_pickle_is_str(p, item(w, id, 0), "storage") ||
+	if (p->nodes[id].kind != VV_PK_TUPLE || p->nodes[id].items.n < 5 || p->nodes[id].items.n > 6 ||
+		(view && p->nodes[view].kind != VV_PK_NONE) || !vv_pickle_is_str(p, item(w, id, 0), "storage") ||
 		p->nodes[key].kind != VV_PK_STR || p->nodes[location].kind != VV_PK_STR ||
 		!plain_location(vv_pickle_text(p, location)) || vv_pickle_u64(p, item(w, id, 4), &numel))
 		return wrong(w, persid, "a persistent id that is no storage's");

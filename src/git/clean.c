@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "git/clean.h"
 
+#include "git/hook.h"
+#include "git/inside.h"
 #include "git/marks.h"
 #include "git/setup.h"
 #include "git/statcache.h"
@@ -367,6 +369,9 @@ static int clean_model(struct vv_repo *r, const char *path, struct vv_span head,
 		ret = vv_file_unchanged(&f, path, err);
 	if (!ret && equal)
 		remember(r, path, a);
+	/* git may only have asked for a diff, or be about to take the model apart. */
+	if (!ret && vv_keep_text(r, path, vv_buf_view(&a->text), &none))
+		vv_err_clear(&none);
 out:
 	vv_file_close(&f);
 	vv_file_close(&spooled);
@@ -444,24 +449,82 @@ int vv_clean(struct vv_repo *r, const char *path, int in, int out,
 	return ret;
 }
 
-int vv_smudge(int in, int out, struct vv_err *unset, struct vv_err *err)
+/* Does git have this text, wherever? Then it is somebody's old mistake, and checking it out must not fail. */
+static bool is_known(const struct vv_repo *r, struct vv_span text)
 {
+	struct vv_err ignore = VV_ERR_INIT;
+	char oid[VV_OID_HEX_MAX + 1];
+	const char *const args[] = {"cat-file", "-e", oid, NULL};
+	int status = 0;
+
+	vv_git_blob_oid(text, r->sha256, oid);
+	return vv_git_status(r, args, NULL, vv_span(NULL, 0), NULL, &status, &ignore) || !status;
+}
+
+/*
+ * Lines of two versions, as `git stash -p` and `git checkout -p` would put them in place of a model that
+ * nobody else has: its own text, which clean has kept, is put there instead. Anything else stays as it is.
+ */
+static int mend_smudged(const char *path, struct vv_buf *text, bool *mended, struct vv_err *err)
+{
+	struct vv_buf kept = VV_BUF_INIT(VV_MAX_MANIFEST);
+	struct vv_err why = VV_ERR_INIT;
+	struct vv_manifest m;
+	struct vv_repo r;
+	int ret = vv_manifest_parse(&m, vv_buf_view(text), &why);
+
+	if (!ret)
+		vv_manifest_release(&m);
+	if (!ret || ret == VV_ENOTSUP || ret == VV_ENOMEM || vv_repo_open(&r, &why))
+		return 0;
+	ret = 0;
+	if (!is_known(&r, vv_buf_view(text)) && !vv_kept_text(&r, path, &kept, &why) &&
+		!vv_manifest_parse(&m, vv_buf_view(&kept), &why)) {
+		vv_manifest_release(&m);
+		*mended = true;
+		vv_buf_clear(text);
+		vv_buf_span(text, vv_buf_view(&kept));
+		ret = vv_buf_check(text, err);
+	}
+	vv_buf_release(&kept);
+	vv_repo_release(&r);
+	return ret;
+}
+
+int vv_smudge(const char *path, int in, int out, bool *mended, struct vv_err *unset, struct vv_err *err)
+{
+	/* They write files without the index, or after their last word on it: no hook tells. */
+	static const char *const no_word[] = {"apply", "stash", "checkout-index", NULL};
+	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
 	struct vv_err ignore = VV_ERR_INIT;
 	struct vv_repo r;
 	uint8_t buf[65536];
 	size_t n;
-	int ret = 0;
+	int ret = read_some(in, buf, sizeof(buf), &n, err);
 
-	for (;;) {
-		ret = read_some(in, buf, sizeof(buf), &n, err);
-		if (ret || !n)
-			break;
+	*mended = false;
+	if (!ret && n && vv_manifest_detect(vv_span(buf, n)) == VV_TEXT_MANIFEST) {
+		vv_buf_add(&text, buf, n);
+		ret = vv_read_fd(&text, in, path, err);
+		if (!ret)
+			ret = mend_smudged(path, &text, mended, err);
+		if (!ret)
+			ret = vv_write_fd(out, vv_buf_view(&text), "standard output", err);
+		n = 0;
+	}
+	while (!ret && n) {
 		ret = vv_write_fd(out, vv_span(buf, n), "standard output", err);
-		if (ret)
-			break;
+		if (!ret)
+			ret = read_some(in, buf, sizeof(buf), &n, err);
+	}
+	vv_buf_release(&text);
+	if ((*mended || vv_below_git(no_word)) && !vv_repo_open(&r, &ignore)) {
+		if (vv_hook_later(&r, &ignore))
+			vv_err_clear(&ignore);
+		vv_repo_release(&r);
 	}
 	/* What cannot be noted or set up here, varve init, checkout and doctor can. */
-	if (!vv_mark_smudged_here() && !vv_repo_open(&r, unset)) {
+	if (!vv_mark_smudged_here(path) && !vv_repo_open(&r, unset)) {
 		if (!vv_setup_first(&r, unset))
 			vv_err_clear(unset);
 		if (r.top && vv_mark_set(&r, VV_MARK_SMUDGED, &ignore))

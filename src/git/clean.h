@@ -16,10 +16,12 @@ VV_MUST_CHECK int vv_clean(struct vv_repo *r, const char *path, int in, int out,
 	void (*say)(const char *path, const struct vv_finding *f), struct vv_err *err);
 /*
  * The smudge filter: everything passes as it is (git would hold a model in memory whole; varve
- * writes it itself afterwards). The first one in a repository sets it up; *unset tells why it could
- * not (its code is 0 otherwise). Fails only on I/O.
+ * writes it itself afterwards), but for lines of two versions, which `git stash -p` would put in place
+ * of a model: that one stays (*mended). The first one in a repository sets it up; *unset tells why it could not
+ * (its code is 0 otherwise). Fails only on I/O.
  */
-VV_MUST_CHECK int vv_smudge(int in, int out, struct vv_err *unset, struct vv_err *err);
+VV_MUST_CHECK int vv_smudge(
+	const char *path, int in, int out, bool *mended, struct vv_err *unset, struct vv_err *err);
 
 /*
  * Versions that a file at `path` is likely to resemble: index, HEAD, the sides of a merge, else tracked

@@ -4,6 +4,7 @@
 #include "base/cursor.h"
 #include "git/marks.h"
 #include "git/peer.h"
+#include "git/precommit.h"
 #include "git/roots.h"
 #include "os/file.h"
 #include "os/sys.h"
@@ -15,8 +16,8 @@
 
 enum { LOCK_TRIES = 50, LOCK_PAUSE_MS = 100 };
 
-/* Starts the waiter unless one is already waiting; it will see the mark in any case. */
-static int start_waiter(const struct vv_repo *r, struct vv_err *err)
+/* One that is waiting already will see the mark in any case. */
+int vv_hook_later(const struct vv_repo *r, struct vv_err *err)
 {
 	char pid[32];
 	const char *argv[] = {"varve", "hook-wait", pid, NULL};
@@ -35,7 +36,7 @@ static int sync_patiently(struct vv_repo *r, struct vv_sync_report *report, stru
 
 	for (int i = 0; i < LOCK_TRIES; i++) {
 		vv_err_clear(err);
-		ret = vv_sync(r, NULL, report, err);
+		ret = vv_sync(r, NULL, vv_span(NULL, 0), report, err);
 		if (ret != VV_ELOCKED)
 			break;
 		usleep(LOCK_PAUSE_MS * 1000);
@@ -157,15 +158,15 @@ static int worktree_hook(struct vv_repo *r, const char *name, const char *const 
 	sequence = in_sequence(r);
 	/* Also after the last word of a sequence git may write its index: the waiter looks once more. */
 	if (sequence)
-		ret = start_waiter(r, err);
+		ret = vv_hook_later(r, err);
 	else
 		vv_mark_clear(r, VV_MARK_AGAIN);
 	if (!ret && (!sequence || sequence_is_over(r, name, args, n))) {
-		ret = vv_sync(r, NULL, report, err);
+		ret = vv_sync(r, NULL, vv_span(NULL, 0), report, err);
 		if (ret == VV_ELOCKED) {
 			/* Some commands call us while they hold the index. */
 			vv_err_clear(err);
-			ret = start_waiter(r, err);
+			ret = vv_hook_later(r, err);
 		} else if (!ret && !sequence) {
 			vv_mark_in_step(r);
 			if (report->written != before)
@@ -243,7 +244,7 @@ out:
 
 bool vv_hook_idle(const char *name)
 {
-	return strcmp(name, "pre-push") && vv_is_in_step_here();
+	return strcmp(name, "pre-push") && strcmp(name, "pre-commit") && vv_is_in_step_here();
 }
 
 int vv_hook_run(struct vv_repo *r, const char *name, const char *const *args, size_t n, int in,
@@ -252,5 +253,7 @@ int vv_hook_run(struct vv_repo *r, const char *name, const char *const *args, si
 	if (!strcmp(name, "pre-push"))
 		return n < 2 ? vv_fail(err, VV_EUSAGE, "pre-push: needs a remote and a URL")
 			     : push_objects(r, args[0], args[1], in, report->prog, err);
+	if (!strcmp(name, "pre-commit"))
+		return vv_precommit(r, err);
 	return worktree_hook(r, name, args, n, report, err);
 }

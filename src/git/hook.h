@@ -15,6 +15,8 @@ VV_MUST_CHECK int vv_hook_run(struct vv_repo *r, const char *name, const char *c
 /* Before the repository is opened: has this hook nothing to do? */
 bool vv_hook_idle(const char *name);
 
+/* Starts the waiter: it syncs when the git command that the user gave has ended. */
+VV_MUST_CHECK int vv_hook_later(const struct vv_repo *r, struct vv_err *err);
 /* The waiter: sleeps until process `pid` has ended, then puts the worktree in step. */
 VV_MUST_CHECK int vv_hook_wait(
 	struct vv_repo *r, pid_t pid, struct vv_sync_report *report, struct vv_err *err);

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 const char *const vv_hook_names[] = {"post-index-change", "post-checkout", "post-merge", "post-rewrite",
-	"post-applypatch", "post-commit", "pre-push", NULL};
+	"post-applypatch", "post-commit", "pre-commit", "pre-push", NULL};
 
 /*
  * Without varve on the machine the hook does nothing: a repository never breaks because varve left.
@@ -21,7 +21,7 @@ static const char body[] =
 	"# varve hook 1: keeps model files and git in step (git varve doctor explains)\n"
 	"old=\"$0.before-varve\"\n"
 	"%s"
-	"command -v varve >/dev/null 2>&1 || exit 0\n"
+	"command -v varve >/dev/null 2>&1 || %s\n"
 	"%s"
 	"exec varve hook %s \"$@\"\n";
 
@@ -39,6 +39,8 @@ static const char early[] =
 	"[ -z \"$VARVE_INSIDE\" ] || exit 0\n"
 	"d=${GIT_DIR:-.git}/varve\n"
 	"[ \"$1\" = 1 ] || [ \"$2\" = 1 ] || [ -e \"$d/smudged\" ] || [ -e \"$d/again\" ] || exit 0\n";
+static const char leave[] = "exit 0";
+static const char not_sent[] = "{ echo 'varve is not here: the bytes of models are not sent' >&2; exit 0; }";
 static const char inside[] = "[ -z \"$VARVE_INSIDE\" ] || exit 0\n";
 
 static int hooks_dir(const struct vv_repo *r, char **out, struct vv_err *err)
@@ -50,7 +52,8 @@ static int text_of(const char *name, struct vv_buf *out)
 {
 	bool push = !strcmp(name, "pre-push");
 
-	vv_buf_fmt(out, body, push ? with_input : plain, push ? "" : !strcmp(name, "post-index-change") ? early : inside, name);
+	vv_buf_fmt(out, body, push ? with_input : plain, push ? not_sent : leave,
+		push ? "" : !strcmp(name, "post-index-change") ? early : inside, name);
 	return out->failed;
 }
 

@@ -31,18 +31,44 @@ bool vv_inside(void)
 	return getenv(variable) != NULL;
 }
 
-int vv_inside_put(const struct vv_repo *r, const char *oid, struct vv_span text, struct vv_err *err)
+/* Not vv_mkdirs: what is put here serves this command or the next, so nothing is synced. */
+static int put(const struct vv_repo *r, const char *folder, const char *name, struct vv_span text, struct vv_err *err)
 {
-	char *dir = vv_join(r->state_dir, "texts"), *path = dir ? vv_join(dir, oid) : NULL;
+	char *dir = vv_join(r->state_dir, folder), *path = dir ? vv_join(dir, name) : NULL;
 	int ret = path ? 0 : vv_fail_nomem(err);
 
-	/* Not vv_mkdirs: the folder is gone again when this command ends, so it is not synced. */
 	if (!ret && mkdir(dir, 0777) && errno != EEXIST)
 		ret = vv_fail_sys(err, errno, "%s", dir);
 	if (!ret)
 		ret = vv_write_file(path, text, false, err);
 	free(dir);
 	free(path);
+	return ret;
+}
+
+int vv_inside_put(const struct vv_repo *r, const char *oid, struct vv_span text, struct vv_err *err)
+{
+	return put(r, "texts", oid, text, err);
+}
+
+int vv_keep_text(const struct vv_repo *r, const char *path, struct vv_span text, struct vv_err *err)
+{
+	char name[VV_OID_HEX_MAX + 1];
+
+	vv_git_blob_oid(vv_span_str(path), false, name);
+	return put(r, "cleaned", name, text, err);
+}
+
+int vv_kept_text(const struct vv_repo *r, const char *path, struct vv_buf *text, struct vv_err *err)
+{
+	char name[VV_OID_HEX_MAX + 1], *file = NULL;
+	int ret;
+
+	vv_git_blob_oid(vv_span_str(path), false, name);
+	if (asprintf(&file, "%s/cleaned/%s", r->state_dir, name) < 0)
+		return vv_fail_nomem(err);
+	ret = vv_read_file(text, file, err);
+	free(file);
 	return ret;
 }
 

@@ -14,6 +14,9 @@ const char *const *vv_inside_env(const struct vv_repo *r);
 bool vv_inside(void);
 /* Leaves a manifest's text for the filter. */
 VV_MUST_CHECK int vv_inside_put(const struct vv_repo *r, const char *oid, struct vv_span text, struct vv_err *err);
+/* Keeps the text of what clean was given last for this path, and finds it again: VV_ENOTFOUND. */
+VV_MUST_CHECK int vv_keep_text(const struct vv_repo *r, const char *path, struct vv_span text, struct vv_err *err);
+VV_MUST_CHECK int vv_kept_text(const struct vv_repo *r, const char *path, struct vv_buf *text, struct vv_err *err);
 /* Takes all texts away again. */
 void vv_inside_clear(const struct vv_repo *r);
 

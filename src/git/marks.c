@@ -3,6 +3,7 @@
 
 #include "os/file.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,14 +47,34 @@ static char *here(const char *name)
 	return asprintf(&path, "%s/varve/%s", dir ? dir : ".git", name) < 0 ? NULL : path;
 }
 
-bool vv_mark_smudged_here(void)
+bool vv_mark_smudged_here(const char *path)
 {
-	char *path = here(names[VV_MARK_SMUDGED]);
-	struct vv_err ignore = VV_ERR_INIT;
-	bool done = path && !vv_write_file(path, vv_span(NULL, 0), false, &ignore);
+	char *mark = here(names[VV_MARK_SMUDGED]);
+	/* One write of all: filters may run side by side. */
+	int fd = mark ? open(mark, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666) : -1;
+	bool done = fd >= 0 && write(fd, path, strlen(path) + 1) == (ssize_t)strlen(path) + 1;
 
-	free(path);
+	if (fd >= 0)
+		close(fd);
+	free(mark);
 	return done;
+}
+
+int vv_mark_take_smudged(const struct vv_repo *r, struct vv_buf *paths, struct vv_err *err)
+{
+	char *mark = vv_join(r->state_dir, names[VV_MARK_SMUDGED]), *taken = vv_join(r->state_dir, "smudged.taken");
+	struct vv_err why = VV_ERR_INIT;
+	int ret = mark && taken ? 0 : vv_fail_nomem(err);
+
+	/* Under another name first: what a filter adds meanwhile is a new mark. */
+	if (!ret && !vv_rename(mark, taken, &why) && !vv_read_file(paths, taken, &why) && paths->len &&
+		paths->ptr[paths->len - 1])
+		vv_buf_add(paths, "", 1);
+	if (!ret)
+		unlink(taken);
+	free(mark);
+	free(taken);
+	return ret ? ret : vv_buf_check(paths, err);
 }
 
 /* The identity of an index file; "" when there is none. */

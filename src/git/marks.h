@@ -18,10 +18,12 @@ void vv_mark_clear(const struct vv_repo *r, enum vv_mark m);
 bool vv_mark_is_set(const struct vv_repo *r, enum vv_mark m);
 
 /*
- * In a filter or hook, where git has put us in the worktree's top folder: sets VV_MARK_SMUDGED; false
- * when the state folder is not there.
+ * In a filter, where git has put us in the worktree's top folder: sets VV_MARK_SMUDGED for this path;
+ * false when the state folder is not there.
  */
-bool vv_mark_smudged_here(void);
+bool vv_mark_smudged_here(const char *path);
+/* Clears VV_MARK_SMUDGED and appends the paths that it was set for, NUL-ended. */
+VV_MUST_CHECK int vv_mark_take_smudged(const struct vv_repo *r, struct vv_buf *paths, struct vv_err *err);
 /* Notes that worktree and index were put in step, and which index that was. */
 void vv_mark_in_step(const struct vv_repo *r);
 /* In a hook: is nothing to do, since git has written neither index nor manifests after that? */

@@ -103,23 +103,52 @@ static int have_room(int fd, uint64_t size, struct vv_err *err)
 	return 0;
 }
 
+/* Not in the worktree, where git status would see it and git add take it. */
+static char *drafts_dir(const struct vv_repo *r)
+{
+	return vv_join(r->state_dir, "drafts");
+}
+
+int vv_draft_begin(struct vv_repo *r, const struct vv_place *place, struct vv_draft *d, struct vv_err *err)
+{
+	char *dir = NULL;
+	int ret = vv_repo_state(r, err);
+
+	if (!ret && !(dir = drafts_dir(r)))
+		ret = vv_fail_nomem(err);
+	if (!ret)
+		ret = vv_draft_open(d, place, dir, err);
+	free(dir);
+	return ret;
+}
+
+/* What somebody left who was killed. */
+static void sweep_drafts(const struct vv_repo *r)
+{
+	char *dir = drafts_dir(r);
+	int fd = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	if (fd >= 0) {
+		vv_drafts_sweep(fd);
+		close(fd);
+	}
+	free(dir);
+}
+
 int vv_write_model(struct vv_repo *r, const struct vv_manifest *m, const struct vv_place *place, const char *path,
 	bool in_index, const struct stat *expected, struct stat *st, struct vv_progress *prog, struct vv_err *err)
 {
-	char temp[40] = "";
-	int fd = -1, ret = vv_place_temp(place, temp, &fd, err);
+	struct vv_draft draft = VV_DRAFT_INIT;
+	int ret = vv_draft_begin(r, place, &draft, err);
 
-	if (ret)
-		return ret;
-	ret = have_room(fd, m->size, err);
 	if (!ret)
-		ret = vv_model_get_fd(r->store, m, fd, path, 0, prog, err);
+		ret = have_room(draft.fd, m->size, err);
 	if (!ret)
-		ret = vv_place_publish(place, temp, fd, expected ? expected->st_mode & 07777 : 0644,
-			in_index ? MTIME_AGE_S : 0, expected, st, err);
-	if (ret)
-		unlinkat(place->dirfd, temp, 0);
-	close(fd);
+		ret = vv_model_get_fd(r->store, m, draft.fd, path, 0, prog, err);
+	if (!ret)
+		ret = vv_draft_publish(&draft, place, expected ? expected->st_mode & 07777 : 0644, in_index ? MTIME_AGE_S : 0,
+			expected, st, err);
+	vv_draft_release(&draft);
 	return ret;
 }
 
@@ -139,7 +168,7 @@ static void sweep(struct work *w, const struct vv_place *place)
 
 	if (fstat(place->dirfd, &st) || st.st_ino == w->swept)
 		return;
-	vv_place_sweep(place);
+	vv_drafts_sweep(place->dirfd);
 	w->swept = st.st_ino;
 }
 
@@ -254,8 +283,39 @@ static int add_stale(struct work *w, struct vv_err *err)
 	return ret ? ret : vv_buf_check(&w->refresh, err);
 }
 
-int vv_sync(struct vv_repo *r, const char *const *paths, struct vv_sync_report *report, struct vv_err *err)
+static int sync_other(void *arg, const char *path, const char *format, struct vv_err *err)
 {
+	struct vv_entry e = {.path = (char *)(uintptr_t)path};
+
+	return format ? sync_entry(arg, &e, err) : 0;
+}
+
+/* A text that git has put somewhere and does not track there: git stash -u. `paths`: NUL-ended. */
+static int sync_others(struct work *w, const struct vv_entries *tracked, struct vv_span paths, struct vv_err *err)
+{
+	struct vv_buf left = VV_BUF_INIT(VV_MAX_MANIFEST);
+	struct vv_map known = {0};
+	int ret = 0;
+
+	for (size_t i = 0; i < tracked->n && !ret && paths.len; i++)
+		if (!vv_map_put(&known, vv_span_str(tracked->v[i].path), 1, NULL))
+			ret = vv_fail_nomem(err);
+	for (const char *p = (const char *)paths.ptr, *end = p + paths.len; !ret && p < end; p += strlen(p) + 1)
+		if (*p && !vv_map_find(&known, vv_span_str(p)))
+			vv_buf_add(&left, p, strlen(p) + 1);
+	if (!ret)
+		ret = vv_buf_check(&left, err);
+	if (!ret)
+		ret = vv_kept_each(w->repo, vv_buf_view(&left), sync_other, w, err);
+	vv_map_release(&known);
+	vv_buf_release(&left);
+	return ret;
+}
+
+int vv_sync(
+	struct vv_repo *r, const char *const *paths, struct vv_span others, struct vv_sync_report *report, struct vv_err *err)
+{
+	struct vv_buf smudged = VV_BUF_INIT(VV_MAX_MANIFEST);
 	struct work w = {.repo = r, .report = report, .refresh = VV_BUF_INIT(VV_MAX_MANIFEST),
 		.maybe = VV_BUF_INIT(VV_MAX_MANIFEST), .root = -1};
 	struct vv_entries all = {0};
@@ -272,20 +332,25 @@ int vv_sync(struct vv_repo *r, const char *const *paths, struct vv_sync_report *
 	if (!ret)
 		ret = vv_lock(&lock, lock_path, VV_LOCK_EXCLUSIVE, err);
 	if (!ret && !paths)
-		vv_mark_clear(r, VV_MARK_SMUDGED); /* what git writes from here on is another sync's */
+		ret = vv_mark_take_smudged(r, &smudged, err); /* what git writes from here on is another sync's */
 	if (!ret)
 		ret = vv_tracked(r, paths, &all, err);
 	if (!ret)
 		ret = vv_statcache_open(&w.cache, r, err);
-	if (ret || !all.n)
+	if (ret || (!all.n && !smudged.len && !others.len))
 		goto out;
 	w.root = open(r->top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (w.root < 0) {
 		ret = vv_fail_sys(err, errno, "%s", r->top);
 		goto out;
 	}
+	sweep_drafts(r);
 	for (size_t i = 0; i < all.n && !ret; i++)
 		ret = sync_entry(&w, &all.v[i], err);
+	if (!ret)
+		ret = sync_others(&w, &all, vv_buf_view(&smudged), err);
+	if (!ret)
+		ret = sync_others(&w, &all, others, err);
 	/* The models are there. What cannot be noted, git will read. */
 	if (!ret && report->written && vv_statcache_write(&w.cache, &ignore))
 		goto out;
@@ -303,6 +368,7 @@ out:
 		vv_inside_clear(r);
 	vv_buf_release(&w.refresh);
 	vv_buf_release(&w.maybe);
+	vv_buf_release(&smudged);
 	vv_entries_release(&all);
 	return ret;
 }

@@ -19,12 +19,13 @@ struct vv_sync_report {
 };
 
 /*
- * All tracked files below `paths` (relative to the top; NULL: all). A file that cannot be written
+ * All tracked files below `paths` (relative to the top; NULL: all), and files that git does not track:
+ * those of `others` (NUL-ended names), and those that its filter was called for. A file that cannot be written
  * (objects missing, a hand-merged text, no room) stays as it is and is reported; the others are
  * written all the same. Fails only when the work itself cannot be done.
  */
 VV_MUST_CHECK int vv_sync(
-	struct vv_repo *r, const char *const *paths, struct vv_sync_report *report, struct vv_err *err);
+	struct vv_repo *r, const char *const *paths, struct vv_span others, struct vv_sync_report *report, struct vv_err *err);
 
 /*
  * Tells the index that these worktree files are clean versions of what it holds, without reading
@@ -40,7 +41,11 @@ VV_MUST_CHECK int vv_refresh_index(const struct vv_repo *r, struct vv_span paths
  */
 struct vv_manifest;
 struct vv_place;
+struct vv_draft;
 VV_MUST_CHECK int vv_write_model(struct vv_repo *r, const struct vv_manifest *m, const struct vv_place *place,
 	const char *path, bool in_index, const struct stat *expected, struct stat *st, struct vv_progress *prog, struct vv_err *err);
+/* A draft for the place, in the git folder when that is on the same file system. */
+VV_MUST_CHECK int vv_draft_begin(
+	struct vv_repo *r, const struct vv_place *place, struct vv_draft *d, struct vv_err *err);
 
 #endif

@@ -101,24 +101,57 @@ void vv_place_release(struct vv_place *p)
 
 static const char prefix[] = ".varve-tmp-";
 
-int vv_place_temp(const struct vv_place *p, char *name, int *fd, struct vv_err *err)
+/* May a file be renamed from one of these folders to the other? */
+static bool same_mount(int a, int b)
 {
-	for (int i = 0; i < 100; i++) {
-		snprintf(name, 40, "%s%016" PRIx64, prefix, vv_random64());
-		*fd = openat(p->dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-		if (*fd < 0 && errno == EEXIST)
-			continue;
-		if (*fd < 0)
-			break;
-		/* The lock tells a sweep that we live; one that came first is about to remove the file. */
-		if (!flock(*fd, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
-			return 0;
-		close(*fd);
-	}
-	return vv_fail_sys(err, errno, "cannot make a temporary file beside %s", p->name);
+	struct stat x, y;
+#ifdef STATX_MNT_ID
+	struct statx p = {0}, q = {0};
+
+	if (!statx(a, "", AT_EMPTY_PATH, STATX_MNT_ID, &p) && !statx(b, "", AT_EMPTY_PATH, STATX_MNT_ID, &q) &&
+		p.stx_mask & q.stx_mask & STATX_MNT_ID && p.stx_mnt_id != q.stx_mnt_id)
+		return false;
+#endif
+	return !fstat(a, &x) && !fstat(b, &y) && x.st_dev == y.st_dev;
 }
 
-int vv_place_publish(const struct vv_place *p, const char *temp, int fd, mode_t mode, unsigned age_s,
+/* Without a folder of our own it goes beside the place: that is never wrong, only seen. */
+static int draft_folder(const struct vv_place *p, const char *elsewhere)
+{
+	int dir = -1;
+
+	if (elsewhere && (!mkdir(elsewhere, 0777) || errno == EEXIST))
+		dir = open(elsewhere, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir >= 0 && same_mount(dir, p->dirfd))
+		return dir;
+	if (dir >= 0)
+		close(dir);
+	return fcntl(p->dirfd, F_DUPFD_CLOEXEC, 0);
+}
+
+int vv_draft_open(struct vv_draft *d, const struct vv_place *p, const char *elsewhere, struct vv_err *err)
+{
+	*d = (struct vv_draft){-1, draft_folder(p, elsewhere), ""};
+	for (int i = 0; i < 100 && d->dirfd >= 0; i++) {
+		snprintf(d->name, sizeof(d->name), "%s%016" PRIx64, prefix, vv_random64());
+		d->fd = openat(d->dirfd, d->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+		if (d->fd < 0 && errno == EEXIST)
+			continue;
+		if (d->fd < 0)
+			break;
+		/* The lock tells a sweep that we live; one that came first is about to remove the file. */
+		if (!flock(d->fd, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
+			return 0;
+		close(d->fd);
+		d->fd = -1;
+	}
+	(void)vv_fail_sys(err, errno, "cannot make a temporary file for %s", p->name);
+	d->name[0] = 0;
+	vv_draft_release(d);
+	return err->code;
+}
+
+int vv_draft_publish(struct vv_draft *d, const struct vv_place *p, mode_t mode, unsigned age_s,
 	const struct stat *expected, struct stat *st, struct vv_err *err)
 {
 	struct timespec times[2];
@@ -127,28 +160,40 @@ int vv_place_publish(const struct vv_place *p, const char *temp, int fd, mode_t 
 	clock_gettime(CLOCK_REALTIME, &times[0]);
 	times[0].tv_sec -= age_s;
 	times[1] = times[0];
-	if (fchmod(fd, mode))
+	if (fchmod(d->fd, mode))
 		return vv_fail_sys(err, errno, "%s: chmod", p->name);
-	if (futimens(fd, times))
+	if (futimens(d->fd, times))
 		return vv_fail_sys(err, errno, "%s: utime", p->name);
 	/* git's index and ours will say that this file is right, by its stat data alone. */
-	if (fsync(fd))
+	if (fsync(d->fd))
 		return vv_fail_sys(err, errno, "%s: fsync", p->name);
 	/* Somebody may have written the file while we wrote ours: theirs stays. */
 	if (expected && (fstatat(p->dirfd, p->name, &now, AT_SYMLINK_NOFOLLOW) || now.st_ino != expected->st_ino ||
 			now.st_size != expected->st_size || now.st_mtim.tv_sec != expected->st_mtim.tv_sec ||
 			now.st_mtim.tv_nsec != expected->st_mtim.tv_nsec))
 		return vv_fail(err, VV_ECHANGED, "was changed meanwhile; left alone");
-	if (renameat(p->dirfd, temp, p->dirfd, p->name))
+	if (renameat(d->dirfd, d->name, p->dirfd, p->name))
 		return vv_fail_sys(err, errno, "%s", p->name);
+	d->name[0] = 0;
 	if (fstatat(p->dirfd, p->name, st, AT_SYMLINK_NOFOLLOW))
 		return vv_fail_sys(err, errno, "%s", p->name);
 	return 0;
 }
 
-void vv_place_sweep(const struct vv_place *p)
+void vv_draft_release(struct vv_draft *d)
 {
-	int dir = openat(p->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd;
+	if (d->name[0])
+		unlinkat(d->dirfd, d->name, 0);
+	if (d->fd >= 0)
+		close(d->fd);
+	if (d->dirfd >= 0)
+		close(d->dirfd);
+	*d = (struct vv_draft)VV_DRAFT_INIT;
+}
+
+void vv_drafts_sweep(int dirfd)
+{
+	int dir = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd;
 	DIR *d = dir < 0 ? NULL : fdopendir(dir);
 	struct dirent *e;
 	struct stat st;
@@ -158,11 +203,11 @@ void vv_place_sweep(const struct vv_place *p)
 	while (d && (e = readdir(d))) {
 		if (strncmp(e->d_name, prefix, sizeof(prefix) - 1))
 			continue;
-		fd = openat(p->dirfd, e->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		fd = openat(dirfd, e->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 		if (fd < 0)
 			continue;
 		if (!fstat(fd, &st) && S_ISREG(st.st_mode) && !flock(fd, LOCK_EX | LOCK_NB))
-			unlinkat(p->dirfd, e->d_name, 0);
+			unlinkat(dirfd, e->d_name, 0);
 		close(fd);
 	}
 	if (d)

@@ -22,16 +22,28 @@ void vv_place_release(struct vv_place *p);
 /* Is the name, as any common file system would see it, ".git"? */
 bool vv_is_dotgit(const char *name, size_t len);
 
-/* A new file beside it (O_EXCL), locked while it is open; `name` holds 40 bytes. */
-VV_MUST_CHECK int vv_place_temp(const struct vv_place *p, char *name, int *fd, struct vv_err *err);
+/* A file that is being written and will get the name of a place. */
+struct vv_draft {
+	int fd, dirfd; /* locked while it is open; the folder it lies in */
+	char name[40]; /* "": it has none any more */
+};
+#define VV_DRAFT_INIT {-1, -1, ""}
 /*
- * Gives that file its mode, an mtime `age_s` ago and the name of the place, once its bytes are durable:
- * the file is old or whole, also after a power cut. `expected` (NULL: whatever) is what stands there;
- * VV_ECHANGED when that is something else by now. *st: what stands there then. fd stays open.
+ * Makes one (O_EXCL) in the folder `elsewhere`, where nobody looks, if that is on the same file system;
+ * otherwise, or when it is NULL, beside the place.
  */
-VV_MUST_CHECK int vv_place_publish(const struct vv_place *p, const char *temp, int fd, mode_t mode, unsigned age_s,
+VV_MUST_CHECK int vv_draft_open(
+	struct vv_draft *d, const struct vv_place *p, const char *elsewhere, struct vv_err *err);
+/*
+ * Gives it its mode, an mtime `age_s` ago and the name of the place, once its bytes are durable: the
+ * file is old or whole, also after a power cut. `expected` (NULL: whatever) is what stands there;
+ * VV_ECHANGED when that is something else by now. *st: what stands there then. d->fd stays open.
+ */
+VV_MUST_CHECK int vv_draft_publish(struct vv_draft *d, const struct vv_place *p, mode_t mode, unsigned age_s,
 	const struct stat *expected, struct stat *st, struct vv_err *err);
-/* Removes from the place's folder what a process that was killed has left of vv_place_temp. */
-void vv_place_sweep(const struct vv_place *p);
+/* Removes what was not published. Safe to call twice. */
+void vv_draft_release(struct vv_draft *d);
+/* Removes from a folder what a process that was killed has left of its drafts. */
+void vv_drafts_sweep(int dirfd);
 
 #endif

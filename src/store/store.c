@@ -14,14 +14,14 @@ char *store_path(const struct vv_store *s, const char *sub, const char *name)
 	return path;
 }
 
-static int check_format(struct vv_store *s, bool create, struct vv_err *err)
+static int check_format(struct vv_store *s, unsigned flags, struct vv_err *err)
 {
 	struct vv_buf b = VV_BUF_INIT(4096);
 	char *path = vv_join(s->dir, "format"), *packs = vv_join(s->dir, "packs");
 	int ret = path && packs ? 0 : vv_fail_nomem(err);
 
 	if (!ret && !vv_exists(path)) {
-		if (!create) {
+		if (!(flags & VV_STORE_CREATE)) {
 			ret = vv_fail(err, VV_ENOTFOUND, "%s: no varve store", s->dir);
 		} else {
 			ret = vv_mkdirs(packs, err);
@@ -29,7 +29,11 @@ static int check_format(struct vv_store *s, bool create, struct vv_err *err)
 				ret = vv_write_file(path, vv_span_str(format_line), true, err);
 		}
 	} else if (!ret) {
-		ret = vv_read_file(&b, path, err);
+		/* Somebody removed all packs: what they held is missing, which fsck tells and mends. */
+		if (!(flags & VV_STORE_READONLY) && !vv_exists(packs))
+			ret = vv_mkdirs(packs, err);
+		if (!ret)
+			ret = vv_read_file(&b, path, err);
 		if (!ret && !vv_span_is(vv_buf_view(&b), format_line))
 			ret = vv_span_starts(vv_buf_view(&b), "varve store ")
 				? vv_fail(err, VV_ENOTSUP, "%s: the store was made by a newer varve (%.40s)", s->dir, b.ptr + 6)
@@ -313,7 +317,7 @@ int vv_store_open(struct vv_store **out, const char *dir, unsigned flags, struct
 	pthread_mutex_init(&s->refreshing, NULL);
 	s->pool = pool;
 	s->readonly = flags & VV_STORE_READONLY;
-	ret = check_format(s, flags & VV_STORE_CREATE, err);
+	ret = check_format(s, flags, err);
 	if (!ret)
 		ret = vv_store_refresh(s, err);
 	if (ret)

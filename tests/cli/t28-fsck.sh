@@ -41,6 +41,9 @@ status_is 0 varve fsck --repair && said '^repaired: ' && status_is 0 varve fsck;
 
 cd "$T/r"; git show HEAD:m.safetensors >bad; sed -i '0,/^tensor "t2"/s/bf16 \[4096\] ./bf16 [4096] 0/' bad; git add bad; git commit -q -m bad
 status_is 0 varve fsck && err 'warning: blob .* begins like a manifest'; ok "a hand-merged manifest is told"
+git update-index --add --cacheinfo "100644,$(git rev-parse HEAD:bad),bad.safetensors"; git commit -q --no-verify -m kept
+status_is 1 varve fsck && said '^broken: commit .* bad.safetensors: ' && varve fsck --json | grep -q '"state": "broken"'; ok "and is a problem where a model should be"
+git reset -q --hard HEAD~1; git reflog expire --expire=now --all
 head -c 100 "$(ls .git/varve/packs/*.pack | head -1)" >"$T/short"; p=$(ls .git/varve/packs/*.pack | head -1); chmod u+w "$p"; cp "$T/short" "$p"
 status_is 1 varve fsck; said '^damaged: .*pack' ; ok "a torn pack"
 plan_end

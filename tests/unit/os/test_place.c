@@ -4,6 +4,7 @@
 #include "tap.h"
 #include "tempdir.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -52,9 +53,8 @@ static void test_unsafe(int root)
 static void test_links(int root)
 {
 	struct vv_place p = VV_PLACE_INIT;
-	char name[40];
+	struct vv_draft d;
 	struct stat st;
-	int fd = -1;
 
 	CHECK(!symlink("/tmp", "out") && !symlink("a", "in") && !symlink("nowhere", "dangling") && !symlink("/tmp", "a/deep"));
 	CHECK_INT(vv_place_open(&p, root, "out/x", &err), VV_EUNSAFE);
@@ -64,15 +64,15 @@ static void test_links(int root)
 	CHECK_INT(vv_place_open(&p, root, "a/deep/x", &err), VV_EUNSAFE);
 	CHECK_OK(vv_place_open(&p, root, "a/b/new", &err), &err);
 	CHECK_STR(p.name, "new");
-	CHECK_OK(vv_place_temp(&p, name, &fd, &err), &err);
-	CHECK(!fstatat(p.dirfd, name, &st, AT_SYMLINK_NOFOLLOW) && S_ISREG(st.st_mode));
-	CHECK(!strncmp(name, ".varve-tmp-", 11) && strlen(name) < sizeof(name));
-	CHECK_INT(renameat(p.dirfd, name, p.dirfd, p.name), 0);
+	CHECK_OK(vv_draft_open(&d, &p, NULL, &err), &err);
+	CHECK(!fstatat(p.dirfd, d.name, &st, AT_SYMLINK_NOFOLLOW) && S_ISREG(st.st_mode));
+	CHECK(!strncmp(d.name, ".varve-tmp-", 11) && strlen(d.name) < sizeof(d.name));
+	CHECK_OK(vv_draft_publish(&d, &p, 0600, 0, NULL, &st, &err), &err);
+	vv_draft_release(&d);
 	CHECK(!lstat("a/b/new", &st));
-	close(fd);
 	/* The folder gone from under it. */
 	CHECK(!unlink("a/b/new") && !rmdir("a/b"));
-	CHECK_INT(vv_place_temp(&p, name, &fd, &err), VV_ENOTFOUND);
+	CHECK_INT(vv_draft_open(&d, &p, NULL, &err), VV_ENOTFOUND);
 	vv_place_release(&p);
 	vv_place_release(&p);
 	CHECK_OK(vv_place_open(&p, root, "out", &err), &err);
@@ -90,59 +90,110 @@ static bool holds(const char *path, const char *text)
 	return f && n == strlen(text) && !strcmp(b, text);
 }
 
+static void begin(struct vv_draft *d, const struct vv_place *p, const char *elsewhere, const char *text)
+{
+	CHECK_OK(vv_draft_open(d, p, elsewhere, &err), &err);
+	CHECK_INT(write(d->fd, text, strlen(text)), strlen(text));
+}
+
 static void test_publish(int root)
 {
 	struct vv_place p = VV_PLACE_INIT;
+	struct vv_draft d;
 	struct stat st, then;
-	char name[40];
-	int fd = -1;
 
 	CHECK_OK(vv_place_open(&p, root, "a/model", &err), &err);
-	CHECK_OK(vv_place_temp(&p, name, &fd, &err), &err);
-	CHECK_INT(write(fd, "one", 3), 3);
-	CHECK_OK(vv_place_publish(&p, name, fd, 0640, 100, NULL, &then, &err), &err);
-	close(fd);
+	begin(&d, &p, NULL, "one");
+	CHECK_OK(vv_draft_publish(&d, &p, 0640, 100, NULL, &then, &err), &err);
+	vv_draft_release(&d);
+	vv_draft_release(&d);
 	CHECK(holds("a/model", "one"));
 	CHECK_INT(then.st_mode & 07777, 0640);
 	CHECK(then.st_mtime <= time(NULL) - 99 && then.st_mtime > time(NULL) - 1000);
 	/* In place of what is expected there. */
-	CHECK_OK(vv_place_temp(&p, name, &fd, &err), &err);
-	CHECK_INT(write(fd, "two", 3), 3);
-	CHECK_OK(vv_place_publish(&p, name, fd, 0600, 5, &then, &st, &err), &err);
-	close(fd);
+	begin(&d, &p, NULL, "two");
+	CHECK_OK(vv_draft_publish(&d, &p, 0600, 5, &then, &st, &err), &err);
+	vv_draft_release(&d);
 	CHECK(holds("a/model", "two"));
 	/* It is not that any more, or gone: left alone. */
-	CHECK_OK(vv_place_temp(&p, name, &fd, &err), &err);
-	CHECK_INT(vv_place_publish(&p, name, fd, 0600, 5, &then, &st, &err), VV_ECHANGED);
+	begin(&d, &p, NULL, "three");
+	CHECK_INT(vv_draft_publish(&d, &p, 0600, 5, &then, &st, &err), VV_ECHANGED);
 	CHECK(holds("a/model", "two"));
 	CHECK(!unlink("a/model"));
-	CHECK_INT(vv_place_publish(&p, name, fd, 0600, 5, &then, &st, &err), VV_ECHANGED);
-	CHECK_INT(vv_place_publish(&p, "not there", fd, 0600, 5, NULL, &st, &err), VV_ENOTFOUND);
-	close(fd);
-	CHECK_INT(vv_place_publish(&p, name, fd, 0600, 5, NULL, &st, &err), VV_EIO);
+	CHECK_INT(vv_draft_publish(&d, &p, 0600, 5, &then, &st, &err), VV_ECHANGED);
+	CHECK(!unlinkat(d.dirfd, d.name, 0));
+	CHECK_INT(vv_draft_publish(&d, &p, 0600, 5, NULL, &st, &err), VV_ENOTFOUND);
+	close(d.fd);
+	CHECK_INT(vv_draft_publish(&d, &p, 0600, 5, NULL, &st, &err), VV_EIO);
+	d.fd = -1;
+	vv_draft_release(&d);
 	vv_place_release(&p);
 }
 
-/* Leftovers go; a temporary of somebody alive, and what only looks like one, stay. */
+static size_t count(const char *dir)
+{
+	DIR *d = opendir(dir);
+	size_t n = 0;
+
+	while (d && readdir(d))
+		n++;
+	if (d)
+		closedir(d);
+	return n < 2 ? 0 : n - 2;
+}
+
+/* In a folder of our own: made when it is missing, used when a rename from there works. */
+static void test_elsewhere(int root)
+{
+	struct vv_place p = VV_PLACE_INIT;
+	struct vv_draft d;
+	struct stat st;
+
+	CHECK(!mkdir("z", 0777));
+	CHECK_OK(vv_place_open(&p, root, "z/model", &err), &err);
+	begin(&d, &p, "drafts", "one");
+	CHECK_INT(count("drafts"), 1);
+	CHECK_INT(count("z"), 0);
+	CHECK_OK(vv_draft_publish(&d, &p, 0640, 0, NULL, &st, &err), &err);
+	vv_draft_release(&d);
+	CHECK_INT(count("drafts"), 0);
+	CHECK(holds("z/model", "one"));
+	begin(&d, &p, "drafts", "given up");
+	vv_draft_release(&d);
+	CHECK_INT(count("drafts"), 0);
+	/* On another file system, or not to be made: beside the place. */
+	begin(&d, &p, "/dev", "two");
+	CHECK_INT(count("z"), 2);
+	vv_draft_release(&d);
+	begin(&d, &p, "no/such/folder", "three");
+	CHECK_INT(count("z"), 2);
+	CHECK_OK(vv_draft_publish(&d, &p, 0640, 0, NULL, &st, &err), &err);
+	vv_draft_release(&d);
+	CHECK(holds("z/model", "three"));
+	vv_place_release(&p);
+}
+
+/* Leftovers go; one of somebody alive, and what only looks like one, stay. */
 static void test_sweep(int root)
 {
 	struct vv_place p = VV_PLACE_INIT;
-	char live[40], dead[40], path[64];
-	int fd, other;
+	struct vv_draft live, dead;
+	char path[64];
 
 	CHECK_OK(vv_place_open(&p, root, "a/model", &err), &err);
-	CHECK_OK(vv_place_temp(&p, live, &fd, &err), &err);
-	CHECK_OK(vv_place_temp(&p, dead, &other, &err), &err);
-	close(other);
+	CHECK_OK(vv_draft_open(&live, &p, NULL, &err), &err);
+	CHECK_OK(vv_draft_open(&dead, &p, NULL, &err), &err);
+	close(dead.fd);
 	CHECK(!mkdir("a/.varve-tmp-folder", 0777) && !symlink("file", "a/.varve-tmp-link") && !mkfifo("a/.varve-tmp-fifo", 0600));
-	vv_place_sweep(&p);
-	snprintf(path, sizeof(path), "a/%s", live);
+	vv_drafts_sweep(p.dirfd);
+	snprintf(path, sizeof(path), "a/%s", live.name);
 	CHECK(!access(path, F_OK));
-	snprintf(path, sizeof(path), "a/%s", dead);
+	snprintf(path, sizeof(path), "a/%s", dead.name);
 	CHECK(access(path, F_OK) && errno == ENOENT);
 	CHECK(!access("a/.varve-tmp-folder", F_OK) && !access("a/.varve-tmp-link", F_OK) && !access("a/.varve-tmp-fifo", F_OK));
 	CHECK(!access("a/file", F_OK));
-	close(fd);
+	vv_draft_release(&live);
+	close(dead.dirfd);
 	vv_place_release(&p);
 }
 
@@ -157,6 +208,7 @@ int main(void)
 	test_unsafe(root);
 	test_links(root);
 	test_publish(root);
+	test_elsewhere(root);
 	test_sweep(root);
 	close(root);
 	return done();
