@@ -18,7 +18,8 @@ static int same_bytes(const struct vv_part *p, const struct vv_part *q, struct v
 		if (!ret)
 			ret = vv_source_read(q->bytes, at, y, n, err);
 		if (!ret && memcmp(x, y, n) != 0)
-			ret = vv_fail(err, VV_ENOTSUP, "tensors '%s' and '%s' are one in the file, but differ", p->name, q->name);
+			ret = vv_fail(err, VV_ENOTSUP, "tensors '%s' and '%s' are one in the file, but differ", p->name,
+				q->name);
 	}
 	free(x);
 	free(y);
@@ -48,7 +49,7 @@ static int match(const struct vv_assembly *a, const struct vv_map *names, const 
 		for (size_t k = 0; k < s->n_views && !ret; k++, n++) {
 			const struct vv_part *p = part_of(a, names, s, &s->views[k]);
 			if (!p)
-				ret = vv_fail(err, VV_ENOTSUP, "format %s keeps its tensors: '%s' is missing, or of another type or shape",
+				ret = vv_fail(err, VV_ENOTSUP, "%s keeps its tensors: '%s' is missing, or of another type or shape",
 					a->layout->format->name, s->views[k].name);
 			else if (k)
 				ret = same_bytes(of[i], p, err);
@@ -57,7 +58,7 @@ static int match(const struct vv_assembly *a, const struct vv_map *names, const 
 		}
 	}
 	if (!ret && n != a->n_parts)
-		ret = vv_fail(err, VV_ENOTSUP, "format %s takes no other tensors than it has", a->layout->format->name);
+		ret = vv_fail(err, VV_ENOTSUP, "%s takes no other tensors than it has", a->layout->format->name);
 	return ret;
 }
 

@@ -14,6 +14,7 @@
 enum {
 	MAX_DEPTH = 64,
 	MAX_TYPE_NAME = 64,
+	MAX_ITEMS = 1 << 24,       /* of all maps and lists */
 	MAX_NAME_BYTES = 64 << 20, /* of all names: a path stands in the file once, and in each name under it */
 	MAX_ARRAY = 1 << 30,       /* bytes: Flax cuts larger ones into chunks */
 };
@@ -162,6 +163,7 @@ struct walk {
 		bool map, chunks;
 	} levels[MAX_DEPTH];
 	unsigned depth;
+	uint32_t items;
 };
 
 static int type_of(struct in *in, struct array *a, struct vv_err *err)
@@ -300,6 +302,8 @@ static int walk(struct walk *w, const struct vv_source *src, uint64_t size, stru
 			w->depth--;
 			continue;
 		}
+		if (++w->items > MAX_ITEMS)
+			return vv_fail(err, VV_ELIMIT, "more than %d items", MAX_ITEMS);
 		ret = step(w, &path, err);
 		w->levels[w->depth - 1].left--;
 		if (!ret)
@@ -419,7 +423,8 @@ static int check_set(struct writing *x, struct vv_err *err)
 
 	for (const struct vv_part *p; (p = next_part(x, &s)); n++) {
 		if (!type_name(p->dtype))
-			return vv_fail(err, VV_ENOTSUP, "tensor '%s': NumPy has no type %s", p->name, vv_dtype_info(p->dtype)->name);
+			return vv_fail(err, VV_ENOTSUP, "tensor '%s': NumPy has no type %s", p->name,
+				vv_dtype_info(p->dtype)->name);
 		if (p->len > MAX_ARRAY)
 			return vv_fail(err, VV_ENOTSUP, "tensor '%s' is so large that Flax would cut it", p->name);
 	}

@@ -212,6 +212,11 @@ static void test_limits(void)
 		vv_buf_char(&b, 'n');
 	vv_buf_str(&b, "\x91\x80");
 	check_span("a number", vv_buf_view(&b), "limit: msgpack: a name of more than 4096 bytes");
+	vv_buf_clear(&b);
+	vv_buf_str(&b, HEAD "\xdd\1");
+	for (size_t i = 0; i < ((1 << 24) + 3); i++)
+		vv_buf_char(&b, i < 3 ? 0 : (char)0xc0);
+	check_span("items", vv_buf_view(&b), "limit: msgpack: more than 16777216 items");
 	/* Long paths that stand once: 20,000 arrays under 4,000 bytes. */
 	vv_buf_clear(&b);
 	vv_buf_str(&b, HEAD "\x81\xda\x0f\xa0");
