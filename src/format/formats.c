@@ -16,6 +16,8 @@ const struct vv_format *const vv_formats[] = {
 	&vv_format_torch,
 	&vv_format_torch_legacy,
 	&vv_format_pickle,
+	&vv_format_tflite,
+	&vv_format_msgpack,
 	&vv_format_opaque,
 	NULL,
 };

@@ -4,10 +4,12 @@
 
 #include "format/format.h"
 
+extern const struct vv_format vv_format_msgpack;
 extern const struct vv_format vv_format_npy;
 extern const struct vv_format vv_format_npz;
 extern const struct vv_format vv_format_pickle;
 extern const struct vv_format vv_format_safetensors;
+extern const struct vv_format vv_format_tflite;
 extern const struct vv_format vv_format_torch;
 extern const struct vv_format vv_format_torch_legacy;
 

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/le.h"
 #include "format/formats.h"
+#include "format/inplace.h"
 #include "format/torch.h"
 
 #include <inttypes.h>
@@ -151,4 +152,4 @@ static int locate(struct vv_layout_build *b, const struct vv_source *src, struct
 	return ret;
 }
 
-const struct vv_format vv_format_torch_legacy = {.name = "torch-legacy", .probe = probe, .locate = locate};
+const struct vv_format vv_format_torch_legacy = {.name = "torch-legacy", .probe = probe, .locate = locate, .assemble = vv_inplace_assemble};

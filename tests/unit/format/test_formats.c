@@ -15,6 +15,9 @@ static const struct {
 	{"\3\0\0\0\0\0\0\0{}", "opaque", 10},
 	{"\x93NUMPY\1\0\x41\0{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }       \nabcd", "npy", 79},
 	{"\x93NUMPY\4\0\1\0\n", "opaque", 11},
+	/* A pickle, whatever it has where a FlatBuffer names itself. */
+	{"\x80\2U\4TFL3q\0.", "pickle", 11},
+	{"\x81\xa1w\xc4\2ab", "opaque", 7},
 	{"PK\5\6\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", "opaque", 22},
 };
 
