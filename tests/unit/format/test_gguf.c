@@ -578,7 +578,7 @@ static void test_order(void)
 	vv_buf_release(&back.bytes);
 }
 
-/* The frame's type stands: bytes of two types of the same width cannot be told apart. */
+/* The frame's type stands: bytes of two types with as many bits an element cannot be told apart. */
 static void test_twins(void)
 {
 	struct memsink out = MEMSINK_INIT;
