@@ -15,6 +15,7 @@
 enum {
 	WINDOW = 64 << 10,        /* of the header, which is read in pieces */
 	MAX_KEY = 65535,          /* the format's own */
+	MAX_PAIRS = 65536,        /* their keys are kept; models have some dozens */
 	MAX_ARRAYS = 16,          /* one in another */
 	MAX_DIMS = 4,             /* ggml's: more can be read, not written */
 	MAX_ALIGNMENT = 16 << 20, /* what lies between tensors is written */
@@ -352,6 +353,8 @@ static int take_head(struct gguf *g, struct vv_err *err)
 	if (!ret && (g->n_pairs > left(g) / MIN_PAIR || g->n_tensors > left(g) / MIN_INFO))
 		ret = vv_fail(err, VV_EFORMAT, "%" PRIu64 " tensors and %" PRIu64 " pairs in %" PRIu64 " bytes at offset 8",
 			g->n_tensors, g->n_pairs, g->src->size);
+	if (!ret && (g->n_pairs > MAX_PAIRS || g->n_tensors > VV_MAX_TENSORS))
+		ret = vv_fail(err, VV_ELIMIT, "%" PRIu64 " tensors and %" PRIu64 " pairs", g->n_tensors, g->n_pairs);
 	return ret;
 }
 

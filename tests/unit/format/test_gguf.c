@@ -490,6 +490,16 @@ static void test_vast(void)
 	CHECK_STR(l.format->name, "opaque");
 	CHECK_STR(l.findings[0].code, "limit");
 	vv_layout_release(&l);
+	/* Counts that such a file could hold are refused before anything is read. */
+	for (int i = 0; i < 2; i++) {
+		begin(&b, i ? 0 : VV_MAX_TENSORS + 1, i ? 65537 : 0);
+		v.head = vv_buf_view(&b);
+		read = 0;
+		CHECK_OK(vv_layout_locate(&l, &v.base, &err), &err);
+		CHECK_STR(l.findings[0].code, "limit");
+		CHECK(read < 1 << 20);
+		vv_layout_release(&l);
+	}
 	vv_buf_release(&b);
 }
 
