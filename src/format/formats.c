@@ -12,6 +12,7 @@ static const struct vv_format vv_format_opaque = {.name = "opaque", .probe = opa
 const struct vv_format *const vv_formats[] = {
 	&vv_format_npy,
 	&vv_format_npz,
+	&vv_format_gguf,
 	&vv_format_safetensors,
 	&vv_format_torch,
 	&vv_format_torch_legacy,

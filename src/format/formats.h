@@ -5,6 +5,7 @@
 #include "format/format.h"
 
 extern const struct vv_format vv_format_msgpack;
+extern const struct vv_format vv_format_gguf;
 extern const struct vv_format vv_format_npy;
 extern const struct vv_format vv_format_npz;
 extern const struct vv_format vv_format_pickle;
