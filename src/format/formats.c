@@ -15,6 +15,7 @@ const struct vv_format *const vv_formats[] = {
 	&vv_format_safetensors,
 	&vv_format_torch,
 	&vv_format_pickle,
+	&vv_format_onnx,
 	&vv_format_opaque,
 	NULL,
 };
