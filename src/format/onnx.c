@@ -265,7 +265,8 @@ static int add_dims(struct content *c, struct vv_pb *tensor, const struct vv_pb_
 static int once(unsigned *seen, const struct vv_pb_field *f, enum vv_pb_wire wire, struct vv_err *err)
 {
 	if (*seen >> f->number & 1)
-		return vv_fail(err, VV_EFORMAT, "a tensor's field %" PRIu32 " stands twice, at offset %" PRIu64, f->number, f->start);
+		return vv_fail(err, VV_EFORMAT, "a tensor's field %" PRIu32 " stands twice, at offset %" PRIu64, f->number,
+			f->start);
 	*seen |= 1u << f->number;
 	return vv_pb_want(f, wire, err);
 }
@@ -336,8 +337,8 @@ static int place(struct vv_onnx_walk *w, struct vv_onnx_tensor *t, const struct 
 	if (c->location || c->segment || !c->kinds)
 		return 0;
 	if (c->kinds & (c->kinds - 1))
-		return vv_fail(err, VV_EFORMAT, "tensor '%s' has two kinds of data, at offset %" PRIu64, shown(w, &t->name, name),
-			t->at->start);
+		return vv_fail(err, VV_EFORMAT, "tensor '%s' has two kinds of data, at offset %" PRIu64,
+			shown(w, &t->name, name), t->at->start);
 	if (!c->type || c->type >= VV_COUNT(types)) {
 		finding(w, t, "unknown-dtype", "a type that this varve does not know");
 		return 0;
@@ -350,8 +351,8 @@ static int place(struct vv_onnx_walk *w, struct vv_onnx_tensor *t, const struct 
 	}
 	if (vv_dtype_bytes(VV_DT_U8, c->shape, (unsigned)c->ndim, &numel, &bytes) ||
 		vv_mul_over(numel, (uint64_t)types[c->type].bits, &bits) || vv_div_up(bits, 8) != t->data.len)
-		return vv_fail(err, VV_EFORMAT, "tensor '%s': its shape and its %" PRIu64 " bytes do not agree, at offset %" PRIu64,
-			shown(w, &t->name, name), t->data.len, t->at->start);
+		return vv_fail(err, VV_EFORMAT, "tensor '%s': its shape and its %" PRIu64 " bytes do not agree, at offset %"
+			PRIu64, shown(w, &t->name, name), t->data.len, t->at->start);
 	t->dtype = types[c->type].dt;
 	t->ndim = (unsigned)c->ndim;
 	memcpy(t->shape, c->shape, sizeof(t->shape));
@@ -447,7 +448,8 @@ static int walk(struct vv_onnx_walk *w, struct vv_pb *m, enum kind k, const stru
 		if (i == VV_COUNT(steps))
 			continue;
 		if (steps[i].once && seen >> i & 1)
-			return vv_fail(err, VV_EFORMAT, "field %" PRIu32 " stands twice, at offset %" PRIu64, f.number, f.start);
+			return vv_fail(err, VV_EFORMAT, "field %" PRIu32 " stands twice, at offset %" PRIu64, f.number,
+				f.start);
 		seen |= 1u << i;
 		scope.index = k == ATTRIBUTE && f.number == ATTRIBUTE_TENSORS ? n++ : SIZE_MAX;
 		ret = follow(w, m, &steps[i], &f, &scope, err);

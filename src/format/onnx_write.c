@@ -62,7 +62,8 @@ static int change(struct writer *w, const struct vv_onnx_tensor *t, const struct
 	struct vv_pb_field f;
 	int ret;
 
-	if (t->packed)
+	/* Bytes may stand for narrower elements, before or after. */
+	if (t->packed || (p->dtype == VV_DT_U8 && p->ndim == 1 && t->dtype != VV_DT_U8))
 		return vv_fail(err, VV_ENOTSUP, "tensor '%s': its shape cannot be told from its bytes", p->name);
 	m.at = m.body;
 	vv_buf_clear(&w->text);

@@ -79,8 +79,8 @@ static int read_value(struct vv_pb *m, struct vv_pb_field *f, struct vv_err *err
 		ret = vv_pb_varint(m, &f->len, err);
 		f->off = m->at;
 		if (!ret && f->len > m->end - m->at)
-			ret = vv_fail(err, VV_EFORMAT, "protobuf: %" PRIu64 " bytes at offset %" PRIu64 " in a message that ends at %"
-				PRIu64, f->len, f->off, m->end);
+			ret = vv_fail(err, VV_EFORMAT, "protobuf: %" PRIu64 " bytes at offset %" PRIu64
+				" in a message that ends at %" PRIu64, f->len, f->off, m->end);
 		if (!ret)
 			m->at += f->len;
 		return ret;
@@ -104,7 +104,8 @@ int vv_pb_next(struct vv_pb *m, struct vv_pb_field *f, struct vv_err *err)
 		return ret;
 	/* Numbers have 29 bits. */
 	if (key > UINT32_MAX || key >> 3 == 0)
-		return vv_fail(err, VV_EFORMAT, "protobuf: no field has the key %" PRIu64 " at offset %" PRIu64, key, f->start);
+		return vv_fail(err, VV_EFORMAT, "protobuf: no field has the key %" PRIu64 " at offset %" PRIu64, key,
+			f->start);
 	f->number = (uint32_t)(key >> 3);
 	f->wire = (enum vv_pb_wire)(key & 7);
 	return read_value(m, f, err);

@@ -68,7 +68,7 @@ void vv_pb_put_varint(struct vv_buf *out, uint64_t v);
 void vv_pb_put_key(struct vv_buf *out, uint32_t number, enum vv_pb_wire wire);
 void vv_pb_put_bytes(struct vv_buf *out, uint32_t number, struct vv_span bytes);
 
-/* Replacements in a file, collected in the file's order. A zeroed struct but for `text` is none. */
+/* Replacements in a file, collected in the file's order. Begins as VV_PB_EDITS_INIT. */
 struct vv_pb_edits {
 	struct vv_pb_edit *v;
 	size_t n, cap;

@@ -132,10 +132,13 @@ int vv_pb_rewrite(struct vv_pb_edits *e, const struct vv_source *src, struct vv_
 	int ret = 0;
 
 	if (total > INT32_MAX && src->size <= INT32_MAX)
-		return vv_fail(err, VV_ENOTSUP, "protobuf: a message of %" PRIu64 " bytes is larger than any reader takes", total);
+		return vv_fail(err, VV_ENOTSUP, "protobuf: a message of %" PRIu64 " bytes is larger than any reader takes",
+			total);
 	for (size_t i = 0; i < e->n && !ret; i++) {
 		const struct vv_pb_edit *d = &e->v[i];
 
+		if (d->at == d->end && !d->n_text && !d->bytes)
+			continue;
 		ret = vv_source_copy(src, at, d->at - at, out, err);
 		at = d->end;
 		vv_buf_clear(&len);

@@ -91,7 +91,7 @@ static void test_shapes(void)
 
 static void test_refuses(void)
 {
-	static const uint64_t shape[] = {1};
+	static const uint64_t shape[] = {1}, none[] = {0};
 	struct memsink out = MEMSINK_INIT;
 	struct vv_source_mem mem;
 
@@ -106,11 +106,20 @@ static void test_refuses(void)
 	CHECK_INT(write_to(&out, p.n - 1), VV_ENOTSUP);
 	CHECK(strstr(err.msg, "'c' is a constant of a node"));
 	close_golden();
-	/* A shape of int4 is not known here, nor has every type a number. */
+	/* A shape of int4 is not known here, nor what bytes are that come for floats. */
 	open_golden("onnx/types.onnx");
 	*part("int4") = (struct vv_part){"int4", VV_DT_U8, 1, shape, 1, &mem.base};
 	CHECK_INT(write_to(&out, p.n), VV_ENOTSUP);
 	CHECK(strstr(err.msg, "'int4': its shape"));
+	close_golden();
+	open_golden("onnx/types.onnx");
+	*part("float") = (struct vv_part){"float", VV_DT_U8, 1, shape, 1, &mem.base};
+	CHECK_INT(write_to(&out, p.n), VV_ENOTSUP);
+	close_golden();
+	open_golden("onnx/types.onnx");
+	*part("float") = (struct vv_part){"float", VV_DT_C64, 1, none, 0, &mem.base};
+	mem.base.size = 0;
+	CHECK_OK(write_to(&out, p.n), &err);
 	close_golden();
 	vv_buf_release(&out.bytes);
 }
