@@ -19,6 +19,7 @@ const struct vv_format *const vv_formats[] = {
 	&vv_format_pickle,
 	&vv_format_tflite,
 	&vv_format_msgpack,
+	&vv_format_onnx,
 	&vv_format_opaque,
 	NULL,
 };

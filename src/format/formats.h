@@ -8,6 +8,7 @@ extern const struct vv_format vv_format_msgpack;
 extern const struct vv_format vv_format_gguf;
 extern const struct vv_format vv_format_npy;
 extern const struct vv_format vv_format_npz;
+extern const struct vv_format vv_format_onnx;
 extern const struct vv_format vv_format_pickle;
 extern const struct vv_format vv_format_safetensors;
 extern const struct vv_format vv_format_tflite;
