@@ -4,6 +4,8 @@
 
 #include "format/format.h"
 
+extern const struct vv_format vv_format_hdf5;
+extern const struct vv_format vv_format_keras;
 extern const struct vv_format vv_format_npy;
 extern const struct vv_format vv_format_npz;
 extern const struct vv_format vv_format_pickle;

@@ -1,0 +1,8 @@
+#include "format/hdf5.h"
+
+#include "tap.h"
+
+int main(void)
+{
+	return done();
+}
