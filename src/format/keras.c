@@ -6,10 +6,7 @@
 #include "format/hdf5.h"
 #include "format/zip.h"
 
-#include "base/check.h"
 #include "base/le.h"
-
-#include <stdlib.h>
 
 static const char weights[] = "model.weights.h5";
 
@@ -25,7 +22,7 @@ static bool has(struct vv_span s, const char *word)
 
 /*
  * Keras writes metadata.json first, which names its version; the configuration behind it may be too long
- * for the weights to be seen.
+ * for the weights to be seen. The metadata's length is not known where a descriptor has it.
  */
 static enum vv_probe probe(struct vv_span head, uint64_t size VV_UNUSED)
 {
@@ -39,7 +36,7 @@ static enum vv_probe probe(struct vv_span head, uint64_t size VV_UNUSED)
 		if (vv_span_is(is, weights))
 			return VV_PROBE_YES;
 		if (body < head.len && vv_span_is(is, "metadata.json") &&
-			has(vv_span(head.ptr + body, (size_t)(vv_min64(next, head.len) - body)), "\"keras_version\""))
+			has(vv_span(head.ptr + body, (size_t)(head.len - body)), "\"keras_version\""))
 			return VV_PROBE_YES;
 		if (next > head.len)
 			break;
