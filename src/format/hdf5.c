@@ -1,9 +1,9 @@
 /* HDF5: the superblock, the walk over groups, what is reported, and datasets with other elements. */
 #include "format/hdf5.h"
 #include "format/formats.h"
+#include "format/zip.h"
 
 #include "base/check.h"
-#include "base/quote.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -18,12 +18,12 @@ static bool is_magic(const uint8_t *p)
 	return !memcmp(p, magic, MAGIC);
 }
 
-/* A user block of 512 bytes, or twice that and so on, may come first. */
+/* A user block of 512 bytes, or twice that and so on, may come first; in an archive it is a member. */
 static enum vv_probe probe(struct vv_span head, uint64_t size VV_UNUSED)
 {
 	if (head.len >= MAGIC && is_magic(head.ptr))
 		return VV_PROBE_YES;
-	for (size_t at = 512; at + MAGIC <= head.len; at *= 2)
+	for (size_t at = 512; at + MAGIC <= head.len && !vv_zip_probe(head); at *= 2)
 		if (is_magic(head.ptr + at))
 			return VV_PROBE_MAYBE;
 	return VV_PROBE_NO;

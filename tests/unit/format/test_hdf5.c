@@ -2,6 +2,7 @@
 
 #include "expected.h"
 #include "mkhdf5.h"
+#include "mkzip.h"
 
 static struct vv_err err;
 
@@ -219,6 +220,29 @@ static void test_superblock(void)
 		CHECK(strstr(l.layout.findings[0].detail, bad[i].says));
 		located_release(&l);
 	}
+	/* The old ones, the second of which has one more number. */
+	for (unsigned version = 0; version < 2; version++) {
+		struct vv_buf b = VV_BUF_INIT(VV_MAX_TEXT);
+
+		mkh5_begin(&m);
+		for (int i = 0; i < 64; i++)
+			vv_buf_char(&m.out, 0);
+		mkh5_link(&m, "w", mkh5_bytes(&m, mkh5_add(&m, "abcd", 4), 4));
+		mkh5_end(&m);
+		vv_buf_add(&b, m.out.ptr, 8);
+		vv_buf_le(&b, version, 5);
+		vv_buf_le(&b, 8 | 8 << 8, 3);
+		vv_buf_le(&b, 0, 8);
+		vv_buf_le(&b, 0, version ? 4 : 0);
+		const uint64_t fields[] = {0, VV_HDF5_NONE, m.out.len, VV_HDF5_NONE, 0, vv_get64(m.out.ptr + 36)};
+		for (size_t i = 0; i < VV_COUNT(fields); i++)
+			vv_buf_le(&b, fields[i], 8);
+		memcpy(m.out.ptr, b.ptr, b.len);
+		CHECK_OK(located_bytes(&l, vv_buf_view(&m.out)), &l.err);
+		CHECK_INT(n_tensors(&l.layout), 1);
+		located_release(&l);
+		vv_buf_release(&b);
+	}
 	/* A file without anything, and one that says that it was longer. */
 	mkh5_begin(&m);
 	CHECK_OK(located_bytes(&l, mkh5_end(&m)), &l.err);
@@ -231,6 +255,25 @@ static void test_superblock(void)
 	CHECK_OK(located_bytes(&l, vv_buf_view(&m.out)), &l.err);
 	CHECK(strstr(l.layout.findings[0].detail, "of which"));
 	located_release(&l);
+	mkh5_release(&m);
+}
+
+/* An archive whose member happens to begin where a user block could end. */
+static void test_in_zip(void)
+{
+	struct mkzip z = MKZIP_INIT;
+	struct mkh5 m = MKH5_INIT;
+	uint8_t note[512 - 31 - 31] = {0};
+	struct located l;
+
+	mkh5_begin(&m);
+	mkzip_add(&z, "n", vv_span(note, sizeof(note)), 0);
+	mkzip_add(&z, "h", mkh5_end(&m), 0);
+	CHECK_INT(z.payload, 512);
+	CHECK_OK(located_bytes(&l, mkzip_end(&z, false, "")), &l.err);
+	CHECK_STR(l.layout.format->name, "opaque");
+	located_release(&l);
+	mkzip_release(&z);
 	mkh5_release(&m);
 }
 
@@ -328,6 +371,7 @@ int main(void)
 	test_names();
 	test_loops();
 	test_superblock();
+	test_in_zip();
 	test_assemble();
 	test_large();
 	return done();
