@@ -11,6 +11,8 @@ static const struct vv_format vv_format_opaque = {.name = "opaque", .probe = opa
 
 const struct vv_format *const vv_formats[] = {
 	&vv_format_npy,
+	&vv_format_hdf5,
+	&vv_format_keras,
 	&vv_format_npz,
 	&vv_format_gguf,
 	&vv_format_safetensors,

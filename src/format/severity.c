@@ -26,11 +26,13 @@ static const struct {
 	{"zip-bomb", VV_DANGEROUS},
 	{"unsafe-path", VV_DANGEROUS},
 	{"external-path", VV_DANGEROUS},
+	{"keras-lambda", VV_DANGEROUS},
 	{"pickle-extension", VV_DANGEROUS},
 	{"deflated", VV_NOTE},
 	{"byte-order", VV_NOTE},
 	{"big-endian", VV_NOTE},
 	{"chunked", VV_NOTE},
+	{"unread", VV_NOTE},
 	{"torchscript", VV_NOTE},
 	{"unknown-dtype", VV_NOTE},
 };

@@ -1,0 +1,141 @@
+/*
+ * HDF5 files, as h5py and Keras write them: which datasets there are, and where their elements lie.
+ * After the HDF5 File Format Specification, version 3. Structures that have a checksum are checked.
+ */
+#ifndef VV_FORMAT_HDF5_H
+#define VV_FORMAT_HDF5_H
+
+#include "base/buf.h"
+#include "base/cursor.h"
+#include "base/map.h"
+#include "format/format.h"
+
+/* An address that points nowhere: nothing was written. */
+#define VV_HDF5_NONE UINT64_MAX
+
+/* --- hdf5_io.c: the bytes --- */
+
+/* A range of the file, in addresses. */
+struct vv_hdf5_range {
+	uint64_t off, len;
+	bool tensor;
+};
+
+/* A file within a source. Addresses count from its superblock. */
+struct vv_hdf5 {
+	const struct vv_source *src;
+	uint64_t at, len;             /* where the superblock lies in `src`, and the bytes from there on */
+	uint64_t room;                /* bytes of structures that may still be read */
+	unsigned off_width, len_width; /* bytes of an address and of a length */
+	struct vv_arena *arena;
+	struct vv_map seen;           /* addresses of structures, each of which may be come upon once */
+	struct vv_hdf5_range *ranges; /* of structures that were read */
+	size_t n_ranges, cap_ranges;
+};
+
+void vv_hdf5_init(struct vv_hdf5 *h, const struct vv_source *src, uint64_t at, uint64_t len, struct vv_arena *arena);
+void vv_hdf5_release(struct vv_hdf5 *h);
+/* Jenkins' lookup3. */
+uint32_t vv_hdf5_checksum(struct vv_span s);
+/* Are the last four bytes the checksum of the others? `addr` is for the message. */
+VV_MUST_CHECK int vv_hdf5_check(struct vv_span s, uint64_t addr, const char *what, struct vv_err *err);
+/* A few bytes. */
+VV_MUST_CHECK int vv_hdf5_peek(const struct vv_hdf5 *h, uint64_t addr, void *dst, size_t len, struct vv_err *err);
+/*
+ * A whole structure, in place of what `out` held. Structures do not overlap, so that together they are
+ * no longer than the file: VV_EFORMAT past twice that. Nothing is allocated for bytes that are not there.
+ */
+VV_MUST_CHECK int vv_hdf5_load(struct vv_hdf5 *h, uint64_t addr, uint64_t len, struct vv_buf *out, struct vv_err *err);
+/* *added: it was not seen before. */
+VV_MUST_CHECK int vv_hdf5_see(struct vv_hdf5 *h, uint64_t addr, bool *added, struct vv_err *err);
+/* VV_EFORMAT when it was seen before. */
+VV_MUST_CHECK int vv_hdf5_once(struct vv_hdf5 *h, uint64_t addr, struct vv_err *err);
+VV_MUST_CHECK int vv_hdf5_claim(struct vv_hdf5 *h, uint64_t addr, uint64_t len, bool tensor, struct vv_err *err);
+/* VV_EFORMAT when a tensor shares a byte with a structure or another tensor. */
+VV_MUST_CHECK int vv_hdf5_disjoint(struct vv_hdf5 *h, struct vv_err *err);
+/* A number of 1 to 8 bytes; an address; a length. 1 when too few are left. */
+VV_MUST_CHECK int vv_hdf5_number(struct vv_cursor *c, unsigned width, uint64_t *v);
+VV_MUST_CHECK int vv_hdf5_addr(const struct vv_hdf5 *h, struct vv_cursor *c, uint64_t *v);
+VV_MUST_CHECK int vv_hdf5_length(const struct vv_hdf5 *h, struct vv_cursor *c, uint64_t *v);
+VV_MUST_CHECK int vv_hdf5_skip(struct vv_cursor *c, size_t n);
+
+/* --- hdf5_header.c: one object --- */
+
+/* Why a dataset has no tensor. */
+enum vv_hdf5_why {
+	VV_HDF5_OK,
+	VV_HDF5_BIG_ENDIAN,
+	VV_HDF5_TYPE,   /* no type of varve's */
+	VV_HDF5_DIMS,   /* more than VV_MAX_DIMS */
+	VV_HDF5_CHUNKED,
+	VV_HDF5_LAYOUT, /* of a version that varve does not read */
+	VV_HDF5_EXTERNAL,
+	VV_HDF5_WHY_COUNT
+};
+
+struct vv_hdf5_object {
+	bool has_space, has_type, has_layout; /* all three: a dataset */
+	enum vv_hdf5_why why;    /* of a dataset; in `type_why` and `place_why` what each message says */
+	enum vv_hdf5_why type_why, place_why;
+	unsigned ndim;
+	uint64_t shape[VV_MAX_DIMS];
+	bool null;               /* a dataset without any element */
+	enum vv_dtype dtype;
+	uint32_t width;          /* bytes of an element */
+	uint64_t addr, len;      /* where the elements are; VV_HDF5_NONE: never written */
+	bool compact;            /* they are in the header */
+	uint64_t sum_from, sum_at; /* then: from where to where the checksum behind them counts; equal: there is none */
+	unsigned n_chunk;        /* 0: not in chunks */
+	uint64_t chunk[VV_MAX_DIMS + 1]; /* shape of a chunk, then the bytes of an element */
+	bool tree_of_chunks;     /* `addr` is a B-tree's, not that of the only chunk */
+	bool is_group;
+	uint64_t tree, heap;     /* old groups: the names' B-tree and heap, or VV_HDF5_NONE */
+	uint64_t links, index;   /* new ones: the fractal heap of links and its B-tree, or VV_HDF5_NONE */
+};
+
+/* A link message's body. Borrowed. */
+typedef int vv_hdf5_body_fn(void *ctx, struct vv_span body, struct vv_err *err);
+/* Reads the object's header. Its links go to `link` as they come, so before it is known to be sound. */
+VV_MUST_CHECK int vv_hdf5_object(struct vv_hdf5 *h, uint64_t addr, struct vv_hdf5_object *out, vv_hdf5_body_fn *link,
+	void *ctx, struct vv_err *err);
+
+/* --- hdf5_group.c: what a group holds --- */
+
+enum vv_hdf5_link_kind { VV_HDF5_HARD, VV_HDF5_SOFT, VV_HDF5_OUTSIDE, VV_HDF5_USER };
+
+struct vv_hdf5_link {
+	enum vv_hdf5_link_kind kind;
+	struct vv_span name;
+	uint64_t addr;         /* of the object: VV_HDF5_HARD */
+	struct vv_span target; /* the other file's name: VV_HDF5_OUTSIDE */
+};
+
+typedef int vv_hdf5_link_fn(void *ctx, const struct vv_hdf5_link *link, struct vv_err *err);
+/* 1 for a broken one. Borrowed from `body`. */
+VV_MUST_CHECK int vv_hdf5_link_parse(const struct vv_hdf5 *h, struct vv_span body, struct vv_hdf5_link *out);
+/* The links of an old group, and those that a new one keeps in a heap. */
+VV_MUST_CHECK int vv_hdf5_symbols(
+	struct vv_hdf5 *h, uint64_t tree, uint64_t heap, vv_hdf5_link_fn *fn, void *ctx, struct vv_err *err);
+VV_MUST_CHECK int vv_hdf5_dense(
+	struct vv_hdf5 *h, uint64_t heap, uint64_t index, vv_hdf5_link_fn *fn, void *ctx, struct vv_err *err);
+
+/* --- hdf5.c: the file --- */
+
+/* Reports the tensors of the file that lies there in the source, a user block before it included. */
+VV_MUST_CHECK int vv_hdf5_locate(
+	struct vv_layout_build *b, const struct vv_source *src, uint64_t off, uint64_t len, struct vv_err *err);
+
+/* That file with other elements in its datasets. */
+struct vv_hdf5_patched {
+	struct vv_source base;
+	const struct vv_source *old;
+	uint64_t off;
+	struct vv_hdf5_patch *patches; /* sorted */
+	size_t n;
+};
+/* VV_ENOTSUP for any other set of tensors than the layout's. Released by the caller in any case. */
+VV_MUST_CHECK int vv_hdf5_patch(
+	struct vv_hdf5_patched *p, const struct vv_assembly *a, uint64_t off, uint64_t len, struct vv_err *err);
+void vv_hdf5_patched_release(struct vv_hdf5_patched *p);
+
+#endif

@@ -1,0 +1,230 @@
+#!/usr/bin/env python3
+"""varve and HDF5: what h5py and Keras save comes back byte for byte, what varve assembles they load.
+
+Skips itself where h5py is not installed, and Keras' part where Keras is not. On PATH: varve, git-varve, assemble.
+"""
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+try:
+    import h5py
+    import numpy as np
+except ImportError as e:
+    print(f"1..0 # SKIP no h5py: {e}")
+    sys.exit(0)
+os.environ.setdefault("KERAS_BACKEND", "torch")
+try:
+    import keras
+    KERAS = ""
+except ImportError as e:
+    KERAS = str(e)
+
+tests = failed = 0
+VERSIONS = ["earliest", "v108", "v110", "latest"]
+
+
+def ok(good, what, why=""):
+    global tests, failed
+    tests += 1
+    failed += not good
+    print(f"{'' if good else 'not '}ok {tests} - {what}")
+    if not good and why:
+        print("# " + str(why).replace("\n", "\n# "))
+
+
+def run(*words, cwd=None):
+    return subprocess.run(words, cwd=cwd, capture_output=True, text=True)
+
+
+def sha(path):
+    with open(path, "rb") as f:
+        return hashlib.sha256(f.read()).hexdigest()
+
+
+def rand(*shape):
+    return np.random.default_rng().standard_normal(shape).astype("f4")
+
+
+# --- files ---
+
+def layers(path, libver, n=60, block=0):
+    with h5py.File(path, "w", libver=libver, userblock_size=block) as f:
+        for i in range(n):
+            g = f.create_group(f"model/layer {i}")
+            g["kernel"] = rand(3, 4)
+            g["bias"] = rand(4)
+            for k in range(12):
+                g["bias"].attrs[f"note {k}"] = f"{k}" * 40
+        f["tied"] = f["model/layer 0/kernel"]
+
+
+def many(path, libver, n=6000):
+    """Groups so large that their B-trees have levels, and heaps blocks of blocks."""
+    with h5py.File(path, "w", libver=libver) as f:
+        g = f.create_group("g")
+        g["w"] = rand(2)
+        for i in range(n):
+            g[f"name {i} " + "long " * 30] = g["w"]
+
+
+def compact(path, libver):
+    with h5py.File(path, "w", libver=libver) as f:
+        for i in range(20):
+            p = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+            p.set_layout(h5py.h5d.COMPACT)
+            d = h5py.Dataset(h5py.h5d.create(f.id, f"c{i}".encode(), h5py.h5t.IEEE_F32LE, h5py.h5s.create_simple((5,)), p))
+            d[...] = rand(5)
+
+
+def contents(path):
+    """Every dataset by each of its paths."""
+    found = {}
+
+    def group(g, at, above):
+        for name in g:
+            o = g.get(name)
+            if isinstance(o, h5py.Dataset):
+                found[at + name] = (o.dtype.str, o.shape, o[()].tobytes())
+            elif o is not None and o.id not in above:
+                group(o, at + name + "/", above + [o.id])
+    with h5py.File(path) as f:
+        group(f, "", [f.id])
+    return found
+
+
+# --- assembling ---
+
+def assembled(what, make, name):
+    """One file's elements in another's frame."""
+    with tempfile.TemporaryDirectory() as d:
+        for sub in ("frame", "donor", "out"):
+            os.mkdir(f"{d}/{sub}")
+        make(f"{d}/frame/{name}")
+        make(f"{d}/donor/{name}")
+        r = run("assemble", f"{d}/frame/{name}", f"{d}/donor/{name}", f"{d}/out/{name}")
+        ok(not r.returncode, what + ": assembled", r.stderr)
+        if not r.returncode:
+            got, want = contents(f"{d}/out/{name}"), contents(f"{d}/donor/{name}")
+            ok(got == want, what + ": h5py reads what is wanted", [k for k in want if got.get(k) != want[k]][:5])
+            ok(os.path.getsize(f"{d}/out/{name}") == os.path.getsize(f"{d}/frame/{name}"), what + ": its size")
+
+
+# --- through git ---
+
+def git(*words, cwd):
+    r = run("git", *words, cwd=cwd)
+    if r.returncode:
+        ok(False, "git " + " ".join(words), r.stderr)
+    return r.stdout
+
+
+def comes_back(repo, name, make, fmt, words, load):
+    """Added, removed, restored, and loaded by its own tool."""
+    make(f"{repo}/{name}")
+    was, want = sha(f"{repo}/{name}"), load(f"{repo}/{name}")
+    git("add", name, cwd=repo)
+    git("commit", "-q", "-m", name, cwd=repo)
+    text = git("show", f"HEAD:{name}", cwd=repo)
+    ok(f"\nformat {fmt}\n" in text, f"{name}: git has a manifest", text[:300])
+    for w in words:
+        ok(w in text, f"{name}: {w}", text[:2000])
+    os.unlink(f"{repo}/{name}")
+    git("checkout", "-q", "--", name, cwd=repo)
+    ok(sha(f"{repo}/{name}") == was, f"{name}: comes back byte for byte")
+    ok(load(f"{repo}/{name}") == want, f"{name}: loads as before")
+
+
+def dense():
+    return keras.Sequential([keras.Input((4,)), keras.layers.Dense(64, name="first"), keras.layers.Dense(2, name="last")])
+
+
+def trained(path):
+    """With an optimizer's state, as training leaves it."""
+    m = dense()
+    m.compile("adam", "mse")
+    m.fit(rand(8, 4), rand(8, 2), verbose=0)
+    m.save(path)
+
+
+def keras_load(path):
+    return [w.tobytes() for w in keras.models.load_model(path, compile=False).get_weights()]
+
+
+def keras_files(repo):
+    first = ('tensor "layers/dense/vars/0" f32 [4,64] ', 'tensor "optimizer/vars/')
+    comes_back(repo, "m.keras", trained, "keras", first, keras_load)
+    comes_back(repo, "m.h5", trained, "hdf5", ("first/kernel",), keras_load)
+
+    def weights(path):
+        dense().save_weights(path)
+
+    def load_weights(path):
+        m = dense()
+        m.load_weights(path)
+        return [w.tobytes() for w in m.get_weights()]
+    comes_back(repo, "m.weights.h5", weights, "hdf5", ('tensor "layers/dense/vars/0" f32 [4,64] ',), load_weights)
+    with tempfile.TemporaryDirectory() as d:
+        a, b = dense(), dense()
+        for m, sub in ((a, "a"), (b, "b")):
+            os.mkdir(f"{d}/{sub}")
+            m.save(f"{d}/{sub}/m.keras")
+        r = run("assemble", f"{d}/a/m.keras", f"{d}/b/m.keras", f"{d}/m.keras")
+        ok(not r.returncode, "one model's weights in another's archive", r.stderr)
+        ok(keras_load(f"{d}/m.keras") == keras_load(f"{d}/b/m.keras"), "Keras loads them")
+
+
+def merge(repo):
+    """Two sides that each change one dataset."""
+    def save(**change):
+        with h5py.File(f"{repo}/n.h5", "w") as f:
+            for k in "abc":
+                f[k] = np.full(64, change.get(k, 0), "f4")
+        os.utime(f"{repo}/n.h5", (1e9, 1e9 + sum(change.values())))
+        git("add", "n.h5", cwd=repo)
+        git("commit", "-q", "--allow-empty", "-m", str(change), cwd=repo)
+    save()
+    git("switch", "-q", "-c", "side", cwd=repo)
+    save(a=1)
+    git("switch", "-q", "main", cwd=repo)
+    save(b=2)
+    r = run("git", "merge", "-q", "--no-edit", "side", cwd=repo)
+    ok(not r.returncode, "a merge of two sides that changed different datasets", r.stdout + r.stderr)
+    with h5py.File(f"{repo}/n.h5") as f:
+        ok([float(f[k][0]) for k in "abc"] == [1, 2, 0], "has both changes")
+
+
+def through_git():
+    with tempfile.TemporaryDirectory() as d:
+        os.environ.update(HOME=d, GIT_CONFIG_NOSYSTEM="1", GIT_AUTHOR_NAME="t", GIT_AUTHOR_EMAIL="t@example.invalid",
+                          GIT_COMMITTER_NAME="t", GIT_COMMITTER_EMAIL="t@example.invalid")
+        repo = f"{d}/r"
+        run("git", "init", "-q", "-b", "main", repo)
+        run("varve", "init", "-q", cwd=repo)
+        run("varve", "track", "-q", "*.h5", "*.keras", cwd=repo)
+        git("add", ".", cwd=repo)
+        git("commit", "-q", "-m", "track", cwd=repo)
+        kernel = ('tensor "model/layer 59/kernel" f32 [3,4] ',)
+        for v in VERSIONS:
+            comes_back(repo, f"layers-{v}.h5", lambda p, v=v: layers(p, v), "hdf5", kernel, contents)
+        comes_back(repo, "block.h5", lambda p: layers(p, "latest", block=1024), "hdf5", kernel, contents)
+        for v in ("earliest", "latest"):
+            comes_back(repo, f"many-{v}.h5", lambda p, v=v: many(p, v), "hdf5", ("name 5999 long", "name 0 long"), contents)
+        merge(repo)
+        if KERAS:
+            print(f"# no Keras: {KERAS}")
+        else:
+            keras_files(repo)
+        shutil.rmtree(repo)
+
+
+print(f"# h5py {h5py.version.version}, HDF5 {h5py.version.hdf5_version}")
+for version in VERSIONS:
+    assembled(f"layers, {version}", lambda p, v=version: layers(p, v), "m.h5")
+    assembled(f"small ones, {version}", lambda p, v=version: compact(p, v), "m.h5")
+through_git()
+print(f"1..{tests}")
+sys.exit(failed != 0)
