@@ -45,15 +45,6 @@ static enum vv_probe probe(struct vv_span head, uint64_t size VV_UNUSED)
 	return VV_PROBE_NO;
 }
 
-/* PyTorch would load an archive with that member, whatever else is in it. */
-static bool is_torch(const char *name)
-{
-	static const char pickle[] = "/data.pkl";
-	size_t n = strlen(name), end = sizeof(pickle) - 1;
-
-	return n > end && !strcmp(name + n - end, pickle);
-}
-
 /* A layer whose code is in the file: Keras runs it when it is told to trust the file. */
 static int look_for_code(struct vv_layout_build *b, const struct vv_source *src, const struct vv_zip_member *m,
 	struct vv_err *err)
@@ -85,10 +76,6 @@ static int locate(struct vv_layout_build *b, const struct vv_source *src, struct
 	if (ret)
 		return ret;
 	vv_zip_report(&z, b);
-	for (size_t i = 0; i < z.n; i++)
-		if (is_torch(z.members[i].name))
-			vv_layout_finding(b, "polyglot", z.members[i].header, "PyTorch would take it for its own, and load '%s'",
-				z.members[i].name);
 	config = vv_zip_find(&z, "config.json");
 	if (config)
 		ret = look_for_code(b, src, config, err);

@@ -69,15 +69,6 @@ static int locate_member(struct vv_layout_build *b, const struct vv_source *src,
 	return name ? vv_npy_report(b, &npy, m->off, name, err) : vv_fail_nomem(err);
 }
 
-/* PyTorch would load an archive with that member, whatever else is in it. */
-static bool is_torch(const char *name)
-{
-	static const char pickle[] = "/data.pkl";
-	size_t n = strlen(name), end = sizeof(pickle) - 1;
-
-	return n > end && !strcmp(name + n - end, pickle);
-}
-
 static int locate(struct vv_layout_build *b, const struct vv_source *src, struct vv_err *err)
 {
 	const struct vv_zip_member *deflated = NULL;
@@ -90,9 +81,6 @@ static int locate(struct vv_layout_build *b, const struct vv_source *src, struct
 	for (size_t i = 0; i < z.n && !ret; i++) {
 		if (z.members[i].method && !n_deflated++)
 			deflated = &z.members[i];
-		if (is_torch(z.members[i].name))
-			vv_layout_finding(b, "polyglot", z.members[i].header, "PyTorch would take it for its own, and load '%s'",
-				z.members[i].name);
 		ret = locate_member(b, src, &z.members[i], err);
 	}
 	if (!ret && deflated)

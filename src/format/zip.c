@@ -391,8 +391,21 @@ int vv_zip_read(struct vv_zip *out, const struct vv_source *src, struct vv_arena
 	return ret ? ret : names(out, err);
 }
 
+/* PyTorch would load an archive with that member, whatever else is in it. */
+static bool is_torch(const char *name)
+{
+	static const char pickle[] = "/data.pkl";
+	size_t n = strlen(name), end = sizeof(pickle) - 1;
+
+	return n > end && !strcmp(name + n - end, pickle);
+}
+
 void vv_zip_report(const struct vv_zip *z, struct vv_layout_build *b)
 {
+	for (size_t i = 0; i < z->n; i++)
+		if (is_torch(z->members[i].name))
+			vv_layout_finding(b, "polyglot", z->members[i].header, "PyTorch would take it for its own, and load '%s'",
+				z->members[i].name);
 	if (z->stray)
 		vv_layout_finding(b, "zip-stray", z->stray_at, "%" PRIu64 " bytes of the archive belong to no member", z->stray);
 	for (size_t i = 0; i < z->n; i++)

@@ -46,7 +46,7 @@ bool vv_zip_trails(const struct vv_source *src);
  */
 VV_MUST_CHECK int vv_zip_read(
 	struct vv_zip *out, const struct vv_source *src, struct vv_arena *arena, struct vv_err *err);
-/* Findings on an archive that was read: bytes of nobody, flags that differ. */
+/* Findings on an archive of another format than PyTorch's: bytes of nobody, flags that differ, a pickle of PyTorch. */
 void vv_zip_report(const struct vv_zip *z, struct vv_layout_build *b);
 /* NULL when there is none. Linear. */
 const struct vv_zip_member *vv_zip_find(const struct vv_zip *z, const char *name);

@@ -3,10 +3,8 @@
 
 Skips itself where h5py is not installed, and Keras' part where Keras is not. On PATH: varve, git-varve, assemble.
 """
-import hashlib
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 
@@ -16,6 +14,8 @@ try:
 except ImportError as e:
     print(f"1..0 # SKIP no h5py: {e}")
     sys.exit(0)
+
+from lib import *
 os.environ.setdefault("KERAS_BACKEND", "torch")
 try:
     import keras
@@ -23,26 +23,7 @@ try:
 except ImportError as e:
     KERAS = str(e)
 
-tests = failed = 0
 VERSIONS = ["earliest", "v108", "v110", "latest"]
-
-
-def ok(good, what, why=""):
-    global tests, failed
-    tests += 1
-    failed += not good
-    print(f"{'' if good else 'not '}ok {tests} - {what}")
-    if not good and why:
-        print("# " + str(why).replace("\n", "\n# "))
-
-
-def run(*words, cwd=None):
-    return subprocess.run(words, cwd=cwd, capture_output=True, text=True)
-
-
-def sha(path):
-    with open(path, "rb") as f:
-        return hashlib.sha256(f.read()).hexdigest()
 
 
 def rand(*shape):
@@ -114,13 +95,6 @@ def assembled(what, make, name):
 
 
 # --- through git ---
-
-def git(*words, cwd):
-    r = run("git", *words, cwd=cwd)
-    if r.returncode:
-        ok(False, "git " + " ".join(words), r.stderr)
-    return r.stdout
-
 
 def comes_back(repo, name, make, fmt, words, load):
     """Added, removed, restored, and loaded by its own tool."""
@@ -226,5 +200,4 @@ for version in VERSIONS:
     assembled(f"layers, {version}", lambda p, v=version: layers(p, v), "m.h5")
     assembled(f"small ones, {version}", lambda p, v=version: compact(p, v), "m.h5")
 through_git()
-print(f"1..{tests}")
-sys.exit(failed != 0)
+end()

@@ -3,9 +3,7 @@
 
 Skips itself where onnx is not installed. On PATH: varve, git-varve, assemble.
 """
-import hashlib
 import os
-import subprocess
 import sys
 import tempfile
 
@@ -17,33 +15,9 @@ except ImportError as e:
     print(f"1..0 # SKIP no onnx: {e}")
     sys.exit(0)
 
-tests = failed = 0
+from lib import *
+
 random = np.random.default_rng(1)
-
-
-def ok(good, what, why=""):
-    global tests, failed
-    tests += 1
-    failed += not good
-    print(f"{'' if good else 'not '}ok {tests} - {what}")
-    if not good and why:
-        print("# " + str(why).replace("\n", "\n# "))
-
-
-def run(*words, cwd=None):
-    return subprocess.run(words, cwd=cwd, capture_output=True, text=True)
-
-
-def git(*words, cwd):
-    r = run("git", *words, cwd=cwd)
-    if r.returncode:
-        ok(False, "git " + " ".join(words), r.stderr)
-    return r.stdout
-
-
-def sha(path):
-    with open(path, "rb") as f:
-        return hashlib.sha256(f.read()).hexdigest()
 
 
 def rand(*shape, dtype=np.float32):
@@ -159,5 +133,4 @@ def merge(repo, c):
 print(f"# onnx {onnx.__version__}")
 assembling()
 through_git()
-print(f"1..{tests}")
-sys.exit(failed != 0)
+end()

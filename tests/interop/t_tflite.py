@@ -4,7 +4,6 @@
 Skips itself where TensorFlow is not installed. On PATH: varve, git-varve.
 """
 import os
-import subprocess
 import sys
 import tempfile
 
@@ -20,27 +19,18 @@ except ImportError as e:
     print(f"1..0 # SKIP no tensorflow: {e}")
     sys.exit(0)
 
-tests = failed = commits = 0
+import lib
+from lib import ok, end
 
-
-def ok(good, what, why=""):
-    global tests, failed
-    tests += 1
-    failed += not good
-    print(f"{'' if good else 'not '}ok {tests} - {what}")
-    if not good and why:
-        print("# " + str(why).replace("\n", "\n# "))
+commits = 0
 
 
 def run(*words):
-    return subprocess.run(words, cwd=repo, capture_output=True, text=True)
+    return lib.run(*words, cwd=repo)
 
 
 def git(*words):
-    r = run("git", *words)
-    if r.returncode:
-        ok(False, "git " + " ".join(words), r.stderr)
-    return r.stdout
+    return lib.git(*words, cwd=repo)
 
 
 def values(shape, seed):
@@ -138,5 +128,4 @@ with tempfile.TemporaryDirectory() as d:
     run("varve", "track", "-q", "*.tflite")
     there_and_back()
     merge()
-print(f"1..{tests}")
-sys.exit(failed != 0)
+end()

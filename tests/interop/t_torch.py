@@ -4,11 +4,9 @@
 Skips itself where torch is not installed. On PATH: varve, git-varve, assemble.
 """
 import collections
-import hashlib
 import io
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import zipfile
@@ -19,7 +17,8 @@ except ImportError as e:
     print(f"1..0 # SKIP no torch: {e}")
     sys.exit(0)
 
-tests = failed = 0
+from lib import *
+
 NEW = int(torch.__version__.split(".")[0]) >= 2
 SAMPLE = io.BytesIO()
 torch.save(torch.zeros(1), SAMPLE)
@@ -27,24 +26,6 @@ torch.save(torch.zeros(1), SAMPLE)
 NUMERIC = b"/.format_version" in SAMPLE.getvalue()
 # The loader that executes nothing; that of 1.13 does not know numbers with a fraction yet.
 LOAD = {"weights_only": True} if NEW else {}
-
-
-def ok(good, what, why=""):
-    global tests, failed
-    tests += 1
-    failed += not good
-    print(f"{'' if good else 'not '}ok {tests} - {what}")
-    if not good and why:
-        print("# " + str(why).replace("\n", "\n# "))
-
-
-def run(*words, cwd=None):
-    return subprocess.run(words, cwd=cwd, capture_output=True, text=True)
-
-
-def sha(path):
-    with open(path, "rb") as f:
-        return hashlib.sha256(f.read()).hexdigest()
 
 
 def rand(*shape):
@@ -240,13 +221,6 @@ def other_set():
 
 # --- through git ---
 
-def git(*words, cwd):
-    r = run("git", *words, cwd=cwd)
-    if r.returncode:
-        ok(False, "git " + " ".join(words), r.stderr)
-    return r.stdout
-
-
 def through_git():
     with tempfile.TemporaryDirectory() as d:
         os.environ.update(HOME=d, GIT_CONFIG_NOSYSTEM="1", GIT_AUTHOR_NAME="t", GIT_AUTHOR_EMAIL="t@example.invalid",
@@ -349,5 +323,4 @@ same_set()
 other_set()
 through_git()
 script()
-print(f"1..{tests}")
-sys.exit(failed != 0)
+end()

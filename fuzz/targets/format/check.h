@@ -75,4 +75,16 @@ static inline void check_assemble(const struct located *l, bool has_checksums)
 	vv_buf_release(&fewer.bytes);
 }
 
+/* A target for a format that is found by its content: located soundly, and assembled. */
+#define FUZZ_FORMAT(has_checksums)                                                                                     \
+	int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)                                                   \
+	{                                                                                                              \
+		struct located l;                                                                                      \
+                                                                                                                       \
+		locate_soundly(&l, vv_span(data, size));                                                               \
+		check_assemble(&l, has_checksums);                                                                     \
+		located_release(&l);                                                                                   \
+		return 0;                                                                                              \
+	}
+
 #endif

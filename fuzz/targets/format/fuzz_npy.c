@@ -1,11 +1,3 @@
 #include "check.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
-	struct located l;
-
-	locate_soundly(&l, vv_span(data, size));
-	check_assemble(&l, false);
-	located_release(&l);
-	return 0;
-}
+FUZZ_FORMAT(false)

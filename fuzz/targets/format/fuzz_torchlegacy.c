@@ -14,6 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		vv_buf_add(&b, magic, sizeof(magic));
 	vv_buf_add(&b, data, size);
 	locate_soundly(&l, vv_buf_view(&b));
+	check_assemble(&l, false);
 	located_release(&l);
 	vv_buf_release(&b);
 	return 0;
