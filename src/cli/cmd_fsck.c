@@ -11,6 +11,7 @@
 #include "cli/recover.h"
 #include "git/peer.h"
 #include "git/roots.h"
+#include "git/sent.h"
 #include "hash/sha256.h"
 
 #include <inttypes.h>
@@ -388,7 +389,11 @@ static int check(struct checker *c, bool repair, struct vv_fsck_stats *stats, st
 	const struct vv_fsck_report report = {on_problem, on_lost, c};
 	struct vv_roots_report again = {.manifest = on_manifest, .arg = c};
 	struct vv_ids ids = {0};
-	int ret = vv_store_fsck(ctx->repo.store, repair, &report, stats, ctx->progress, &ctx->err);
+	int ret;
+
+	/* Who asks has a doubt: let the next push look at everything. */
+	vv_sent_clear(vv_store_dir(ctx->repo.store));
+	ret = vv_store_fsck(ctx->repo.store, repair, &report, stats, ctx->progress, &ctx->err);
 
 	vv_progress_end();
 	if (!ret && c->failed)

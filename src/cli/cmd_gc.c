@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "git/roots.h"
+#include "git/sent.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -98,6 +99,7 @@ int cmd_gc(struct vv_ctx *ctx, int argc, char **argv)
 		ret = VV_EXIT_NO;
 		goto out;
 	}
+	vv_sent_clear(vv_store_dir(ctx->repo.store));
 	ret = vv_store_gc(ctx->repo.store, is_live, &live, &opt, &stats, ctx->progress, &ctx->err);
 	vv_progress_end();
 	if (ret)

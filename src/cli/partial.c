@@ -1,6 +1,7 @@
 #include "cli/partial.h"
 
 #include "cli/bytes.h"
+#include "git/sync.h"
 
 #include <errno.h>
 #include <fcntl.h>

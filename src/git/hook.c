@@ -6,6 +6,7 @@
 #include "git/peer.h"
 #include "git/precommit.h"
 #include "git/roots.h"
+#include "git/sent.h"
 #include "os/file.h"
 #include "os/sys.h"
 
@@ -176,18 +177,35 @@ static int worktree_hook(struct vv_repo *r, const char *name, const char *const 
 	return ret;
 }
 
-/*
- * A store that is new there has nothing, whatever commits the remote has: give it of their objects
- * what we or our peers have. What nobody near has, the remote has no worse than before.
- */
-static int push_history(struct vv_repo *r, struct vv_span list, struct vv_store *to, struct vv_progress *prog,
-	struct vv_err *err)
+/* Fails when something is missing of what git is about to send: the remote must not get manifests without bytes. */
+static int check_new(struct vv_repo *r, const char *remote, struct vv_span list, struct vv_err *err)
 {
+	struct vv_object_info info;
+	struct vv_ids ids = {0};
+	int ret = vv_roots_pushed(r, remote, list, vv_span(NULL, 0), &ids, err);
+
+	for (size_t i = 0; !ret && i < ids.n; i++)
+		ret = vv_store_find(r->store, &ids.v[i], &info, err);
+	vv_ids_release(&ids);
+	return ret;
+}
+
+/*
+ * The objects of all that lies behind what is pushed, but for what is known to have been sent: git's idea of
+ * what the remote has is not it, since a push without varve sends manifests alone. Of old history what nobody
+ * near has the remote has no worse than before; of what is new all must go.
+ */
+static int push_to(struct vv_repo *r, const char *remote, struct vv_span list, struct vv_store *to,
+	struct vv_progress *prog, struct vv_err *err)
+{
+	struct vv_buf sent = VV_BUF_INIT(VV_MAX_TEXT), tips = VV_BUF_INIT(VV_MAX_TEXT);
 	struct vv_put_stats stats = {0};
 	struct vv_ids ids = {0};
 	size_t n = 0;
-	int ret = vv_roots_pushed(r, NULL, list, &ids, err);
+	int ret = vv_sent_read(vv_store_dir(to), &sent, err);
 
+	if (!ret)
+		ret = vv_roots_pushed(r, NULL, list, vv_buf_view(&sent), &ids, err);
 	if (!ret && ids.n)
 		ret = vv_repo_store(r, true, err);
 	if (!ret && ids.n)
@@ -195,51 +213,39 @@ static int push_history(struct vv_repo *r, struct vv_span list, struct vv_store 
 	for (size_t i = 0; !ret && i < ids.n; i++)
 		if (vv_store_has(r->store, &ids.v[i]))
 			ids.v[n++] = ids.v[i];
+	if (!ret && n != ids.n)
+		ret = check_new(r, remote, list, err);
 	if (!ret && n)
 		ret = vv_store_copy(to, r->store, ids.v, n, &stats, prog, err);
+	if (!ret && n == ids.n)
+		ret = vv_pushed_tips(list, &tips, err);
+	if (!ret && tips.len)
+		ret = vv_sent_add(vv_store_dir(to), vv_buf_view(&tips), err);
 	vv_ids_release(&ids);
+	vv_buf_release(&sent);
+	vv_buf_release(&tips);
 	return ret;
 }
 
-/* The objects that the remote may lack: those of manifests in the commits that are pushed. */
 static int push_objects(
 	struct vv_repo *r, const char *remote, const char *url, int in, struct vv_progress *prog, struct vv_err *err)
 {
 	struct vv_buf list = VV_BUF_INIT(VV_MAX_TEXT);
-	struct vv_ids ids = {0};
 	struct vv_store *to = NULL;
-	struct vv_put_stats stats = {0};
-	struct vv_store_usage there = {0};
-	int ret;
+	int ret = vv_peer_open(r, url, true, &to, err);
 
-	ret = vv_peer_open(r, url, true, &to, err);
 	if (ret == VV_ENOTSUP || ret == VV_ENOTFOUND) {
 		/* A remote that is not on this machine, or not there: git will say so itself. */
 		vv_err_clear(err);
-		ret = 0;
-		goto out;
+		return 0;
 	}
 	if (!ret)
 		ret = vv_read_fd(&list, in, "the list of refs", err);
 	if (!ret)
-		ret = vv_store_usage(to, &there, err);
-	if (!ret && !there.objects)
-		ret = push_history(r, vv_buf_view(&list), to, prog, err);
-	if (!ret)
-		ret = vv_roots_pushed(r, remote, vv_buf_view(&list), &ids, err);
-	if (!ret && ids.n)
-		ret = vv_repo_store(r, true, err);
-	if (!ret && ids.n)
-		ret = vv_peers_fetch(r, ids.v, ids.n, prog, err);
-	if (!ret && ids.n)
-		ret = vv_store_copy(to, r->store, ids.v, ids.n, &stats, prog, err);
-	if (ret)
-		vv_err_in(err, "push to %s", url);
-out:
-	vv_ids_release(&ids);
+		ret = push_to(r, remote, vv_buf_view(&list), to, prog, err);
 	vv_store_free(to);
 	vv_buf_release(&list);
-	return ret;
+	return ret ? vv_err_in(err, "push to %s", url) : 0;
 }
 
 bool vv_hook_idle(const char *name)

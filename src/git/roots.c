@@ -231,37 +231,36 @@ static bool is_oid(struct vv_span w)
 	return w.len && w.len <= VV_OID_HEX_MAX && !zero;
 }
 
-/*
- * "<local ref> <local oid> <remote ref> <remote oid>" per line: for rev-list, the local oids, and "^"
- * before what the remote has (unless `all`).
- */
-static int wanted_tips(struct vv_span list, bool all, struct vv_buf *in, struct vv_err *err)
+/* "<local ref> <local oid> <remote ref> <remote oid>" per line: the second word, or, after a "^", the fourth. */
+static void add_oids(struct vv_span list, bool remote, struct vv_buf *out)
 {
 	struct vv_cursor c = vv_cursor(list);
-	struct vv_span line;
+	struct vv_span line, oid;
 
 	while (!vv_take_line(&c, &line)) {
-		struct vv_span local, remote;
-
 		(void)word(&line);
-		local = word(&line);
-		(void)word(&line);
-		remote = word(&line);
-		if (!is_oid(local))
+		oid = word(&line);
+		if (remote) {
+			(void)word(&line);
+			oid = word(&line);
+		}
+		if (!is_oid(oid))
 			continue;
-		vv_buf_span(in, local);
-		vv_buf_char(in, '\n');
-		if (all || !is_oid(remote))
-			continue;
-		vv_buf_char(in, '^');
-		vv_buf_span(in, remote);
-		vv_buf_char(in, '\n');
+		if (remote)
+			vv_buf_char(out, '^');
+		vv_buf_span(out, oid);
+		vv_buf_char(out, '\n');
 	}
-	return vv_buf_check(in, err);
 }
 
-int vv_roots_pushed(
-	struct vv_repo *r, const char *remote, struct vv_span list, struct vv_ids *out, struct vv_err *err)
+int vv_pushed_tips(struct vv_span list, struct vv_buf *out, struct vv_err *err)
+{
+	add_oids(list, false, out);
+	return vv_buf_check(out, err);
+}
+
+int vv_roots_pushed(struct vv_repo *r, const char *remote, struct vv_span list, struct vv_span sent,
+	struct vv_ids *out, struct vv_err *err)
 {
 	static const char *const check[] = {"cat-file", "--batch-check=%(objectname) %(objecttype) %(objectsize)", NULL};
 	struct vv_buf in = VV_BUF_INIT(VV_MAX_TEXT), objects = VV_BUF_INIT((size_t)4 << 30),
@@ -278,8 +277,20 @@ int vv_roots_pushed(
 		revs[4] = "--not";
 		revs[5] = not_there;
 	}
-	ret = wanted_tips(list, !remote, &in, err);
+	ret = vv_pushed_tips(list, &in, err);
 	if (ret || !in.len)
+		goto out;
+	if (remote)
+		add_oids(list, true, &in);
+	c = vv_cursor(sent);
+	while (!vv_take_line(&c, &line))
+		if (is_oid(line)) {
+			vv_buf_char(&in, '^');
+			vv_buf_span(&in, line);
+			vv_buf_char(&in, '\n');
+		}
+	ret = vv_buf_check(&in, err);
+	if (ret)
 		goto out;
 	ret = vv_git_status(r, revs, NULL, vv_buf_view(&in), &objects, &status, err);
 	if (!ret && status)

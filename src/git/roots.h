@@ -32,11 +32,13 @@ struct vv_roots_report {
  */
 VV_MUST_CHECK int vv_roots_all(
 	struct vv_repo *r, struct vv_ids *out, struct vv_roots_report *report, struct vv_err *err);
+/* What is pushed, an oid a line. `list` is what git gives pre-push on its input. */
+VV_MUST_CHECK int vv_pushed_tips(struct vv_span list, struct vv_buf *out, struct vv_err *err);
 /*
- * The ids that a push needs: `list` is what git gives pre-push on its input, `remote` a remote's name
- * or URL whose tracking refs tell what it has already; NULL: it may have nothing.
+ * The ids of all that lies behind what is pushed, but for the history of `sent` (an oid a line), and, when
+ * `remote` is a remote's name or URL, of what git says that it has.
  */
-VV_MUST_CHECK int vv_roots_pushed(
-	struct vv_repo *r, const char *remote, struct vv_span list, struct vv_ids *out, struct vv_err *err);
+VV_MUST_CHECK int vv_roots_pushed(struct vv_repo *r, const char *remote, struct vv_span list, struct vv_span sent,
+	struct vv_ids *out, struct vv_err *err);
 
 #endif

@@ -368,6 +368,11 @@ size_t vv_store_bad_packs(const struct vv_store *s)
 	return s->bad_packs;
 }
 
+const char *vv_store_dir(const struct vv_store *s)
+{
+	return s->dir;
+}
+
 /* A copy of the list, since others may refresh. Owned by the caller. */
 static struct pack **list_packs(struct vv_store *s, size_t *n, struct vv_err *err)
 {

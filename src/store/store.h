@@ -45,6 +45,8 @@ VV_MUST_CHECK int vv_store_add_alternate(struct vv_store *s, struct vv_store *ot
 /* Sees packs that other processes published since the open. */
 VV_MUST_CHECK int vv_store_refresh(struct vv_store *s, struct vv_err *err);
 size_t vv_store_bad_packs(const struct vv_store *s);
+/* The folder that it was opened in. */
+const char *vv_store_dir(const struct vv_store *s);
 
 /* What one object is. */
 struct vv_object_info {

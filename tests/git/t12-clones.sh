@@ -77,4 +77,16 @@ git commit -q -am left && git show HEAD:m.safetensors | cmp -s - m.safetensors; 
 
 cd "$T/a"; git checkout -q main; git archive HEAD | tar xO m.safetensors | grep -q '^varve 1'; ok "git archive has manifests"
 varve archive HEAD | tar xO m.safetensors | sha256sum | grep -q "^$two"; ok "varve archive has models"
+# A push without varve leaves a hole; the next one with it fills it.
+new_repo "$T/hole"; git init -q --bare "$T/hole.git"; git remote add o "$T/hole.git"
+model m.safetensors seed=1; git add m.safetensors; git commit -q -m one; git push -q o main
+model m.safetensors seed=2; gap=$(sum m.safetensors); git commit -q -am two; git push -q --no-verify o main
+model m.safetensors seed=3; git commit -q -am three; git push -q o main
+git init -q "$T/reader" && cd "$T/reader" && varve init -q && git fetch -q "$T/hole.git" main && git remote add h "$T/hole.git"
+mv "$T/hole" "$T/hole.gone"; git checkout -q FETCH_HEAD~1; same m.safetensors "$gap"; ok "a version that was pushed with --no-verify is there after the next push"
+mv "$T/hole.gone" "$T/hole"; cd "$T/hole"; [ "$(cat "$T/hole.git/varve/sent" | head -1)" = "$(git rev-parse main)" ]; ok "what was sent is noted"
+model m.safetensors seed=4; git commit -q -am four; GIT_TRACE="$T/trace" git push -q o main; [ "$(head -1 "$T/hole.git/varve/sent")" = "$(git rev-parse main)" ]; ok "at each push"
+(cd "$T/hole.git" && varve gc -q) && [ ! -e "$T/hole.git/varve/sent" ]; ok "and forgotten when gc may have taken something"
+model m.safetensors seed=5; git commit -q -am five; rm -rf .git/varve/packs/*
+fails git push -q o main && said 'push to .*is not in the store' && [ "$(git -C "$T/hole.git" log --format=%s -1 main)" = four ]; ok "what is new and not here is not pushed"
 plan_end
