@@ -52,7 +52,7 @@ _varve_files_kept() {
 	[[ ${#COMPREPLY[@]} -gt 0 ]] || _varve_files
 }
 
-_varve_commands="init track untrack list add status checkout restore show diff log blame cat scan archive du fsck gc doctor
+_varve_commands="init track untrack list add status checkout restore show diff log blame cat convert scan archive du fsck gc doctor
 leave version help"
 
 _varve_options() {
@@ -64,6 +64,7 @@ _varve_options() {
 	diff) echo --stat --cached --staged --no-index --exit-code ;;
 	log) echo --tensor --max-count --names ;;
 	cat) echo --raw --output ;;
+	convert) echo --output --format --dtype --tensor ;;
 	scan) echo --strict --allow --sarif ;;
 	archive) echo --prefix --output --format ;;
 	du) echo --files ;;
@@ -133,7 +134,7 @@ _varve() {
 		fi
 		;;
 	archive) _varve_reply "$(_varve_refs)" ;;
-	show | scan) _varve_model ;;
+	show | convert | scan) _varve_model ;;
 	cat)
 		case ${#words[@]}:${words[1]-} in
 		0: | *:: | 1:) if [[ ${#words[@]} == 1 && $cur != : ]]; then

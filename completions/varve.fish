@@ -69,6 +69,7 @@ for c in \
     "log:commits that changed a model or its tensors" \
     "blame:the commit that last changed each tensor" \
     "cat:one tensor's values, as .npy or raw" \
+    "convert:a model in another format, or its floats in another type" \
     "scan:what loading a model would do besides: is it safe?" \
     "archive:git archive with the models in it" \
     "du:what the store holds and what it costs" \
@@ -101,7 +102,7 @@ complete -c varve -n '__varve_is diff' -l exit-code -d '1 when something differs
 complete -c varve -n '__varve_is log' -s n -l max-count -x -d 'The newest only'
 complete -c varve -n '__varve_is log' -l names -d 'Name the tensors'
 complete -c varve -n '__varve_is cat' -s r -l raw -d 'The bytes alone'
-complete -c varve -n '__varve_is cat archive' -s o -l output -r -F -d 'Into this file'
+complete -c varve -n '__varve_is cat archive convert' -s o -l output -r -F -d 'Into this file'
 complete -c varve -n '__varve_is archive' -l prefix -x -d 'Put before every path'
 complete -c varve -n '__varve_is archive' -l format -x -a tar -d 'Of the archive'
 complete -c varve -n '__varve_is add' -s f -l force -d 'Ignored files too'
@@ -117,6 +118,9 @@ complete -c varve -n '__varve_is restore diff log blame archive' -a '(__varve_re
 complete -c varve -n '__varve_is scan' -s s -l strict -d 'What is suspicious fails, too'
 complete -c varve -n '__varve_is scan' -s a -l allow -r -d 'Globals that are known here'
 complete -c varve -n '__varve_is scan' -l sarif -d 'For code scanning'
-complete -c varve -n '__varve_is show cat scan' -a '(__varve_models)'
+complete -c varve -n '__varve_is convert' -s f -l format -r -a 'safetensors npz torch gguf onnx' -d 'Its format'
+complete -c varve -n '__varve_is convert' -s d -l dtype -r -a 'f32 f16 bf16' -d 'Floats as this type'
+complete -c varve -n '__varve_is convert' -s t -l tensor -r -d 'Only such tensors'
+complete -c varve -n '__varve_is show cat convert scan' -a '(__varve_models)'
 complete -c varve -n '__varve_is cat' -a '(__varve_tensors)'
 complete -c git-varve -w varve

@@ -153,6 +153,7 @@ int cmd_blame(struct vv_ctx *ctx, int argc, char **argv);
 int cmd_cat(struct vv_ctx *ctx, int argc, char **argv);
 int cmd_checkout(struct vv_ctx *ctx, int argc, char **argv);
 int cmd_clean(struct vv_ctx *ctx, int argc, char **argv);
+int cmd_convert(struct vv_ctx *ctx, int argc, char **argv);
 int cmd_diff(struct vv_ctx *ctx, int argc, char **argv);
 int cmd_doctor(struct vv_ctx *ctx, int argc, char **argv);
 int cmd_du(struct vv_ctx *ctx, int argc, char **argv);

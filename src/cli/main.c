@@ -28,6 +28,8 @@ const struct vv_cmd vv_cmds[] = {
 	{"blame", cmd_blame, VV_CMD_REPO, "look", "the commit that last changed each tensor",
 		"[--json] [--tensor GLOB] [REV] [--] FILE"},
 	{"cat", cmd_cat, 0, "look", "one tensor's values, as .npy or raw", "[--raw] [-o FILE] [REV:]FILE TENSOR"},
+	{"convert", cmd_convert, 0, "look", "a model in another format, or its floats in another type",
+		"[--format NAME] [--dtype TYPE] [--tensor GLOB]... [REV:]FILE -o FILE"},
 	{"scan", cmd_scan, 0, "look", "what loading a model would do besides: is it safe?",
 		"[--strict] [--allow GLOB]... [--json|--sarif] [[REV:]FILE|FOLDER]..."},
 	{"archive", cmd_archive, VV_CMD_REPO, "look", "git archive with the models in it",

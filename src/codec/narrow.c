@@ -55,3 +55,32 @@ void vv_narrow(enum vv_dtype from, enum vv_dtype to, uint8_t *p, size_t n)
 		for (size_t i = 0; i < n; i++)
 			vv_put16(p + 2 * i, to_f16(vv_get32(p + 4 * i)));
 }
+
+bool vv_widens(enum vv_dtype from, enum vv_dtype to)
+{
+	return vv_narrows(to, from);
+}
+
+static uint32_t from_f16(uint16_t v)
+{
+	uint32_t sign = (uint32_t)(v & 0x8000) << 16, e = v >> 10 & 31, m = v & 0x3ff;
+
+	if (e == 31)
+		return sign | 0x7f800000 | m << 13;
+	if (e)
+		return sign | (e + 112) << 23 | m << 13;
+	if (!m)
+		return sign;
+	/* A multiple of 2^-24: it is normal in f32. */
+	for (e = 113; !(m & 0x400); e--)
+		m <<= 1;
+	return sign | e << 23 | (m & 0x3ff) << 13;
+}
+
+void vv_widen(enum vv_dtype from, enum vv_dtype to, const uint8_t *in, uint8_t *out, size_t n)
+{
+	if (!vv_widens(from, to))
+		VV_BUG("no such cast");
+	for (size_t i = 0; i < n; i++)
+		vv_put32(out + 4 * i, from == VV_DT_BF16 ? (uint32_t)vv_get16(in + 2 * i) << 16 : from_f16(vv_get16(in + 2 * i)));
+}

@@ -7,6 +7,7 @@
 #define VV_FORMAT_FORMAT_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/dtype.h"
 #include "base/source.h"
 
@@ -97,6 +98,11 @@ struct vv_format {
 	 * (checksums, offsets). NULL: whole files only.
 	 */
 	int (*assemble)(const struct vv_assembly *a, struct vv_sink *out, struct vv_err *err);
+	/*
+	 * Appends a file without tensors, that `assemble` can make any other of. `note` says where its tensors come
+	 * from, in printable ASCII without quotes: put where the format has a place for such. NULL: a new file is not to be had.
+	 */
+	void (*empty)(struct vv_buf *out, const char *note);
 };
 
 /* All formats, strictest probe first; the last is "opaque". Ends with NULL. */
@@ -114,6 +120,9 @@ void vv_layout_release(struct vv_layout *l);
 bool vv_layout_find(const struct vv_layout *l, const char *name, size_t *seg, size_t *view);
 /* Is the view's whole segment, contiguous: one tensor, one object. */
 bool vv_view_is_whole(const struct vv_segment *s, const struct vv_view *v);
+/* Writes a new file of the format with these tensors. VV_ENOTSUP when it cannot, or has none of a type. */
+VV_MUST_CHECK int vv_assemble_new(const struct vv_format *f, const char *note, const struct vv_part *parts,
+	size_t n_parts, struct vv_sink *out, struct vv_err *err);
 /* Wrapper of the slot: VV_ENOTSUP when it is NULL. Checks parts (unique names, length against shape) first. */
 VV_MUST_CHECK int vv_assemble(const struct vv_assembly *a, struct vv_sink *out, struct vv_err *err);
 

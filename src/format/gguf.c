@@ -583,4 +583,22 @@ static int assemble(const struct vv_assembly *a, struct vv_sink *out, struct vv_
 	return ret;
 }
 
-const struct vv_format vv_format_gguf = {.name = "gguf", .probe = probe, .locate = locate, .assemble = assemble};
+static void put_string(struct vv_buf *out, const char *s)
+{
+	vv_buf_le(out, strlen(s), 8);
+	vv_buf_str(out, s);
+}
+
+static void empty(struct vv_buf *out, const char *note)
+{
+	vv_buf_str(out, magic);
+	vv_buf_le(out, 3, 4); /* version */
+	vv_buf_le(out, 0, 8); /* tensors */
+	vv_buf_le(out, 1, 8); /* pairs */
+	put_string(out, "varve.source");
+	vv_buf_le(out, VALUE_STRING, 4);
+	put_string(out, note);
+}
+
+const struct vv_format vv_format_gguf = {
+	.name = "gguf", .probe = probe, .locate = locate, .assemble = assemble, .empty = empty};

@@ -332,3 +332,24 @@ int vv_assemble(const struct vv_assembly *a, struct vv_sink *out, struct vv_err 
 	vv_map_release(&names);
 	return ret ? ret : a->layout->format->assemble(a, out, err);
 }
+
+int vv_assemble_new(const struct vv_format *f, const char *note, const struct vv_part *parts, size_t n_parts,
+	struct vv_sink *out, struct vv_err *err)
+{
+	struct vv_buf file = VV_BUF_INIT(VV_MAX_TEXT);
+	struct vv_source_mem src;
+	struct vv_segment all = {.dtype = VV_DT_BYTES};
+	struct vv_layout l = {.format = f, .segs = &all, .n_segs = 1};
+	int ret;
+
+	if (!f->empty)
+		return vv_fail(err, VV_ENOTSUP, "varve makes no new %s files", f->name);
+	f->empty(&file, note);
+	ret = vv_buf_check(&file, err);
+	vv_source_mem_init(&src, vv_buf_view(&file));
+	l.size = all.len = file.len;
+	if (!ret)
+		ret = vv_assemble(&(struct vv_assembly){&l, &src.base, parts, n_parts}, out, err);
+	vv_buf_release(&file);
+	return ret;
+}

@@ -5,6 +5,7 @@
 #include "format/formats.h"
 #include "format/npy.h"
 #include "format/zip.h"
+#include "format/zip_records.h"
 
 #include "base/check.h"
 #include "base/le.h"
@@ -205,4 +206,13 @@ static int assemble(const struct vv_assembly *a, struct vv_sink *out, struct vv_
 	return ret;
 }
 
-const struct vv_format vv_format_npz = {.name = "npz", .probe = probe, .locate = locate, .assemble = assemble};
+/* The end record of an archive without members. */
+static void empty(struct vv_buf *out, const char *note VV_UNUSED)
+{
+	vv_buf_le(out, ZIP_SIG_END, 4);
+	for (int i = 0; i < 18; i++)
+		vv_buf_char(out, 0);
+}
+
+const struct vv_format vv_format_npz = {
+	.name = "npz", .probe = probe, .locate = locate, .assemble = assemble, .empty = empty};

@@ -414,5 +414,17 @@ static int assemble(const struct vv_assembly *a, struct vv_sink *out, struct vv_
 	return ret;
 }
 
+static void empty(struct vv_buf *out, const char *note)
+{
+	size_t at = out->len;
+
+	vv_buf_le(out, 0, 8);
+	vv_buf_fmt(out, "{\"__metadata__\":{\"varve\":\"%s\"}}", note);
+	while (out->len % 8)
+		vv_buf_char(out, ' ');
+	if (!out->failed)
+		vv_put64(out->ptr + at, out->len - at - 8);
+}
+
 const struct vv_format vv_format_safetensors = {
-	.name = "safetensors", .probe = probe, .locate = locate, .assemble = assemble};
+	.name = "safetensors", .probe = probe, .locate = locate, .assemble = assemble, .empty = empty};

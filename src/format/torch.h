@@ -134,5 +134,7 @@ struct vv_torch_writer {
 VV_MUST_CHECK int vv_torch_put(
 	struct vv_torch_writer *w, const char *name, const struct vv_source *bytes, struct vv_err *err);
 VV_MUST_CHECK int vv_torch_put_end(struct vv_torch_writer *w, struct vv_err *err);
+/* What torch.save({}) is, but for what newer versions add. */
+void vv_torch_empty(struct vv_buf *out, const char *note);
 
 #endif

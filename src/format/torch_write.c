@@ -175,3 +175,40 @@ int vv_torch_put_end(struct vv_torch_writer *w, struct vv_err *err)
 	vv_buf_release(&b);
 	return ret;
 }
+
+struct buf_sink {
+	struct vv_sink base;
+	struct vv_buf *to;
+};
+
+static int buf_write(struct vv_sink *self, struct vv_span data, struct vv_err *err)
+{
+	struct buf_sink *s = (struct buf_sink *)self;
+
+	vv_buf_span(s->to, data);
+	return vv_buf_check(s->to, err);
+}
+
+void vv_torch_empty(struct vv_buf *out, const char *note VV_UNUSED)
+{
+	/* {} in protocol 2, as torch.save({}) pickles it. */
+	static const struct {
+		const char *name, *bytes;
+		size_t len;
+	} members[] = {{"archive/data.pkl", "\x80\x02}q\0.", 6}, {"archive/byteorder", "little", 6},
+		{"archive/version", "3\n", 2}};
+	struct buf_sink sink = {{buf_write}, out};
+	struct vv_torch_writer w = {.out = &sink.base, .align = 64};
+	struct vv_err err = VV_ERR_INIT;
+	int ret = 0;
+
+	for (size_t i = 0; i < VV_COUNT(members) && !ret; i++) {
+		struct vv_source_mem mem;
+		vv_source_mem_init(&mem, vv_span((const uint8_t *)members[i].bytes, members[i].len));
+		ret = vv_torch_put(&w, members[i].name, &mem.base, &err);
+	}
+	if (!ret)
+		ret = vv_torch_put_end(&w, &err);
+	vv_buf_release(&w.directory);
+	out->failed |= ret;
+}

@@ -307,4 +307,4 @@ static int locate(struct vv_layout_build *b, const struct vv_source *src, struct
 }
 
 const struct vv_format vv_format_torch = {
-	.name = "torch", .probe = probe, .locate = locate, .assemble = vv_torch_assemble};
+	.name = "torch", .probe = probe, .locate = locate, .assemble = vv_torch_assemble, .empty = vv_torch_empty};

@@ -102,11 +102,36 @@ static void test_many(void)
 	CHECK(!vv_narrows(VV_DT_F32, VV_DT_U16));
 }
 
+/* Widened is the same value, and back again the same bits. */
+static void test_widen(enum vv_dtype from)
+{
+	int bad = 0;
+
+	for (uint32_t v = 0; v < 0x10000; v++) {
+		uint8_t in[2], out[4];
+		double x, y;
+		bool nan;
+
+		vv_put16(in, (uint16_t)v);
+		vv_widen(from, VV_DT_F32, in, out, 1);
+		x = value(from, (uint16_t)v);
+		y = vv_dtype_value(VV_DT_F32, out);
+		nan = isnan(x);
+		bad += nan ? !isnan(y) : x != y || signbit(x) != signbit(y);
+		vv_narrow(VV_DT_F32, from, out, 1);
+		bad += !nan && vv_get16(out) != v;
+	}
+	CHECK_INT(bad, 0);
+	CHECK(vv_widens(from, VV_DT_F32) && !vv_widens(VV_DT_F32, from) && !vv_widens(from, from));
+}
+
 int main(void)
 {
 	test_nearest(VV_DT_BF16, 16);
 	test_nearest(VV_DT_F16, 13);
 	test_odd_ones();
 	test_many();
+	test_widen(VV_DT_BF16);
+	test_widen(VV_DT_F16);
 	return done();
 }

@@ -1,0 +1,57 @@
+#!/bin/sh
+# convert: the same tensors in every format that can be made, casts, patterns, where a file comes from.
+. "$(dirname "$0")/lib.sh"
+
+new_repo "$T/r"
+varve track -q '*.npz' '*.pt' '*.gguf' '*.onnx'
+python3 - <<'P'
+import json, struct
+import numpy as np
+r = np.random.default_rng(3)
+t = {"net.0.weight": r.standard_normal((40, 30)).astype("f4"), "net.0.bias": r.standard_normal(40).astype("f4"),
+     "steps": np.array([7], "i8")}
+t["net.0.bias"][:6] = [np.inf, -np.inf, np.nan, 0, -0.0, 65519.99]
+np.savez("w.npz", **t)
+head, body = {}, b""
+for k, v in t.items():
+    head[k] = {"dtype": {"f": "F32", "i": "I64"}[v.dtype.kind], "shape": list(v.shape), "data_offsets": [len(body), len(body) + v.nbytes]}
+    body += v.tobytes()
+h = json.dumps(head).encode()
+open("m.safetensors", "wb").write(struct.pack("<Q", len(h)) + h + body)
+P
+touch -d '10 seconds ago' m.safetensors; git add .; git commit -q -m one
+for f in a.safetensors a.npz a.pt a.gguf a.onnx; do
+	out varve convert m.safetensors -o "$f" && err "^$f: .*, 3 tensors" && varve diff --no-index --exit-code --json m.safetensors "$f" >"$T/d"
+	python3 -c 'import json, sys; d = json.load(open(sys.argv[1])); sys.exit(d["changed"] + d["added"] + d["removed"] + d["renamed"] != 0)' "$T/d"; ok "$f has the same tensors"
+	varve convert -q "$f" -o b.safetensors && varve convert -q "$f" -o b2.safetensors && cmp -s b.safetensors b2.safetensors; ok "and back, twice the same"
+done
+sum=$(sum m.safetensors); grep -qa "from safetensors sha256:$sum" a.safetensors && grep -qa "from safetensors sha256:$sum" a.gguf && grep -qa "from safetensors sha256:$sum" a.onnx; ok "they say where they come from"
+python3 - <<'P'
+import numpy as np
+a, b = np.load("a.npz"), np.load("w.npz")
+assert sorted(a) == sorted(b) and all(a[k].dtype == b[k].dtype and a[k].tobytes() == b[k].tobytes() for k in a)
+P
+ok "NumPy reads its own"
+out varve convert --dtype f16 m.safetensors -o h.npz && python3 - <<'P'
+import numpy as np
+a, b = np.load("h.npz"), np.load("w.npz")
+with np.errstate(over="ignore"):
+    for k in ("net.0.weight", "net.0.bias"):
+        want = b[k].astype("f2")
+        assert a[k].dtype == np.float16 and ((a[k].view("u2") == want.view("u2")) | (np.isnan(a[k]) & np.isnan(want))).all(), k
+assert a["steps"].dtype == np.int64 and a["steps"].tobytes() == b["steps"].tobytes()
+P
+ok "--dtype f16 rounds as NumPy does, and leaves integers"
+out varve convert -d bf16 m.safetensors -o h.safetensors && varve convert -q -d f32 h.safetensors -o w.npz2 -f npz && varve convert -q -d bf16 w.npz2 -o h2.safetensors
+varve cat -q --raw h.safetensors net.0.weight >"$T/1"; varve cat -q --raw h2.safetensors net.0.weight >"$T/2"; cmp -s "$T/1" "$T/2" && [ "$(stat -c %s "$T/1")" = 2400 ]; ok "bf16 to f32 and back"
+touch -d '10 seconds ago' h.safetensors; out varve add --json h.safetensors && json 'd["files"][0]["stored"] < 700'; ok "a cast beside its original costs next to nothing"
+out varve convert -t 'net.*' -t steps HEAD:m.safetensors -o p.npz -q && [ "$(python3 -c 'import numpy; print(len(numpy.load("p.npz").files))')" = 3 ]; ok "patterns, an old version"
+out varve convert --json -t '*.bias' m.safetensors -o p.npz && json 'd == {"file": "p.npz", "format": "npz", "tensors": 1, "bytes": d["bytes"]}'; ok "--json"
+status_is 128 varve convert -t 'nosuch*' m.safetensors -o q.npz && err "no tensor matches 'nosuch" && [ ! -e q.npz ]; ok "a pattern that matches nothing"
+status_is 128 varve convert -d bf16 m.safetensors -o q.npz && err 'NumPy has no type bf16' && [ ! -e q.npz ]; ok "a type that the format has not: nothing is written"
+status_is 129 varve convert m.safetensors -o q.h5 && err 'no format has this ending'; ok "a format that is not made"
+status_is 129 varve convert m.safetensors -o q.npz -d i8 && err 'f32, f16 or bf16'; ok "a type that is not cast to"
+status_is 129 varve convert m.safetensors; ok "no -o"
+echo hello >text; status_is 128 varve convert text -o q.npz && err 'no tensors are seen'; ok "a file without tensors"
+varve convert -q m.safetensors -f npz -o - >s.npz && python3 -c 'import numpy; assert len(numpy.load("s.npz").files) == 3'; ok "to standard output"
+plan_end
