@@ -37,15 +37,15 @@ static int measure(struct differ *k, struct vv_diff *d, const struct vv_named *a
 	return ret;
 }
 
-/* `a` or `b` without a manifest: no model on that side. */
-static int compare(struct differ *k, const struct vv_named *a, const struct vv_named *b)
+/* `a` or `b` without a manifest: no model on that side. `renamed`: their names differ, and that is told. */
+static int compare(struct differ *k, const struct vv_named *a, const struct vv_named *b, bool renamed)
 {
 	struct vv_manifest none = {.format = ""};
 	struct vv_diff d;
 	int ret;
 
 	if ((!a->manifest && !b->manifest) ||
-		(a->manifest && b->manifest && vv_id_eq(&a->manifest->sha256, &b->manifest->sha256)))
+		(!renamed && a->manifest && b->manifest && vv_id_eq(&a->manifest->sha256, &b->manifest->sha256)))
 		return 0;
 	ret = vv_diff_make(&d, a->manifest ? a->manifest : &none, b->manifest ? b->manifest : &none, &k->ctx->err);
 	if (ret)
@@ -87,7 +87,7 @@ static int one_file(struct differ *k, const struct vv_change *c, bool worktree)
 		b = opened;
 	}
 	if (!ret)
-		ret = compare(k, &a, &b);
+		ret = compare(k, &a, &b, c->status == 'R');
 	vv_named_release(&opened);
 	return ret;
 }
@@ -129,7 +129,7 @@ static int two_files(struct differ *k, const char *a, const char *b)
 	if (!ret)
 		ret = vv_named_open(k->ctx, b, &to);
 	if (!ret)
-		ret = compare(k, &from, &to);
+		ret = compare(k, &from, &to, false);
 	vv_named_release(&from);
 	vv_named_release(&to);
 	return ret;

@@ -72,7 +72,8 @@ static void say_counts(char *text, size_t cap, const struct counts *c, const str
 		if (c->by_kind[rest[i]])
 			n += snprintf(text + n, cap - (size_t)n, "%s%zu %s", n ? ", " : "", c->by_kind[rest[i]], kind_names[rest[i]]);
 	if (!n)
-		snprintf(text, cap, "no tensor changed, only the bytes around them");
+		snprintf(text, cap, vv_id_eq(&a->manifest->sha256, &b->manifest->sha256)
+			? "renamed, the same bytes" : "no tensor changed, only the bytes around them");
 }
 
 /* "bf16 [768,256]"; both when they differ. */

@@ -136,10 +136,10 @@ static bool names_varve(struct vv_span rest)
 	return rest.len && memmem(rest.ptr, rest.len, "filter=varve", 12);
 }
 
-/* A pattern as git reads it: with a blank or quote inside, in C quotes. */
+/* A pattern as git reads it: with a blank or quote inside, or what begins a comment, in C quotes. */
 static void put_pattern(struct vv_buf *out, const char *pattern)
 {
-	if (!strpbrk(pattern, " \t\"")) {
+	if (!strpbrk(pattern, " \t\"") && *pattern != '#') {
 		vv_buf_str(out, pattern);
 		return;
 	}

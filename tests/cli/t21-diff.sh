@@ -26,7 +26,8 @@ out varve diff side...main; cmp -s "$T/a" "$T/out"; ok "A...B"; git checkout -q 
 out varve diff v1 v2 -- note && lines 0 && out varve diff v1 v2 -- m.safetensors && cmp -s "$T/a" "$T/out"; ok "paths"
 mkdir sub; cd sub; out varve diff v1 v2 -- .. && cmp -s "$T/a" "$T/out" && out varve diff v1 v2 . && lines 0; ok "from a subfolder"; cd ..
 out varve diff v1:m.safetensors v2:m.safetensors && cmp -s "$T/a" "$T/out"; ok "REV:FILE twice"
-git mv m.safetensors 'a new ü.safetensors'; git commit -q -m moved; out varve diff HEAD~1 HEAD && lines 0; ok "a renamed file is no change"
+git mv m.safetensors 'a new ü.safetensors'; git commit -q -m moved; out varve diff HEAD~1 HEAD && said '^m.safetensors → a new ü.safetensors: renamed, the same bytes$'; ok "a renamed file"
+status_is 1 varve diff --exit-code HEAD~1 HEAD; ok "is a change"
 model 'a new ü.safetensors' n=4 set=t1:8 set=new:1 drop=t3; git add .; git commit -q -m three
 out varve diff v2 HEAD; said '^m.safetensors → a new ü.safetensors: 1 of 4 tensors changed$'; ok "renamed and changed"
 out varve diff v2 HEAD --json; json 'd["files"][0]["change"] == "renamed" and d["files"][0]["old_path"] == "m.safetensors"'; ok "in --json"
