@@ -36,10 +36,11 @@ int vv_check_format(const char *path, const char *format, struct vv_err *err)
 
 /* --- parents --- */
 
+enum { MAX_PARENTS = 4, MAX_SHARDS = 1000 };
+
 struct parents {
 	struct vv_manifest *v;
-	size_t n;
-	struct vv_id seen[4];
+	size_t n, cap;
 };
 
 /* What does not exist or does not parse is no parent. */
@@ -50,7 +51,7 @@ static int add_parent(struct parents *p, struct vv_blobs *blobs, const char *nam
 	struct vv_manifest m;
 	int ret = 0;
 
-	if (p->n == VV_COUNT(p->seen))
+	if (p->n == p->cap)
 		return 0;
 	if (vv_blobs_get(blobs, name, &b, &e)) {
 		ret = e.code == VV_ENOTFOUND || e.code == VV_ELIMIT || e.code == VV_ENOTSUP ? 0 : vv_fail(err, e.code, "%s", e.msg);
@@ -58,13 +59,11 @@ static int add_parent(struct parents *p, struct vv_blobs *blobs, const char *nam
 		!vv_manifest_parse(&m, vv_buf_view(&b), &e)) {
 		bool known = false;
 		for (size_t i = 0; i < p->n; i++)
-			known |= vv_id_eq(&p->seen[i], &m.root);
-		if (known) {
+			known |= vv_id_eq(&p->v[i].root, &m.root);
+		if (known)
 			vv_manifest_release(&m);
-		} else {
-			p->seen[p->n] = m.root;
+		else
 			p->v[p->n++] = m;
-		}
 	}
 	vv_buf_release(&b);
 	return ret;
@@ -122,10 +121,62 @@ out:
 	return ret;
 }
 
+/* "model-00002-of-00005.safetensors": where the number begins, and what follows the count; 0 when it is no shard. */
+static size_t shard_stem(const char *path, const char **rest)
+{
+	for (const char *p = strstr(path, "-of-"); p; p = strstr(p + 1, "-of-")) {
+		const char *number = p;
+		size_t n = strspn(p + 4, "0123456789");
+
+		while (number > path && number[-1] >= '0' && number[-1] <= '9')
+			number--;
+		if (n && number < p && number > path && number[-1] == '-' && !strchr(p, '/')) {
+			*rest = p + 4 + n;
+			return (size_t)(number - path);
+		}
+	}
+	return 0;
+}
+
+/* The other shards of the model: a tensor may have moved, and there may have been more or fewer of them. */
+static int add_shards(
+	struct vv_repo *r, struct parents *p, struct vv_blobs *blobs, const char *path, struct vv_err *err)
+{
+	const char *rest, *other, *slash = strrchr(path, '/');
+	size_t stem = shard_stem(path, &rest);
+	char *dir = stem && slash ? strndup(path, (size_t)(slash - path)) : NULL;
+	const char *paths[] = {dir, NULL};
+	struct vv_entries all = {0};
+	struct vv_manifest *v;
+	int ret = 0;
+
+	if (!stem)
+		return 0;
+	ret = slash && !dir ? vv_fail_nomem(err) : vv_tracked(r, dir ? paths : NULL, &all, err);
+	v = ret ? NULL : realloc(p->v, (p->cap + MAX_SHARDS) * sizeof(*v));
+	if (!ret && !v)
+		ret = vv_fail_nomem(err);
+	if (!ret) {
+		p->v = v;
+		p->cap += MAX_SHARDS;
+	}
+	for (size_t i = 0; i < all.n && !ret; i++) {
+		char *name = NULL;
+		if (strncmp(all.v[i].path, path, stem) || shard_stem(all.v[i].path, &other) != stem || strcmp(other, rest) ||
+			!strcmp(all.v[i].path, path))
+			continue;
+		ret = asprintf(&name, ":%s", all.v[i].path) < 0 ? vv_fail_nomem(err) : add_parent(p, blobs, name, err);
+		free(name);
+	}
+	vv_entries_release(&all);
+	free(dir);
+	return ret;
+}
+
 int vv_parents(struct vv_repo *r, const char *path, struct vv_manifest **out, size_t *n, struct vv_err *err)
 {
 	static const char *const places[] = {":0:", "HEAD:", ":2:", ":3:"};
-	struct parents p = {calloc(4, sizeof(*p.v)), 0, {{{0}}}};
+	struct parents p = {calloc(MAX_PARENTS, sizeof(*p.v)), 0, MAX_PARENTS};
 	struct vv_blobs blobs = VV_BLOBS_INIT;
 	int ret;
 
@@ -140,6 +191,8 @@ int vv_parents(struct vv_repo *r, const char *path, struct vv_manifest **out, si
 			ret = add_parent(&p, &blobs, name, err);
 		free(name);
 	}
+	if (!ret)
+		ret = add_shards(r, &p, &blobs, path, err);
 	if (!ret && !p.n)
 		ret = add_neighbour(r, &p, &blobs, path, err);
 	vv_blobs_close(&blobs);
@@ -166,17 +219,20 @@ static int put_model(struct vv_repo *r, const char *path, const struct vv_source
 	struct vv_progress *prog, struct vv_err *err)
 {
 	struct vv_manifest *parents = NULL;
-	const struct vv_manifest *list[4];
+	const struct vv_manifest **list = NULL;
 	size_t n = 0;
 	int ret = vv_repo_store(r, true, err);
 
 	if (!ret)
 		ret = vv_parents(r, path, &parents, &n, err);
-	for (size_t i = 0; i < n; i++)
+	if (!ret && !(list = calloc(n + 1, sizeof(*list))))
+		ret = vv_fail_nomem(err);
+	for (size_t i = 0; i < n && list; i++)
 		list[i] = &parents[i];
 	if (!ret)
 		ret = vv_model_put(r->store, src, list, n, &out->text, &out->manifest, &out->stats, prog, err);
 	vv_parents_free(parents, n);
+	free(list);
 	return ret;
 }
 

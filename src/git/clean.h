@@ -24,8 +24,8 @@ VV_MUST_CHECK int vv_smudge(
 	const char *path, int in, int out, bool *mended, struct vv_err *unset, struct vv_err *err);
 
 /*
- * Versions that a file at `path` is likely to resemble: index, HEAD, the sides of a merge, else tracked
- * neighbours in its folder. At most 4; release each, then free.
+ * Versions that a file at `path` is likely to resemble: index, HEAD, the sides of a merge, the other shards of
+ * a sharded model ("x-00002-of-00005.y"), else the tracked neighbour in its folder that is called most alike.
  */
 VV_MUST_CHECK int vv_parents(
 	struct vv_repo *r, const char *path, struct vv_manifest **out, size_t *n, struct vv_err *err);

@@ -69,7 +69,9 @@ static bool same_name(
 	return false;
 }
 
-static int pick_from(struct picker *p, struct vv_put_item *items, const struct vv_manifest *m, struct vv_err *err)
+/* By their own names; or, `by_kind`, what is left by what it is. */
+static int pick_from(struct picker *p, struct vv_put_item *items, const struct vv_manifest *m, bool by_kind,
+	struct vv_err *err)
 {
 	int ret = index_parent(p, m, err);
 
@@ -79,9 +81,9 @@ static int pick_from(struct picker *p, struct vv_put_item *items, const struct v
 
 		if (!s->n_views || items[i].has_base)
 			continue;
-		if (same_name(p, m, s, false, &found) ||
-			vv_namesakes_take(&p->left, kind(&p->key, s), s->views->name, &found) ||
-			same_name(p, m, s, true, &found)) {
+		if (by_kind ? vv_namesakes_take(&p->left, kind(&p->key, s), s->views->name, &found) ||
+				same_name(p, m, s, true, &found)
+			    : same_name(p, m, s, false, &found)) {
 			items[i].has_base = true;
 			items[i].base = m->segs[found].id;
 		}
@@ -101,8 +103,9 @@ int vv_pick_bases(struct vv_put_item *items, const struct vv_layout *l, const st
 		for (size_t j = 0; j < l->segs[i].n_views && !ret; j++)
 			if (!vv_map_put(&p.names, vv_span_str(l->segs[i].views[j].name), i, NULL))
 				ret = vv_fail_nomem(err);
-	for (size_t k = 0; k < n_parents && !ret; k++)
-		ret = pick_from(&p, items, parents[k], err);
+	/* First all by name: in a sharded model a tensor may have moved to where another one of its kind has left. */
+	for (size_t k = 0; k < 2 * n_parents && !ret; k++)
+		ret = pick_from(&p, items, parents[k % n_parents], k >= n_parents, err);
 	vv_map_release(&p.names);
 	vv_buf_release(&p.key);
 	return ret;

@@ -7,8 +7,8 @@
 
 /*
  * Sets the base candidates of the items, one per segment of the layout. Same name, type and bytes
- * in the first parent that has it; else a tensor of the same type and shape whose name the file no
- * longer has and which ends in the same component (the longest common ending wins); else the same
+ * in the first parent that has it; else, in the first that has such, a tensor of the same type and shape whose
+ * name the file no longer has and which ends in the same component (the longest common ending wins); else the same
  * name with as many elements of a wider type, of which ours may be a cast. Opaque segments get none.
  */
 VV_MUST_CHECK int vv_pick_bases(struct vv_put_item *items, const struct vv_layout *l,
