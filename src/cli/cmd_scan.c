@@ -22,7 +22,7 @@ static bool is_allowed(const struct scanning *s, const struct vv_finding *f)
 {
 	const char *name = strrchr(f->detail, ' ');
 
-	for (size_t i = 0; i < s->allow.n && !strcmp(f->code, "pickle-global"); i++)
+	for (size_t i = 0; i < s->allow.n && !strcmp(f->code, "pickle-global") && vv_severity_of(f) != VV_DANGEROUS; i++)
 		if (!fnmatch(s->allow.v[i], name ? name + 1 : f->detail, 0))
 			return true;
 	return false;

@@ -32,7 +32,7 @@ static const struct vv_part *part_of(const struct vv_assembly *a, const struct v
 {
 	const uint64_t *at = vv_map_find(names, vv_span_str(v->name));
 	const struct vv_part *p = at ? &a->parts[*at] : NULL;
-	bool same = p && p->dtype == s->dtype && p->ndim == v->ndim && p->len == s->len &&
+	bool same = p && vv_view_is_whole(s, v) && p->dtype == s->dtype && p->ndim == v->ndim && p->len == s->len &&
 		(!p->ndim || !memcmp(p->shape, v->shape, p->ndim * sizeof(*p->shape)));
 
 	return same ? p : NULL;

@@ -103,8 +103,12 @@ static int scan_pickle(struct scanner *s, const char *where, struct vv_span byte
 	for (size_t i = 0; i < p.n_findings; i++)
 		broken |= !strcmp(p.findings[i].code, "pickle-broken") ||
 			(!strcmp(p.findings[i].code, "pickle-global") && !is_module_name(p.findings[i].detail));
-	for (size_t i = 0; i < p.n_findings && (sure || !broken); i++) {
+	for (size_t i = 0; i < p.n_findings; i++) {
 		const struct vv_pickle_finding *f = &p.findings[i];
+		const struct vv_finding seen = {f->code, 0, f->detail};
+		/* What a broken one would run it runs before it breaks. */
+		if (!sure && broken && (!is_module_name(f->detail) || vv_severity_of(&seen) != VV_DANGEROUS))
+			continue;
 		if (!strcmp(f->code, "pickle-global") || !strcmp(f->code, "pickle-extension"))
 			tell(s, where, f->code, off + f->off, "%s", f->detail);
 	}
@@ -136,8 +140,10 @@ static int scan_content(struct scanner *s, const char *where, const struct vv_so
 
 	if (!m->method)
 		return scan_source(s, where, &part.base, off + m->off, level, err);
-	if (m->raw_len > VV_MAX_PICKLE)
+	if (m->raw_len > VV_MAX_PICKLE) {
+		tell(s, where, "limit", off + m->header, "too large, and compressed: not looked into");
 		return 0;
+	}
 	ret = vv_zip_load(src, m, &text, &crc_ok, err);
 	vv_source_mem_init(&mem, vv_buf_view(&text));
 	if (!ret)
@@ -210,9 +216,9 @@ static int scan_source(struct scanner *s, const char *where, const struct vv_sou
 		return scan_zip(s, where, src, off, level, err);
 	}
 	sure = vv_pickle_probe(vv_span(head, n));
-	if (!sure && (src->size > LOOK_INTO || strcmp(s->out->format, "opaque")))
+	if (!sure && strcmp(s->out->format, "opaque"))
 		return 0;
-	n = (size_t)vv_min64(src->size, VV_MAX_PICKLE);
+	n = (size_t)vv_min64(src->size, sure ? VV_MAX_PICKLE : LOOK_INTO);
 	bytes = malloc(n + 1);
 	ret = bytes ? vv_source_read(src, 0, bytes, n, err) : vv_fail_nomem(err);
 	if (!ret)

@@ -44,8 +44,24 @@ const char *vv_severity_name(enum vv_severity s)
 	return names[s];
 }
 
+/* Reached through another module that has imported it: "logging" and "os.system". */
+static bool reaches(const char *global)
+{
+	static const char *const modules[] = {"os", "posix", "nt", "sys", "subprocess", "socket", "shutil", "importlib", "builtins"};
+
+	for (const char *dot = strchr(global, '.'); dot; dot = strchr(dot + 1, '.'))
+		for (size_t i = 0; i < VV_COUNT(modules); i++) {
+			size_t n = strlen(modules[i]);
+			if (!strncmp(dot + 1, modules[i], n) && dot[1 + n] == '.')
+				return true;
+		}
+	return false;
+}
+
 static bool is_dangerous(const char *global)
 {
+	if (reaches(global))
+		return true;
 	for (size_t i = 0; i < VV_COUNT(dangerous_globals); i++) {
 		size_t n = strlen(dangerous_globals[i]);
 		if (!strncmp(global, dangerous_globals[i], n) && (!global[n] || global[n] == '.'))

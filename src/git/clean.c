@@ -505,18 +505,6 @@ int vv_clean(struct vv_repo *r, const char *path, int in, int out,
 	return ret;
 }
 
-/* Does git have this text, wherever? Then it is somebody's old mistake, and checking it out must not fail. */
-static bool is_known(const struct vv_repo *r, struct vv_span text)
-{
-	struct vv_err ignore = VV_ERR_INIT;
-	char oid[VV_OID_HEX_MAX + 1];
-	const char *const args[] = {"cat-file", "-e", oid, NULL};
-	int status = 0;
-
-	vv_git_blob_oid(text, r->sha256, oid);
-	return vv_git_status(r, args, NULL, vv_span(NULL, 0), NULL, &status, &ignore) || !status;
-}
-
 /*
  * Lines of two versions, as `git stash -p` and `git checkout -p` would put them in place of a model that
  * nobody else has: its own text, which clean has kept, is put there instead. Anything else stays as it is.
@@ -524,6 +512,7 @@ static bool is_known(const struct vv_repo *r, struct vv_span text)
 static int mend_smudged(const char *path, struct vv_buf *text, bool *mended, struct vv_err *err)
 {
 	struct vv_buf kept = VV_BUF_INIT(VV_MAX_MANIFEST);
+	static const char *const by_lines[] = {"apply", NULL};
 	struct vv_err why = VV_ERR_INIT;
 	struct vv_manifest m;
 	struct vv_repo r;
@@ -531,10 +520,11 @@ static int mend_smudged(const char *path, struct vv_buf *text, bool *mended, str
 
 	if (!ret)
 		vv_manifest_release(&m);
-	if (!ret || ret == VV_ENOTSUP || ret == VV_ENOMEM || vv_repo_open(&r, &why))
+	/* An old mistake that is checked out comes another way, and must not fail. */
+	if (!ret || ret == VV_ENOTSUP || ret == VV_ENOMEM || !vv_below_git(by_lines) || vv_repo_open(&r, &why))
 		return 0;
 	ret = 0;
-	if (!is_known(&r, vv_buf_view(text)) && !vv_kept_text(&r, path, &kept, &why) &&
+	if (!vv_kept_text(&r, path, &kept, &why) &&
 		!vv_manifest_parse(&m, vv_buf_view(&kept), &why)) {
 		vv_manifest_release(&m);
 		*mended = true;

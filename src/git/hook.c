@@ -182,7 +182,8 @@ static int check_new(struct vv_repo *r, const char *remote, struct vv_span list,
 {
 	struct vv_object_info info;
 	struct vv_ids ids = {0};
-	int ret = vv_roots_pushed(r, remote, list, vv_span(NULL, 0), &ids, err);
+	bool complete;
+	int ret = vv_roots_pushed(r, remote, list, vv_span(NULL, 0), &ids, &complete, err);
 
 	for (size_t i = 0; !ret && i < ids.n; i++)
 		ret = vv_store_find(r->store, &ids.v[i], &info, err);
@@ -202,10 +203,11 @@ static int push_to(struct vv_repo *r, const char *remote, struct vv_span list, s
 	struct vv_put_stats stats = {0};
 	struct vv_ids ids = {0};
 	size_t n = 0;
+	bool complete = false;
 	int ret = vv_sent_read(vv_store_dir(to), &sent, err);
 
 	if (!ret)
-		ret = vv_roots_pushed(r, NULL, list, vv_buf_view(&sent), &ids, err);
+		ret = vv_roots_pushed(r, NULL, list, vv_buf_view(&sent), &ids, &complete, err);
 	if (!ret && ids.n)
 		ret = vv_repo_store(r, true, err);
 	if (!ret && ids.n)
@@ -217,7 +219,7 @@ static int push_to(struct vv_repo *r, const char *remote, struct vv_span list, s
 		ret = check_new(r, remote, list, err);
 	if (!ret && n)
 		ret = vv_store_copy(to, r->store, ids.v, n, &stats, prog, err);
-	if (!ret && n == ids.n)
+	if (!ret && n == ids.n && complete)
 		ret = vv_pushed_tips(list, &tips, err);
 	if (!ret && tips.len)
 		ret = vv_sent_add(vv_store_dir(to), vv_buf_view(&tips), err);

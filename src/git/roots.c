@@ -224,11 +224,13 @@ static struct vv_span word(struct vv_span *line)
 
 static bool is_oid(struct vv_span w)
 {
-	bool zero = true;
+	bool zero = true, hex = true;
 
-	for (size_t i = 0; i < w.len; i++)
+	for (size_t i = 0; i < w.len; i++) {
 		zero &= w.ptr[i] == '0';
-	return w.len && w.len <= VV_OID_HEX_MAX && !zero;
+		hex &= (w.ptr[i] >= '0' && w.ptr[i] <= '9') || (w.ptr[i] >= 'a' && w.ptr[i] <= 'f');
+	}
+	return (w.len == 40 || w.len == 64) && hex && !zero;
 }
 
 /* "<local ref> <local oid> <remote ref> <remote oid>" per line: the second word, or, after a "^", the fourth. */
@@ -260,8 +262,10 @@ int vv_pushed_tips(struct vv_span list, struct vv_buf *out, struct vv_err *err)
 }
 
 int vv_roots_pushed(struct vv_repo *r, const char *remote, struct vv_span list, struct vv_span sent,
-	struct vv_ids *out, struct vv_err *err)
+	struct vv_ids *out, bool *complete, struct vv_err *err)
 {
+	/* What is pushed is history as it is, not as refs/replace show it. */
+	static const char *const env[] = {"GIT_NO_REPLACE_OBJECTS=1", NULL};
 	static const char *const check[] = {"cat-file", "--batch-check=%(objectname) %(objecttype) %(objectsize)", NULL};
 	struct vv_buf in = VV_BUF_INIT(VV_MAX_TEXT), objects = VV_BUF_INIT((size_t)4 << 30),
 		      checked = VV_BUF_INIT((size_t)4 << 30), names = VV_BUF_INIT((size_t)4 << 30);
@@ -269,8 +273,10 @@ int vv_roots_pushed(struct vv_repo *r, const char *remote, struct vv_span list, 
 	struct vv_span line;
 	char *not_there = NULL;
 	const char *revs[] = {"rev-list", "--objects", "--ignore-missing", "--stdin", NULL, NULL, NULL};
+	struct vv_roots_report report = {.complete = !is_partial(r)};
 	int ret = 0, status = 0;
 
+	*complete = report.complete;
 	if (remote) {
 		if (asprintf(&not_there, "--remotes=%s", remote) < 0)
 			return vv_fail_nomem(err);
@@ -292,7 +298,7 @@ int vv_roots_pushed(struct vv_repo *r, const char *remote, struct vv_span list, 
 	ret = vv_buf_check(&in, err);
 	if (ret)
 		goto out;
-	ret = vv_git_status(r, revs, NULL, vv_buf_view(&in), &objects, &status, err);
+	ret = vv_git_status(r, revs, env, vv_buf_view(&in), &objects, &status, err);
 	if (!ret && status)
 		ret = vv_fail(err, VV_EGIT, "git rev-list: %.200s", objects.ptr ? (char *)objects.ptr : "");
 	if (ret)
@@ -306,9 +312,10 @@ int vv_roots_pushed(struct vv_repo *r, const char *remote, struct vv_span list, 
 	}
 	ret = vv_buf_check(&names, err);
 	if (!ret && names.len)
-		ret = vv_git_status(r, check, NULL, vv_buf_view(&names), &checked, &status, err);
+		ret = vv_git_status(r, check, env, vv_buf_view(&names), &checked, &status, err);
 	if (!ret && checked.len)
-		ret = add_listed(r, vv_buf_view(&checked), out, NULL, err);
+		ret = add_listed(r, vv_buf_view(&checked), out, &report, err);
+	*complete = report.complete && !report.unreadable;
 out:
 	free(not_there);
 	vv_buf_release(&in);

@@ -36,9 +36,10 @@ VV_MUST_CHECK int vv_roots_all(
 VV_MUST_CHECK int vv_pushed_tips(struct vv_span list, struct vv_buf *out, struct vv_err *err);
 /*
  * The ids of all that lies behind what is pushed, but for the history of `sent` (an oid a line), and, when
- * `remote` is a remote's name or URL, of what git says that it has.
+ * `remote` is a remote's name or URL, of what git says that it has. *complete: nothing was hidden from
+ * us, as in a shallow or partial clone, in an object that cannot be read, or in a newer manifest.
  */
 VV_MUST_CHECK int vv_roots_pushed(struct vv_repo *r, const char *remote, struct vv_span list, struct vv_span sent,
-	struct vv_ids *out, struct vv_err *err);
+	struct vv_ids *out, bool *complete, struct vv_err *err);
 
 #endif

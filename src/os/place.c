@@ -131,6 +131,8 @@ static int draft_folder(const struct vv_place *p, const char *elsewhere)
 
 int vv_draft_open(struct vv_draft *d, const struct vv_place *p, const char *elsewhere, struct vv_err *err)
 {
+	struct stat st;
+
 	*d = (struct vv_draft){-1, draft_folder(p, elsewhere), ""};
 	for (int i = 0; i < 100 && d->dirfd >= 0; i++) {
 		snprintf(d->name, sizeof(d->name), "%s%016" PRIx64, prefix, vv_random64());
@@ -139,8 +141,8 @@ int vv_draft_open(struct vv_draft *d, const struct vv_place *p, const char *else
 			continue;
 		if (d->fd < 0)
 			break;
-		/* The lock tells a sweep that we live; one that came first is about to remove the file. */
-		if (!flock(d->fd, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
+		/* The lock tells a sweep that we live; one that came first removes the file, or has done so. */
+		if ((!flock(d->fd, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK) && !fstat(d->fd, &st) && st.st_nlink)
 			return 0;
 		close(d->fd);
 		d->fd = -1;

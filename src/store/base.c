@@ -67,7 +67,8 @@ static int take_chunks(const struct object *list, const struct range *r, uint8_t
 			ret = object_open(&c, list->store, &id, err);
 			if (ret == VV_ENOTFOUND)
 				ret = wrong(list, err, "a chunk is missing");
-			if (!ret && (c->e.kind != KIND_BLOCKS || c->e.size != size || c->n_rows > 1))
+			/* A chunk has no base: through one, a list could be made of itself. */
+			if (!ret && (c->e.kind != KIND_BLOCKS || c->e.size != size || c->n_rows > 1 || c->e.depth))
 				ret = wrong(list, err, "a chunk is not what its list says");
 			if (!ret && size)
 				ret = object_decode(c, 0, piece, s, level, err);

@@ -25,6 +25,8 @@ settled; same m.safetensors "$want" && [ "$(git status --porcelain)" = ' M m.saf
 git stash drop -q; git checkout -q m.safetensors && same m.safetensors "$one"; ok "git checkout takes it back"
 two; printf 'y\nn\ny\nn\n' | git checkout -p m.safetensors >"$T/out" 2>&1
 settled; same m.safetensors "$want"; ok "so does checkout -p"
+git checkout -q m.safetensors; two; printf 'y\nn\ny\nn\n' | git add -p m.safetensors >/dev/null 2>&1; git reset -q
+printf 'n\ny\nn\ny\n' | git checkout -p m.safetensors >"$T/out" 2>&1; settled; same m.safetensors "$want"; ok "though git has such lines from an add -p before"
 two; printf 'y\ny\ny\ny\n' | git stash push -p >"$T/out" 2>&1; settled; same m.safetensors "$one"; ok "stash -p, all of it"
 git stash pop -q; settled; same m.safetensors "$want"; ok "and back"
 git checkout -q m.safetensors

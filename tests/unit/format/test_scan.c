@@ -64,6 +64,11 @@ static void test_pickles(void)
 	CHECK_INT(scan.n, 0);
 	scan_bytes(vv_span(NULL, 0));
 	CHECK_INT(scan.n, 0);
+	/* It has run by the time it breaks. */
+	scan_bytes(SPAN("cos\nsystem\n(S'hi'\ntR\xff"));
+	CHECK_INT(worst(), VV_DANGEROUS);
+	scan_bytes(SPAN("cos\nsystem\n(S'hi'\ntRcfoo bar\nbaz\n"));
+	CHECK_INT(count("pickle-global", "os.system"), 1);
 }
 
 /* M18, names that lead out, and members that are pickles whatever they are called. */

@@ -21,6 +21,8 @@ int main(void)
 	CHECK_INT(of("pickle-global", "sklearn.svm._classes.SVC"), VV_SUSPICIOUS);
 	CHECK_INT(of("pickle-global", "torch.nn.modules.linear.Linear"), VV_SUSPICIOUS);
 	CHECK_INT(of("pickle-global", "torch.storage._load_from_bytes"), VV_DANGEROUS); /* M12 */
+	CHECK_INT(of("pickle-global", "logging.os.system"), VV_DANGEROUS);
+	CHECK_INT(of("pickle-global", "sklearn.osx.system"), VV_SUSPICIOUS);
 	CHECK_INT(of("pickle-extension", "5"), VV_DANGEROUS);
 	CHECK_INT(of("zip-bomb", ""), VV_DANGEROUS);
 	CHECK_INT(of("crc", "os.system"), VV_SUSPICIOUS);
