@@ -118,20 +118,26 @@ out:
 	return ret;
 }
 
+static int see_kept(void *arg, const char *path VV_UNUSED, const char *format, struct vv_err *err VV_UNUSED)
+{
+	*(bool *)arg = format != NULL;
+	return 0;
+}
+
 /* Does the worktree's .gitattributes say that varve keeps it? In a bare repository nobody says otherwise. */
 static bool is_kept(struct archiver *a, const char *path)
 {
 	const struct vv_repo *r = &a->ctx->repo;
-	struct vv_buf out = VV_BUF_INIT(VV_MAX_TEXT), full = VV_BUF_INIT(VV_MAX_TEXT);
+	struct vv_buf full = VV_BUF_INIT(VV_MAX_TEXT);
 	struct vv_err ignore = VV_ERR_INIT;
 	size_t skip = a->prefix && !strncmp(path, a->prefix, strlen(a->prefix)) ? strlen(a->prefix) : 0;
 	bool kept = !r->top;
 
 	/* git archives from the folder we stand in. */
 	vv_buf_fmt(&full, "%s%s", r->prefix, path + skip);
-	if (!kept && !full.failed && !VV_GIT(r, &out, &ignore, "check-attr", "filter", "--", (char *)full.ptr))
-		kept = strstr((char *)out.ptr, ": filter: varve\n") != NULL;
-	vv_buf_release(&out);
+	vv_buf_char(&full, 0);
+	if (!kept && !full.failed && vv_kept_each(r, vv_buf_view(&full), see_kept, &kept, &ignore))
+		kept = false;
 	vv_buf_release(&full);
 	return kept;
 }

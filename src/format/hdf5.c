@@ -1,5 +1,6 @@
 /* HDF5: the superblock, the walk over groups, what is reported, and datasets with other elements. */
 #include "format/hdf5.h"
+#include "format/inplace.h"
 #include "format/formats.h"
 #include "format/zip.h"
 
@@ -418,52 +419,6 @@ static int read_at(const struct vv_source *self, uint64_t off, void *dst, size_t
 	return ret;
 }
 
-static int other_set(struct vv_err *err)
-{
-	return vv_fail(err, VV_ENOTSUP, "an HDF5 file takes the tensors that it has, of their types and shapes, and no others");
-}
-
-/* Names of one segment must go on having the same elements. */
-static int same_bytes(const struct vv_part *a, const struct vv_part *b, struct vv_err *err)
-{
-	uint8_t x[4096], y[sizeof(x)];
-	int ret = 0;
-
-	for (uint64_t at = 0; at < a->len && !ret; at += sizeof(x)) {
-		size_t n = (size_t)vv_min64(sizeof(x), a->len - at);
-		ret = vv_source_read(a->bytes, at, x, n, err);
-		if (!ret)
-			ret = vv_source_read(b->bytes, at, y, n, err);
-		if (!ret && memcmp(x, y, n))
-			ret = vv_fail(err, VV_ENOTSUP, "'%s' and '%s' are one dataset, and are to differ", a->name, b->name);
-	}
-	return ret;
-}
-
-static int patch_segment(struct vv_hdf5_patched *p, const struct vv_assembly *a, const struct vv_segment *s,
-	const struct vv_map *names, struct vv_err *err)
-{
-	const struct vv_part *first = NULL;
-	int ret = 0;
-
-	for (size_t k = 0; k < s->n_views && !ret; k++) {
-		const struct vv_view *v = &s->views[k];
-		const uint64_t *at = vv_map_find(names, vv_span_str(v->name));
-		const struct vv_part *part = at ? &a->parts[*at] : NULL;
-
-		if (!part || part->dtype != s->dtype || part->ndim != v->ndim ||
-			memcmp(part->shape, v->shape, v->ndim * sizeof(*v->shape)))
-			return other_set(err);
-		if (first)
-			ret = same_bytes(first, part, err);
-		else
-			first = part;
-	}
-	if (!ret && first)
-		p->patches[p->n++] = (struct vv_hdf5_patch){.off = s->off, .len = s->len, .bytes = first->bytes};
-	return ret;
-}
-
 /* Checksums are made of the elements that are already in place. */
 static int renew_sums(struct vv_hdf5_patched *p, struct walk *w, struct vv_err *err)
 {
@@ -496,30 +451,26 @@ static int renew_sums(struct vv_hdf5_patched *p, struct walk *w, struct vv_err *
 int vv_hdf5_patch(
 	struct vv_hdf5_patched *p, const struct vv_assembly *a, uint64_t off, uint64_t len, struct vv_err *err)
 {
+	const struct vv_part **of = malloc((a->layout->n_segs + 1) * sizeof(struct vv_part *));
 	struct vv_arena arena = {0};
-	struct vv_map names = {0};
 	struct walk w = {.build = NULL};
-	size_t n_views = 0;
 	int ret;
 
 	*p = (struct vv_hdf5_patched){.base = {len, read_at}, .old = a->source, .off = off};
-	ret = walk(&w, a->source, off, len, &arena, err);
+	ret = of ? walk(&w, a->source, off, len, &arena, err) : vv_fail_nomem(err);
 	if (!ret && !(p->patches = calloc(a->n_parts + w.n_sets + 1, sizeof(*p->patches))))
 		ret = vv_fail_nomem(err);
-	for (size_t i = 0; i < a->n_parts && !ret; i++)
-		if (!vv_map_put(&names, vv_span_str(a->parts[i].name), i, NULL))
-			ret = vv_fail_nomem(err);
-	for (size_t i = 0; i < a->layout->n_segs && !ret; i++) {
-		n_views += a->layout->segs[i].n_views;
-		ret = patch_segment(p, a, &a->layout->segs[i], &names, err);
-	}
-	if (!ret && n_views != a->n_parts)
-		ret = other_set(err);
+	if (!ret)
+		ret = vv_inplace_match(a, of, err);
+	for (size_t i = 0; i < a->layout->n_segs && !ret; i++)
+		if (of[i])
+			p->patches[p->n++] = (struct vv_hdf5_patch){
+				.off = a->layout->segs[i].off, .len = a->layout->segs[i].len, .bytes = of[i]->bytes};
 	if (!ret)
 		ret = renew_sums(p, &w, err);
-	vv_map_release(&names);
 	walk_release(&w);
 	vv_arena_release(&arena);
+	free(of);
 	return ret;
 }
 

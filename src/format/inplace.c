@@ -38,16 +38,20 @@ static const struct vv_part *part_of(const struct vv_assembly *a, const struct v
 	return same ? p : NULL;
 }
 
-/* The part to write for each segment, or NULL. */
-static int match(const struct vv_assembly *a, const struct vv_map *names, const struct vv_part **of, struct vv_err *err)
+int vv_inplace_match(const struct vv_assembly *a, const struct vv_part **of, struct vv_err *err)
 {
+	struct vv_map names = {0};
 	size_t n = 0;
 	int ret = 0;
 
+	for (size_t i = 0; i < a->n_parts && !ret; i++)
+		if (!vv_map_put(&names, vv_span_str(a->parts[i].name), i, NULL))
+			ret = vv_fail_nomem(err);
 	for (size_t i = 0; i < a->layout->n_segs && !ret; i++) {
 		const struct vv_segment *s = &a->layout->segs[i];
+		of[i] = NULL;
 		for (size_t k = 0; k < s->n_views && !ret; k++, n++) {
-			const struct vv_part *p = part_of(a, names, s, &s->views[k]);
+			const struct vv_part *p = part_of(a, &names, s, &s->views[k]);
 			if (!p)
 				ret = vv_fail(err, VV_ENOTSUP, "%s keeps its tensors: '%s' is missing, or of another type or shape",
 					a->layout->format->name, s->views[k].name);
@@ -59,26 +63,20 @@ static int match(const struct vv_assembly *a, const struct vv_map *names, const 
 	}
 	if (!ret && n != a->n_parts)
 		ret = vv_fail(err, VV_ENOTSUP, "%s takes no other tensors than it has", a->layout->format->name);
+	vv_map_release(&names);
 	return ret;
 }
 
 int vv_inplace_assemble(const struct vv_assembly *a, struct vv_sink *out, struct vv_err *err)
 {
-	const struct vv_part **of = calloc(a->layout->n_segs + 1, sizeof(struct vv_part *));
-	struct vv_map names = {0};
-	int ret = of ? 0 : vv_fail_nomem(err);
+	const struct vv_part **of = malloc((a->layout->n_segs + 1) * sizeof(struct vv_part *));
+	int ret = of ? vv_inplace_match(a, of, err) : vv_fail_nomem(err);
 
-	for (size_t i = 0; i < a->n_parts && !ret; i++)
-		if (!vv_map_put(&names, vv_span_str(a->parts[i].name), i, NULL))
-			ret = vv_fail_nomem(err);
-	if (!ret)
-		ret = match(a, &names, of, err);
 	for (size_t i = 0; i < a->layout->n_segs && !ret; i++) {
 		const struct vv_segment *s = &a->layout->segs[i];
 		ret = of[i] ? vv_source_copy(of[i]->bytes, 0, of[i]->len, out, err)
 			    : vv_source_copy(a->source, s->off, s->len, out, err);
 	}
-	vv_map_release(&names);
 	free(of);
 	return ret;
 }

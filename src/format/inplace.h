@@ -10,5 +10,7 @@
  * must be given the same bytes. VV_ENOTSUP otherwise.
  */
 VV_MUST_CHECK int vv_inplace_assemble(const struct vv_assembly *a, struct vv_sink *out, struct vv_err *err);
+/* The part to write for each segment, or NULL where there is no tensor, by the same rules. `of` has room for all. */
+VV_MUST_CHECK int vv_inplace_match(const struct vv_assembly *a, const struct vv_part **of, struct vv_err *err);
 
 #endif

@@ -45,6 +45,25 @@ static enum vv_probe probe(struct vv_span head, uint64_t size VV_UNUSED)
 	return VV_PROBE_NO;
 }
 
+/* Turns the escapes of ASCII letters into the letters: nobody writes such but to hide a word. */
+static void unescape(struct vv_buf *text)
+{
+	static const char digits[] = "0123456789abcdef";
+	size_t to = 0;
+
+	for (size_t i = 0; i < text->len; i++, to++) {
+		const char *hi, *lo, *p = (const char *)text->ptr + i;
+		if (text->len - i >= 6 && !memcmp(p, "\\u00", 4) && p[4] && p[5] && (hi = strchr(digits, p[4] | 0x20)) &&
+			(lo = strchr(digits, p[5] | 0x20)) && hi - digits < 8) {
+			text->ptr[to] = (uint8_t)((hi - digits) << 4 | (lo - digits));
+			i += 5;
+		} else {
+			text->ptr[to] = text->ptr[i];
+		}
+	}
+	text->len = to;
+}
+
 /* A layer whose code is in the file: Keras runs it when it is told to trust the file. */
 static int look_for_code(struct vv_layout_build *b, const struct vv_source *src, const struct vv_zip_member *m,
 	struct vv_err *err)
@@ -59,6 +78,7 @@ static int look_for_code(struct vv_layout_build *b, const struct vv_source *src,
 		vv_err_clear(err);
 		ret = 0;
 	}
+	unescape(&text);
 	for (size_t i = 0; i < VV_COUNT(words) && !ret && !found; i++)
 		found = has(vv_buf_view(&text), words[i]);
 	if (found)

@@ -18,6 +18,7 @@ struct vv_layout_build {
 	struct vv_layout *layout;
 	struct vv_segment *segs;
 	size_t n, cap, n_views;
+	uint64_t name_bytes;
 };
 
 struct vv_arena *vv_layout_arena(struct vv_layout_build *b)
@@ -78,6 +79,11 @@ int vv_layout_tensor(struct vv_layout_build *b, uint64_t off, uint64_t len, enum
 	for (size_t i = 0; i < n_views; i++)
 		if (!view_fits(len, dt, &views[i]))
 			return vv_fail(err, VV_EFORMAT, "tensor '%s' does not fit its bytes at offset %" PRIu64, views[i].name, off);
+	/* A format may make long names from few bytes: of what its tensors share. */
+	for (size_t i = 0; i < n_views; i++)
+		b->name_bytes += strlen(views[i].name);
+	if (b->name_bytes > VV_MAX_HEADER)
+		return vv_fail(err, VV_ELIMIT, "names of more than %d bytes", VV_MAX_HEADER);
 	if (b->n == b->cap) {
 		size_t cap = b->cap ? b->cap * 2 : 64;
 		struct vv_segment *s = realloc(b->segs, cap * sizeof(*s));

@@ -17,18 +17,7 @@ except ImportError as e:
     print(f"1..0 # SKIP no flax: {e}")
     sys.exit(0)
 
-import lib
-from lib import ok, end
-
-commits = 0
-
-
-def run(*words):
-    return lib.run(*words, cwd=repo)
-
-
-def git(*words):
-    return lib.git(*words, cwd=repo)
+from lib import Repo, end, ok
 
 
 def rand(*shape, dtype="float32", seed=1):
@@ -48,20 +37,8 @@ def same(a, b):
                             np.asarray(x).tobytes() == np.asarray(y).tobytes() for x, y in zip(la, lb))
 
 
-def read(file):
-    with open(f"{repo}/{file}", "rb") as f:
-        return f.read()
-
-
 def commit(file, tree):
-    global commits
-    commits += 1
-    with open(f"{repo}/{file}", "wb") as f:
-        f.write(serialization.to_bytes(tree))
-    # Of the same size, within a tick of the clock: a change all the same.
-    os.utime(f"{repo}/{file}", (1e9, 1e9 + commits))
-    git("add", file)
-    git("commit", "-q", "--allow-empty", "-m", file)
+    repo.commit(file, serialization.to_bytes(tree))
 
 
 def trees():
@@ -88,14 +65,14 @@ def there_and_back():
     for name, tree, n in trees():
         file = f"{name}.msgpack"
         commit(file, tree)
-        data = read(file)
-        text = git("show", f"HEAD:{file}")
+        data = repo.read(file)
+        text = repo.git("show", f"HEAD:{file}")
         ok("\nformat msgpack\n" in text and "\nfinding " not in text, f"{name}: git has a manifest", text[:400])
         ok(text.count("\ntensor ") == n, f"{name}: with its {n} tensors", text[:2000])
-        os.remove(f"{repo}/{file}")
-        git("checkout", "--", file)
-        ok(read(file) == data, f"{name}: comes back byte for byte")
-        ok(same(serialization.msgpack_restore(read(file)), serialization.msgpack_restore(data)), f"{name}: is restored")
+        os.remove(f"{repo.path}/{file}")
+        repo.git("checkout", "--", file)
+        ok(repo.read(file) == data, f"{name}: comes back byte for byte")
+        ok(same(serialization.msgpack_restore(repo.read(file)), serialization.msgpack_restore(data)), f"{name}: is restored")
 
 
 def merge():
@@ -104,24 +81,18 @@ def merge():
     ours["params"]["encoder"]["bias"] = rand(8, seed=50)
     theirs["params"]["head"]["kernel"] = rand(300, 300, seed=51)
     commit("m.msgpack", base)
-    git("switch", "-q", "-c", "side")
+    repo.git("switch", "-q", "-c", "side")
     commit("m.msgpack", theirs)
-    git("switch", "-q", "main")
+    repo.git("switch", "-q", "main")
     commit("m.msgpack", ours)
-    r = run("git", "merge", "-q", "--no-edit", "side")
+    r = repo.run("git", "merge", "-q", "--no-edit", "side")
     ok(not r.returncode, "a merge of two sides that changed different tensors", r.stdout + r.stderr)
     ours["params"]["head"]["kernel"] = theirs["params"]["head"]["kernel"]
-    ok(read("m.msgpack") == serialization.to_bytes(ours), "is the file that Flax would have saved")
+    ok(repo.read("m.msgpack") == serialization.to_bytes(ours), "is the file that Flax would have saved")
 
 
 with tempfile.TemporaryDirectory() as d:
-    os.environ.update(HOME=d, GIT_CONFIG_NOSYSTEM="1", GIT_AUTHOR_NAME="t", GIT_AUTHOR_EMAIL="t@example.invalid",
-                      GIT_COMMITTER_NAME="t", GIT_COMMITTER_EMAIL="t@example.invalid")
-    repo = f"{d}/r"
-    os.mkdir(repo)
-    git("init", "-q", "-b", "main")
-    run("varve", "init", "-q")
-    run("varve", "track", "-q", "*.msgpack")
+    repo = Repo(f"{d}/r", "*.msgpack")
     there_and_back()
     merge()
 end()

@@ -19,18 +19,7 @@ except ImportError as e:
     print(f"1..0 # SKIP no tensorflow: {e}")
     sys.exit(0)
 
-import lib
-from lib import ok, end
-
-commits = 0
-
-
-def run(*words):
-    return lib.run(*words, cwd=repo)
-
-
-def git(*words):
-    return lib.git(*words, cwd=repo)
+from lib import Repo, end, ok
 
 
 def values(shape, seed):
@@ -76,56 +65,34 @@ def result(data):
     return i.get_tensor(i.get_output_details()[0]["index"]).tobytes()
 
 
-def read(file):
-    with open(f"{repo}/{file}", "rb") as f:
-        return f.read()
-
-
-def commit(file, data):
-    global commits
-    commits += 1
-    with open(f"{repo}/{file}", "wb") as f:
-        f.write(data)
-    # Of the same size, within a tick of the clock: a change all the same.
-    os.utime(f"{repo}/{file}", (1e9, 1e9 + commits))
-    git("add", file)
-    git("commit", "-q", "--allow-empty", "-m", file)
-
-
 def there_and_back():
     kinds = {"float": None, "dynamic": dynamic, "half": half, "full": full, "behind": behind}
     for i, (kind, change) in enumerate(kinds.items()):
         data, file = network(10 + i, 20 + i, change), f"{kind}.tflite"
-        commit(file, data)
-        text = git("show", f"HEAD:{file}")
+        repo.commit(file, data)
+        text = repo.git("show", f"HEAD:{file}")
         ok("\nformat tflite\n" in text and "\nfinding " not in text, f"{kind}: git has a manifest", text[:400])
         ok(text.count("\ntensor ") >= 3, f"{kind}: with its tensors", text)
-        os.remove(f"{repo}/{file}")
-        git("checkout", "--", file)
-        back = read(file)
+        os.remove(f"{repo.path}/{file}")
+        repo.git("checkout", "--", file)
+        back = repo.read(file)
         ok(back == data, f"{kind}: comes back byte for byte")
         ok(result(back) == result(data), f"{kind}: runs")
 
 
 def merge():
-    commit("m.tflite", network(1, 2))
-    git("switch", "-q", "-c", "side")
-    commit("m.tflite", network(7, 2))
-    git("switch", "-q", "main")
-    commit("m.tflite", network(1, 8))
-    r = run("git", "merge", "-q", "--no-edit", "side")
+    repo.commit("m.tflite", network(1, 2))
+    repo.git("switch", "-q", "-c", "side")
+    repo.commit("m.tflite", network(7, 2))
+    repo.git("switch", "-q", "main")
+    repo.commit("m.tflite", network(1, 8))
+    r = repo.run("git", "merge", "-q", "--no-edit", "side")
     ok(not r.returncode, "a merge of two sides that changed different tensors", r.stdout + r.stderr)
-    ok(read("m.tflite") == network(7, 8), "is the file that the converter would have written")
+    ok(repo.read("m.tflite") == network(7, 8), "is the file that the converter would have written")
 
 
 with tempfile.TemporaryDirectory() as d:
-    os.environ.update(HOME=d, GIT_CONFIG_NOSYSTEM="1", GIT_AUTHOR_NAME="t", GIT_AUTHOR_EMAIL="t@example.invalid",
-                      GIT_COMMITTER_NAME="t", GIT_COMMITTER_EMAIL="t@example.invalid")
-    repo = f"{d}/r"
-    os.mkdir(repo)
-    git("init", "-q", "-b", "main")
-    run("varve", "init", "-q")
-    run("varve", "track", "-q", "*.tflite")
+    repo = Repo(f"{d}/r", "*.tflite")
     there_and_back()
     merge()
 end()

@@ -313,7 +313,7 @@ static void test_assemble(void)
 	CHECK_INT(assemble(&out, &l, NULL, 0), VV_ENOTSUP);
 	p[1].bytes = &y.base;
 	CHECK_INT(assemble(&out, &l, p, 2), VV_ENOTSUP);
-	CHECK_STR(err.msg, "'v' and 'w' are one dataset, and are to differ");
+	CHECK_STR(err.msg, "tensors 'v' and 'w' are one in the file, but differ");
 	p[1].bytes = &x.base;
 	p[1].dtype = VV_DT_U8;
 	CHECK_INT(assemble(&out, &l, p, 2), VV_ENOTSUP);

@@ -67,17 +67,18 @@ static void test_probe(void)
 
 static void test_findings(void)
 {
-	static const char *const lambdas[] = {"{\"class_name\": \"Lambda\"}", "{\"class_name\":\"__lambda__\"}"};
+	static const char *const lambdas[] = {"{\"class_name\": \"Lambda\"}", "{\"class_name\":\"__lambda__\"}",
+		"{\"class_name\": \"L\\u0061mbd\\u0061\"}"};
 	struct mkh5 m = MKH5_INIT;
 	struct mkzip z;
 	struct located l;
 
 	/* M57: Python in the configuration, compressed or not. */
-	for (unsigned i = 0; i < 4; i++) {
-		CHECK_OK(located_bytes(&l, archive(&z, lambdas[i % 2], weights(&m), i / 2 ? MKZIP_DEFLATE : 0)), &l.err);
+	for (unsigned i = 0; i < 6; i++) {
+		CHECK_OK(located_bytes(&l, archive(&z, lambdas[i % 3], weights(&m), i / 3 ? MKZIP_DEFLATE : 0)), &l.err);
 		CHECK(has_finding(&l.layout, "keras-lambda"));
-		CHECK_INT(has_finding(&l.layout, "deflated"), i / 2);
-		CHECK_INT(n_tensors(&l.layout), !(i / 2));
+		CHECK_INT(has_finding(&l.layout, "deflated"), i / 3);
+		CHECK_INT(n_tensors(&l.layout), !(i / 3));
 		CHECK(!layout_wrong(&l.layout));
 		located_release(&l);
 		mkzip_release(&z);

@@ -488,6 +488,25 @@ static void test_large(void)
 	vv_buf_release(&t);
 }
 
+/* Many tensors of one node: each has its name, which stands there once. */
+static void test_many_long_names(void)
+{
+	struct made m = MADE_INIT;
+	char name[4001] = {0};
+
+	memset(name, 'n', 4000);
+	tensor(&m.t, "", 1, 1, "abcd", 4);
+	words(&m.sub, 1, "value");
+	for (int i = 0; i < 30000; i++)
+		vv_pb_put_bytes(&m.sub, 10, vv_buf_view(&m.t));
+	vv_buf_clear(&m.t);
+	words(&m.t, 3, name);
+	vv_pb_put_bytes(&m.t, 5, vv_buf_view(&m.sub));
+	vv_pb_put_bytes(&m.graph, 1, vv_buf_view(&m.t));
+	expect("names of 120 MB in all", model(&m), "names of more than 100000000 bytes", "limit", 0);
+	made_release(&m);
+}
+
 int main(void)
 {
 	test_golden();
@@ -496,6 +515,7 @@ int main(void)
 	test_tensors();
 	test_fields();
 	test_names();
+	test_many_long_names();
 	test_external();
 	test_depth();
 	test_damage();
