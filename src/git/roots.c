@@ -272,7 +272,8 @@ int vv_roots_pushed(struct vv_repo *r, const char *remote, struct vv_span list, 
 	struct vv_cursor c;
 	struct vv_span line;
 	char *not_there = NULL;
-	const char *revs[] = {"rev-list", "--objects", "--ignore-missing", "--stdin", NULL, NULL, NULL};
+	const char *revs[] = {"rev-list", "--objects", "--ignore-missing", "--stdin", NULL, NULL, NULL, NULL};
+	size_t n_revs = 4;
 	struct vv_roots_report report = {.complete = !is_partial(r)};
 	int ret = 0, status = 0;
 
@@ -280,9 +281,12 @@ int vv_roots_pushed(struct vv_repo *r, const char *remote, struct vv_span list, 
 	if (remote) {
 		if (asprintf(&not_there, "--remotes=%s", remote) < 0)
 			return vv_fail_nomem(err);
-		revs[4] = "--not";
-		revs[5] = not_there;
+		revs[n_revs++] = "--not";
+		revs[n_revs++] = not_there;
 	}
+	/* What a promisor has promised is not ours to send, and asking for it would fetch it, one by one. */
+	if (!report.complete)
+		revs[n_revs++] = "--exclude-promisor-objects";
 	ret = vv_pushed_tips(list, &in, err);
 	if (ret || !in.len)
 		goto out;

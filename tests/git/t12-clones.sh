@@ -89,6 +89,13 @@ model m.safetensors seed=4; git commit -q -am four; GIT_TRACE="$T/trace" git pus
 (cd "$T/hole.git" && varve gc -q) && [ ! -e "$T/hole.git/varve/sent" ]; ok "and forgotten when gc may have taken something"
 model m.safetensors seed=5; git commit -q -am five; rm -rf .git/varve/packs/*
 fails git push -q o main && said 'push to .*is not in the store' && [ "$(git -C "$T/hole.git" log --format=%s -1 main)" = four ]; ok "what is new and not here is not pushed"
+# A partial clone sends what is new there, and fetches nothing for it.
+cd "$T/hole"; git reset -q --hard HEAD~1; git -C "$T/hole.git" config uploadpack.allowFilter true; git clone -q --filter=blob:none "file://$T/hole.git" "$T/partial" 2>/dev/null
+cd "$T/partial" && varve init -q && model m.safetensors seed=7 && s=$(sum m.safetensors) && git add m.safetensors && git commit -q -m seven
+GIT_TRACE="$T/trace.partial" git push -q origin main; ok "a push from a partial clone"
+! grep -q 'git fetch\|fetch-pack' "$T/trace.partial"; ok "fetches no old blob"
+rm m.safetensors; rm -rf .git/varve/packs; git checkout -q m.safetensors && same m.safetensors "$s"; ok "and sends what is new"
+
 # A sharded model is one: what moves to another shard, or is split into more of them, is coded against itself.
 new_repo "$T/shards"; python3 - <<'P'
 import json, os, struct, random
