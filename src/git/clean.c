@@ -564,16 +564,17 @@ int vv_smudge(const char *path, int in, int out, bool *mended, struct vv_err *un
 			ret = read_some(in, buf, sizeof(buf), &n, err);
 	}
 	vv_buf_release(&text);
-	if ((*mended || vv_below_git(no_word)) && !vv_repo_open(&r, &ignore)) {
-		if (vv_hook_later(&r, &ignore))
-			vv_err_clear(&ignore);
-		vv_repo_release(&r);
-	}
 	/* What cannot be noted or set up here, varve init, checkout and doctor can. */
 	if (!vv_mark_smudged_here(path) && !vv_repo_open(&r, unset)) {
 		if (!vv_setup_first(&r, unset))
 			vv_err_clear(unset);
 		if (r.top && vv_mark_set(&r, VV_MARK_SMUDGED, &ignore))
+			vv_err_clear(&ignore);
+		vv_repo_release(&r);
+	}
+	/* After the set-up, which takes a folder of varve's for its own mark. */
+	if ((*mended || vv_below_git(no_word)) && !vv_repo_open(&r, &ignore)) {
+		if (vv_hook_later(&r, &ignore))
 			vv_err_clear(&ignore);
 		vv_repo_release(&r);
 	}
