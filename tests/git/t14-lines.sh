@@ -28,15 +28,15 @@ settled; same m.safetensors "$want"; ok "so does checkout -p"
 git checkout -q m.safetensors; two; printf 'y\nn\ny\nn\n' | git add -p m.safetensors >/dev/null 2>&1; git reset -q
 printf 'n\ny\nn\ny\n' | git checkout -p m.safetensors >"$T/out" 2>&1; settled; same m.safetensors "$want"; ok "though git has such lines from an add -p before"
 two; printf 'y\ny\ny\ny\n' | git stash push -p >"$T/out" 2>&1; settled; same m.safetensors "$one"; ok "stash -p, all of it"
-git stash pop -q; settled; same m.safetensors "$want"; ok "and back"
+git stash pop -q >"$T/out"; settled; same m.safetensors "$want"; ok "and back"
 git checkout -q m.safetensors
 
 # What git does not track.
 model u.safetensors seed=5; u=$(sum u.safetensors)
-git stash -q -u && [ ! -e u.safetensors ] && git stash pop -q; settled; same u.safetensors "$u"; ok "stash -u and pop: an untracked model"
+git stash -q -u && [ ! -e u.safetensors ] && git stash pop -q >"$T/out"; settled; same u.safetensors "$u"; ok "stash -u and pop: an untracked model"
 [ "$(git status --porcelain)" = '?? u.safetensors' ]; ok "is untracked again"
-git stash -q -u; git show 'stash^3:u.safetensors' >u.safetensors; varve checkout u.safetensors && same u.safetensors "$u"; ok "varve checkout of a text that git does not track"
-git show 'stash^3:u.safetensors' >u.safetensors; varve checkout && same u.safetensors "$u"; ok "without naming it"
+git stash -q -u; git show 'stash^3:u.safetensors' >u.safetensors; varve checkout -q u.safetensors && same u.safetensors "$u"; ok "varve checkout of a text that git does not track"
+git show 'stash^3:u.safetensors' >u.safetensors; varve checkout -q && same u.safetensors "$u"; ok "without naming it"
 fails varve checkout nosuch && said 'no model that varve keeps'; ok "what is not there"
 git stash drop -q; rm u.safetensors
 
