@@ -94,6 +94,7 @@ complete -c varve -n '__varve_is add' -s u -l update -d 'Only files that git has
 complete -c varve -n '__varve_is restore log blame' -s t -l tensor -x -a '(__varve_tensors)' -d 'Only such tensors'
 complete -c varve -n '__varve_is show' -s a -l all -d 'Every layer'
 complete -c varve -n '__varve_is show' -s d -l depth -x -d 'Levels of layers'
+complete -c varve -n '__varve_is show' -l one-file -d 'Only this file of several'
 complete -c varve -n '__varve_is diff' -l stat -d 'A line for each file'
 complete -c varve -n '__varve_is diff' -l cached -d 'The index against a revision'
 complete -c varve -n '__varve_is diff' -l staged -d 'The index against a revision'

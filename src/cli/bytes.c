@@ -1,5 +1,7 @@
 #include "cli/bytes.h"
 
+#include "cli/whole.h"
+
 #include <stdlib.h>
 
 int vv_bytes_open(struct vv_ctx *ctx, const struct vv_named *n, struct vv_bytes *out)
@@ -7,6 +9,10 @@ int vv_bytes_open(struct vv_ctx *ctx, const struct vv_named *n, struct vv_bytes 
 	struct vv_id *ids;
 	int ret = 0;
 
+	if (n->whole) {
+		out->version = (struct vv_version){n->manifest, &n->whole->group.base};
+		return vv_whole_bytes(ctx, n->whole);
+	}
 	if (n->file) {
 		out->version = (struct vv_version){n->manifest, &n->file->base};
 		return 0;

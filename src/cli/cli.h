@@ -127,15 +127,21 @@ void vv_paths_free(char **paths);
  */
 struct vv_manifest;
 struct vv_file;
+struct vv_whole;
 struct vv_named {
 	struct vv_manifest *manifest; /* owned */
 	struct vv_file *file;         /* owned; NULL when the store has the bytes */
 	char *path;                   /* relative to the top, or as given */
+	char *rev;                    /* as for vv_named_at; NULL: a file on disk */
 	char oid[VV_OID_HEX_MAX + 1]; /* of the manifest blob; "" when there is none */
+	bool outside;                 /* path is as given: it lies in no worktree */
+	struct vv_whole *whole;       /* owned; several files: `manifest` is then its (cli/whole.h) */
 };
 VV_MUST_CHECK int vv_named_open(struct vv_ctx *ctx, const char *name, struct vv_named *out);
 /* The version of the worktree file `path` (relative to the top) at `rev` (NULL: worktree; "": index). */
 VV_MUST_CHECK int vv_named_at(struct vv_ctx *ctx, const char *rev, const char *path, struct vv_named *out);
+/* The manifest blob `oid`, said to be the file `path`. */
+VV_MUST_CHECK int vv_named_blob(struct vv_ctx *ctx, const char *oid, const char *path, struct vv_named *out);
 void vv_named_release(struct vv_named *n);
 
 /* --- revisions (cli/revs.c) --- */

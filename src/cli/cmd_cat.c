@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "cli/bytes.h"
 #include "cli/outfile.h"
+#include "cli/whole.h"
 #include "model/model.h"
 
 #include <inttypes.h>
@@ -126,8 +127,10 @@ int cmd_cat(struct vv_ctx *ctx, int argc, char **argv)
 			ctx->json ? "--json needs -o FILE" : "this is binary data and no terminal's: use -o FILE, or a pipe");
 	if (!ret)
 		ret = vv_named_open(ctx, argv[1], &named);
+	if (!ret)
+		ret = vv_whole_find(ctx, &named);
 	if (ret)
-		return ret;
+		goto out;
 	ret = vv_tensor_find(&t, named.manifest, argv[2], &ctx->err);
 	if (ret)
 		vv_hint(ctx, "'varve show %s' lists the tensors", argv[1]);
@@ -141,6 +144,7 @@ int cmd_cat(struct vv_ctx *ctx, int argc, char **argv)
 		ret = vv_outfile_commit(&out, &ctx->err);
 	if (!ret && to_file)
 		ret = told(ctx, &t, file);
+out:
 	vv_outfile_release(&out);
 	vv_named_release(&named);
 	return ret;

@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "cli/table.h"
+#include "cli/whole.h"
 #include "model/assembly.h"
 #include "model/describe.h"
 #include "model/lineup.h"
@@ -128,16 +129,44 @@ static void print_stored(const struct vv_description *d, const struct vv_manifes
 			m->size ? (double)d->stored / (double)m->size : 0, d->max_depth);
 }
 
-static void print_head(const struct shower *s, const char *path, const struct vv_description *d,
-	const struct vv_manifest *m, bool store)
+static void print_findings(const struct vv_ctx *ctx, const char *in, const struct vv_manifest *m)
 {
+	char *file = vv_safe(in);
+
+	for (size_t i = 0; i < m->n_findings; i++) {
+		char *detail = vv_safe(m->findings[i].detail ? m->findings[i].detail : "");
+		printf("  %sfinding%s    %s%s%s at offset %" PRIu64 ": %s\n", vv_color(ctx, VV_RED), vv_color(ctx, VV_PLAIN), file,
+			*file ? ": " : "", m->findings[i].code, m->findings[i].off, detail);
+		free(detail);
+	}
+	free(file);
+}
+
+static void print_files(const struct vv_whole *w)
+{
+	char a[32];
+
+	printf("  files      %zu\n", w->n);
+	for (size_t i = 0; i < w->n; i++) {
+		char *name = vv_safe(w->files[i].path);
+		printf("    %s  %s\n", name, vv_human(w->files[i].manifest->size, a));
+		free(name);
+	}
+}
+
+static void print_head(const struct shower *s, const struct vv_named *named, const struct vv_description *d, bool store)
+{
+	const struct vv_manifest *m = named->manifest;
+	const struct vv_whole *w = named->whole;
 	struct vv_ctx *ctx = s->ctx;
-	char *name = vv_safe(path), n[32], a[32];
+	char *name = vv_safe(named->path), n[32], a[32];
 
 	printf("%s%s%s: %s, %zu tensor%s, %s parameters, %s\n", vv_color(ctx, VV_BOLD), name, vv_color(ctx, VV_PLAIN),
 		m->format, d->n_tensors, d->n_tensors == 1 ? "" : "s", vv_grouped(d->params.elements, n),
 		vv_human(m->size, a));
 	free(name);
+	if (w)
+		print_files(w);
 	for (unsigned i = 0; i < VV_DT_COUNT; i++)
 		if (d->by_dtype[i].tensors)
 			printf("  %-9s  %s in %zu tensor%s, %s\n", vv_dtype_info(i)->name, vv_grouped(d->by_dtype[i].elements, n),
@@ -150,12 +179,9 @@ static void print_head(const struct shower *s, const char *path, const struct vv
 	if (store)
 		print_stored(d, m);
 	printf("  merges     %s\n", vv_can_assemble(m) ? "tensor by tensor" : "as a whole file");
-	for (size_t i = 0; i < m->n_findings; i++) {
-		char *detail = vv_safe(m->findings[i].detail ? m->findings[i].detail : "");
-		printf("  %sfinding%s    %s at offset %" PRIu64 ": %s\n", vv_color(ctx, VV_RED), vv_color(ctx, VV_PLAIN),
-			m->findings[i].code, m->findings[i].off, detail);
-		free(detail);
-	}
+	print_findings(ctx, "", m);
+	for (size_t i = 0; w && i < w->n; i++)
+		print_findings(ctx, w->files[i].path, w->files[i].manifest);
 }
 
 /* --- JSON --- */
@@ -176,9 +202,35 @@ static json_t *json_tensor(const struct vv_described_tensor *t)
 		"object", vv_id_hex(&t->seg->id, hex));
 }
 
+static void json_findings(json_t *list, const struct vv_named *named)
+{
+	const struct vv_manifest *m = named->manifest;
+
+	for (size_t i = 0; i < m->n_findings; i++)
+		json_array_append_new(list,
+			json_pack("{s:o,s:s,s:I,s:o}", "path", vv_json_name(named->path), "code", m->findings[i].code, "offset",
+				(json_int_t)m->findings[i].off, "detail",
+				vv_json_name(m->findings[i].detail ? m->findings[i].detail : "")));
+	for (size_t i = 0; named->whole && i < named->whole->n; i++)
+		json_findings(list, &named->whole->files[i]);
+}
+
+static json_t *json_files(const struct vv_whole *w)
+{
+	json_t *list = json_array();
+	char hex[VV_ID_HEX + 1];
+
+	for (size_t i = 0; i < w->n; i++)
+		json_array_append_new(list,
+			json_pack("{s:o,s:I,s:s}", "path", vv_json_name(w->files[i].path), "size",
+				(json_int_t)w->files[i].manifest->size, "sha256", vv_id_hex(&w->files[i].manifest->sha256, hex)));
+	return list;
+}
+
 static void print_json(const struct vv_named *named, const struct vv_description *d, bool store)
 {
 	const struct vv_manifest *m = named->manifest;
+	const struct vv_whole *w = named->whole;
 	json_t *tensors = json_array(), *dtypes = json_object(), *findings = json_array(), *root;
 	char hex[VV_ID_HEX + 1];
 
@@ -187,15 +239,14 @@ static void print_json(const struct vv_named *named, const struct vv_description
 	for (unsigned i = 0; i < VV_DT_COUNT; i++)
 		if (d->by_dtype[i].tensors)
 			json_object_set_new(dtypes, vv_dtype_info(i)->name, json_count(&d->by_dtype[i]));
-	for (size_t i = 0; i < m->n_findings; i++)
-		json_array_append_new(findings,
-			json_pack("{s:s,s:I,s:o}", "code", m->findings[i].code, "offset", (json_int_t)m->findings[i].off,
-				"detail", vv_json_name(m->findings[i].detail ? m->findings[i].detail : "")));
+	json_findings(findings, named);
 	root = json_pack("{s:o,s:s,s:I,s:s,s:I,s:o,s:o,s:s?,s:I,s:b,s:o,s:o,s:o}", "path", vv_json_name(named->path),
 		"format", m->format, "size", (json_int_t)m->size, "sha256", vv_id_hex(&m->sha256, hex), "parameters",
 		(json_int_t)d->params.elements, "model", json_count(&d->params), "optimizer_state", json_count(&d->state),
 		"optimizer", d->optimizer, "around", (json_int_t)d->opaque, "merges_by_tensor", vv_can_assemble(m), "dtypes",
 		dtypes, "findings", findings, "tensors", tensors);
+	if (w)
+		json_object_set_new(root, "files", json_files(w));
 	json_object_set_new(root, "manifest", named->oid[0] ? json_string(named->oid) : json_null());
 	if (store)
 		json_object_set_new(root, "stored",
@@ -209,9 +260,11 @@ static void print_json(const struct vv_named *named, const struct vv_description
 int cmd_show(struct vv_ctx *ctx, int argc, char **argv)
 {
 	struct shower s = {.ctx = ctx, .table = VV_TABLE_INIT(1 << 2 | 1 << 3), .depth = UINT64_MAX};
+	bool one_file = false;
 	const struct vv_opt opts[] = {
 		{'a', "all", VV_OPT_FLAG, &s.all, NULL, "every layer, also where numbered ones are alike"},
 		{'d', "depth", VV_OPT_COUNT, &s.depth, "N", "N levels of layers"},
+		{0, "one-file", VV_OPT_FLAG, &one_file, NULL, "only this file of a model that lies in several"},
 		{0},
 	};
 	struct vv_description d;
@@ -222,15 +275,17 @@ int cmd_show(struct vv_ctx *ctx, int argc, char **argv)
 		ret = vv_fail(&ctx->err, VV_EUSAGE, "show takes one model");
 	if (!ret)
 		ret = vv_named_open(ctx, argv[1], &named);
+	if (!ret && !one_file)
+		ret = vv_whole_find(ctx, &named);
 	if (ret)
-		return ret;
+		goto out;
 	ret = vv_describe(&d, ctx->repo.store, named.manifest, &ctx->err);
 	if (ret)
 		goto out;
 	if (ctx->json) {
 		print_json(&named, &d, ctx->repo.store != NULL);
 	} else {
-		print_head(&s, named.path, &d, named.manifest, ctx->repo.store != NULL);
+		print_head(&s, &named, &d, ctx->repo.store != NULL);
 		for (const struct vv_layer *l = s.depth ? d.root->child : NULL; l;)
 			l = put_layer(&s, l, "", 0);
 		if (s.table.n)

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "cli/cli.h"
 
+#include "cli/whole.h"
 #include "git/peer.h"
 #include "git/statcache.h"
 #include "model/model.h"
@@ -157,8 +158,10 @@ int vv_named_at(struct vv_ctx *ctx, const char *rev, const char *path, struct vv
 	int ret;
 
 	*out = (struct vv_named){.path = strdup(path)};
-	if (!out->path)
+	if (!out->path || (rev && !(out->rev = strdup(rev)))) {
+		vv_named_release(out);
 		return vv_fail_nomem(&ctx->err);
+	}
 	if (rev) {
 		ret = asprintf(&name, "%s:%s", rev, path) < 0 ? vv_fail_nomem(&ctx->err) : manifest_blob(ctx, name, out);
 		if (ret == 1)
@@ -176,6 +179,19 @@ out:
 	vv_statcache_release(&cache);
 	free(name);
 	free(full);
+	if (ret)
+		vv_named_release(out);
+	return ret;
+}
+
+int vv_named_blob(struct vv_ctx *ctx, const char *oid, const char *path, struct vv_named *out)
+{
+	int ret;
+
+	*out = (struct vv_named){.path = strdup(path)};
+	ret = out->path ? manifest_blob(ctx, oid, out) : vv_fail_nomem(&ctx->err);
+	if (ret == 1)
+		ret = vv_fail(&ctx->err, VV_ENOTFOUND, "%s: no model that varve keeps", path);
 	if (ret)
 		vv_named_release(out);
 	return ret;
@@ -223,7 +239,7 @@ int vv_named_open(struct vv_ctx *ctx, const char *name, struct vv_named *out)
 		ret = vv_named_at(ctx, NULL, path, out);
 	} else {
 		vv_err_clear(&ctx->err);
-		*out = (struct vv_named){.path = strdup(name)};
+		*out = (struct vv_named){.path = strdup(name), .outside = true};
 		ret = out->path ? plain_file(ctx, name, out) : vv_fail_nomem(&ctx->err);
 		if (ret)
 			vv_named_release(out);
@@ -235,13 +251,17 @@ int vv_named_open(struct vv_ctx *ctx, const char *name, struct vv_named *out)
 
 void vv_named_release(struct vv_named *n)
 {
-	if (n->manifest)
+	if (n->whole)
+		vv_whole_free(n->whole);
+	else if (n->manifest)
 		vv_manifest_release(n->manifest);
 	if (n->file) {
 		vv_file_close(n->file);
 		free(n->file);
 	}
-	free(n->manifest);
+	if (!n->whole)
+		free(n->manifest);
 	free(n->path);
+	free(n->rev);
 	*n = (struct vv_named){0};
 }

@@ -6,6 +6,7 @@
 #include "git/marks.h"
 #include "git/setup.h"
 #include "git/statcache.h"
+#include "model/group.h"
 #include "model/model.h"
 #include "os/file.h"
 #include "os/sys.h"
@@ -121,29 +122,12 @@ out:
 	return ret;
 }
 
-/* "model-00002-of-00005.safetensors": where the number begins, and what follows the count; 0 when it is no shard. */
-static size_t shard_stem(const char *path, const char **rest)
-{
-	for (const char *p = strstr(path, "-of-"); p; p = strstr(p + 1, "-of-")) {
-		const char *number = p;
-		size_t n = strspn(p + 4, "0123456789");
-
-		while (number > path && number[-1] >= '0' && number[-1] <= '9')
-			number--;
-		if (n && number < p && number > path && number[-1] == '-' && !strchr(p, '/')) {
-			*rest = p + 4 + n;
-			return (size_t)(number - path);
-		}
-	}
-	return 0;
-}
-
 /* The other shards of the model: a tensor may have moved, and there may have been more or fewer of them. */
 static int add_shards(
 	struct vv_repo *r, struct parents *p, struct vv_blobs *blobs, const char *path, struct vv_err *err)
 {
-	const char *rest, *other, *slash = strrchr(path, '/');
-	size_t stem = shard_stem(path, &rest);
+	const char *rest, *slash = strrchr(path, '/');
+	size_t stem = vv_shard_stem(path, &rest, NULL);
 	char *dir = stem && slash ? strndup(path, (size_t)(slash - path)) : NULL;
 	const char *paths[] = {dir, NULL};
 	struct vv_entries all = {0};
@@ -162,8 +146,7 @@ static int add_shards(
 	}
 	for (size_t i = 0; i < all.n && !ret; i++) {
 		char *name = NULL;
-		if (strncmp(all.v[i].path, path, stem) || shard_stem(all.v[i].path, &other) != stem || strcmp(other, rest) ||
-			!strcmp(all.v[i].path, path))
+		if (!vv_shard_of_same(all.v[i].path, path) || !strcmp(all.v[i].path, path))
 			continue;
 		ret = asprintf(&name, ":%s", all.v[i].path) < 0 ? vv_fail_nomem(err) : add_parent(p, blobs, name, err);
 		free(name);

@@ -1,0 +1,34 @@
+/* Several files that are one model: its shards. They are shown, compared and converted as one version. */
+#ifndef VV_MODEL_GROUP_H
+#define VV_MODEL_GROUP_H
+
+#include "model/manifest.h"
+
+/*
+ * "dir/model-00002-of-00005.safetensors" is a shard's name: returns the bytes before its number, and
+ * *rest is what follows the count; 0 when it is none. *number (may be NULL) is the number.
+ */
+size_t vv_shard_stem(const char *path, const char **rest, unsigned long *number);
+/* Do these name shards of one model, however many shards it has? */
+bool vv_shard_of_same(const char *a, const char *b);
+
+/* A version made of several: their segments one after the other, and their bytes likewise. */
+struct vv_group {
+	/*
+	 * sha256: that of theirs, joined. A name that an earlier file has gets "~2", "~3", …
+	 * Findings are the files' own: their offsets mean nothing here.
+	 */
+	struct vv_manifest m;
+	struct vv_source base; /* needs `bytes` of each */
+	size_t n;
+	struct vv_group_file {
+		uint64_t off; /* where it begins */
+		const struct vv_source *bytes; /* borrowed; NULL until it is known: then `base` is not to be read */
+	} *files;
+};
+/* Borrows the manifests, which must outlive it. VV_ELIMIT when their sizes do not add up in 64 bits. */
+VV_MUST_CHECK int vv_group_make(
+	struct vv_group *g, const struct vv_manifest *const *files, size_t n, struct vv_err *err);
+void vv_group_release(struct vv_group *g);
+
+#endif

@@ -1,0 +1,41 @@
+#!/bin/sh
+# A model in several files is one: shown, compared, converted; tensors may move between its files.
+. "$(dirname "$0")/lib.sh"
+
+new_repo "$T/r"
+m1=model-00001-of-00002.safetensors m2=model-00002-of-00002.safetensors
+model $m1 n=0 elems=64 set=h.0.w:1 set=h.1.w:1; model $m2 n=0 elems=64 set=h.2.w:1 set=h.3.w:1 set=ln.w:1
+status_is 0 varve show $m2; said '^model-\*-of-00002.safetensors: safetensors, 5 tensors, 320 parameters'; ok "show of a shard is of the model"
+said '^  files  *2$' && said "^    $m1  " && said "^    $m2  "; ok "with its files"
+said '^h.0 … h.3 (4 alike) '; ok "and its layers as one tree"
+out varve show --one-file $m2; said "^$m2: safetensors, 3 tensors, 192 parameters"; ok "--one-file"
+out varve show --json $m1; json 'd["path"] == "model-*-of-00002.safetensors" and [f["path"][:11] for f in d["files"]] == ["model-00001", "model-00002"] and len(d["tensors"]) == 5 and d["size"] == sum(f["size"] for f in d["files"])'; ok "--json"
+git add . && git commit -q -m one && git tag v1
+out varve show v1:$m1; said '^model-\*-of-00002.safetensors: safetensors, 5 tensors'; ok "a revision"
+mkdir sub; cd sub; out varve show ../$m1; said '5 tensors'; ok "from a subfolder"; cd ..
+out varve show :$m1; said '5 tensors'; ok "the index"
+cd "$T"; cp r/model-0000* .; out varve show $m1 && said '5 tensors'; ok "outside of git"
+rm $m2; out varve show $m1; err "1 of the model's 2 files are here" && said '^model-00001-of-00002.safetensors: safetensors, 2 tensors'; ok "a missing shard is told"
+cd "$T/r"
+
+model $m1 n=0 elems=64 set=h.0.w:1 set=h.1.w:1 set=h.2.w:1; model $m2 n=0 elems=64 set=h.3.w:2 set=ln.w:1
+out varve diff; said '^model-\*-of-00002.safetensors: 1 of 5 tensors changed$' && said '^  changed  h.3.w '; ok "diff: a tensor that moved to another shard did not change"
+! grep -q '^  removed\|^  added' "$T/out"; ok "nor is it gone and new"
+said '^1 file, 1 tensor changed, 0 added, 0 removed'; ok "counted as one"
+out varve diff --json; json 'len(d["files"]) == 1 and [(i["name"], i["change"]) for i in d["files"][0]["items"]] == [("h.3.w", "changed")] and d["files"][0]["items"][0]["delta"]["elements"] == 64'; ok "--json"
+git commit -q -am two; git tag v2; git rm -q --cached model-0000*; rm model-0000*
+for i in 1 2 3; do model model-0000$i-of-00003.safetensors n=0 elems=64 set=h.$i.w:1; done
+model model-00001-of-00003.safetensors n=0 elems=64 set=h.0.w:1 set=h.1.w:1; model model-00003-of-00003.safetensors n=0 elems=64 set=h.3.w:2 set=ln.w:1
+git add .; git commit -q -m three; git tag v3
+out varve diff v2 v3; said '^model-\*-of-00002.safetensors → model-\*-of-00003.safetensors: no tensor changed, only the bytes around them$'; ok "another number of shards, the same tensors"
+out varve diff v1 v3; said '^  changed  h.3.w ' && said '^1 file, 1 tensor changed, 0 added, 0 removed'; ok "and with a change"
+out varve diff v1:$m1 v3:model-00002-of-00003.safetensors; said '^  changed  h.3.w ' && said ' 1 tensor changed, 0 added, 0 removed'; ok "two names"
+out varve diff --stat v1 v3; said 'model-\*-of-00003.safetensors  1 of 5 tensors changed'; ok "--stat"
+status_is 1 varve diff -q v1 v3; ok "--quiet"
+model model-00002-of-00003.safetensors n=0 elems=64 set=h.2.w:9; out varve diff; said '^model-00002-of-00003.safetensors: 1 of 1 tensors changed'; ok "one changed shard has its own name"
+git rm -q --cached model-0000*; out varve diff --cached; said '^model-\*-of-00003.safetensors: removed, 5 tensors$'; ok "removed"
+git reset -q --hard; rm model-00003-of-00003.safetensors; out varve show model-00001-of-00003.safetensors; err "2 of the model's 3 files are here"; ok "one that is not there"
+git checkout -q .; printf x >a-00001-of-00002.bin; printf y >a-00002-of-00002.bin; out varve show a-00001-of-00002.bin; said '^a-\*-of-00002.bin: opaque, 0 tensors, 0 parameters, 2 B'; ok "shards of no known format"
+cp model-00001-of-00003.safetensors d-00001-of-00002.safetensors; cp model-00001-of-00003.safetensors d-00002-of-00002.safetensors
+out varve show --json d-00001-of-00002.safetensors; json '[t["name"] for t in d["tensors"]] == ["h.0.w", "h.1.w", "h.0.w~2", "h.1.w~2"]'; ok "a name that stands in two shards"
+plan_end

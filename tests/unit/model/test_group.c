@@ -1,0 +1,88 @@
+#include "model/group.h"
+
+#include "hash/sha256.h"
+#include "model/model.h"
+
+#include "tap.h"
+#include "toy.h"
+
+static void test_names(void)
+{
+	const char *rest;
+	unsigned long n = 0;
+
+	CHECK_INT(vv_shard_stem("a/model-00002-of-00005.safetensors", &rest, &n), 8);
+	CHECK_STR(rest, ".safetensors");
+	CHECK_INT(n, 2);
+	CHECK_INT(vv_shard_stem("m-of-of-1-of-2.bin", &rest, &n), 8);
+	CHECK_INT(n, 1);
+	CHECK_INT(vv_shard_stem("model.safetensors", &rest, NULL), 0);
+	CHECK_INT(vv_shard_stem("best-of-2.pt", &rest, NULL), 0);
+	CHECK_INT(vv_shard_stem("1-of-2", &rest, NULL), 0);
+	CHECK_INT(vv_shard_stem("m-1-of-x", &rest, NULL), 0);
+	CHECK_INT(vv_shard_stem("m-1-of-2/part.bin", &rest, NULL), 0);
+	CHECK(vv_shard_of_same("a/m-1-of-2.bin", "a/m-3-of-4.bin"));
+	CHECK(!vv_shard_of_same("a/m-1-of-2.bin", "b/m-1-of-2.bin"));
+	CHECK(!vv_shard_of_same("m-1-of-2.bin", "m-2-of-2.pt"));
+	CHECK(!vv_shard_of_same("m.bin", "m.bin"));
+}
+
+static void test_joined(void)
+{
+	struct toy a, b;
+	struct vv_group g;
+	struct vv_err err = VV_ERR_INIT;
+	struct vv_id both;
+	uint8_t ids[2 * VV_ID_BYTES], got[64];
+	size_t seg, view;
+
+	toy_init(&a);
+	toy_f32(&a, "w", 1);
+	toy_f32(&a, "x", 2);
+	toy_done(&a);
+	toy_init(&b);
+	toy_f32(&b, "y", 3);
+	toy_f32(&b, "w", 4);
+	toy_done(&b);
+	const struct vv_manifest *files[] = {&a.m, &b.m};
+	CHECK_OK(vv_group_make(&g, files, 2, &err), &err);
+	CHECK_INT(g.m.size, a.m.size + b.m.size);
+	CHECK_INT(g.m.n_segs, a.m.n_segs + b.m.n_segs);
+	CHECK_STR(g.m.format, a.m.format);
+	memcpy(ids, a.m.sha256.b, VV_ID_BYTES);
+	memcpy(ids + VV_ID_BYTES, b.m.sha256.b, VV_ID_BYTES);
+	vv_sha256(vv_span(ids, sizeof(ids)), &both);
+	CHECK(vv_id_eq(&both, &g.m.sha256));
+	CHECK(vv_manifest_find(&g.m, "x", &seg, &view) && vv_manifest_find(&g.m, "y", &seg, &view));
+	CHECK(vv_manifest_find(&g.m, "w~2", &seg, &view));
+	for (size_t i = 0, at = 0; i < g.m.n_segs; at += g.m.segs[i++].seg.len)
+		CHECK_INT(g.m.segs[i].seg.off, at);
+
+	/* Their bytes: across the border, at it, and each for itself. */
+	g.files[0].bytes = a.v.bytes;
+	g.files[1].bytes = b.v.bytes;
+	for (uint64_t off = a.m.size - 7; off <= a.m.size; off++) {
+		size_t first = (size_t)(a.m.size - off);
+		uint8_t want[8];
+		CHECK_OK(vv_source_read(&g.base, off, got, sizeof(want), &err), &err);
+		CHECK_OK(first ? vv_source_read(a.v.bytes, off, want, first, &err) : 0, &err);
+		CHECK_OK(vv_source_read(b.v.bytes, 0, want + first, sizeof(want) - first, &err), &err);
+		CHECK(!memcmp(got, want, sizeof(want)));
+	}
+	CHECK_OK(vv_source_read(&g.base, g.m.size, got, 0, &err), &err);
+	CHECK(vv_source_read(&g.base, g.m.size, got, 1, &err) == VV_EFORMAT);
+	vv_err_clear(&err);
+	vv_group_release(&g);
+
+	a.m.size = UINT64_MAX;
+	CHECK(vv_group_make(&g, files, 2, &err) == VV_ELIMIT);
+	toy_release(&a);
+	toy_release(&b);
+}
+
+int main(void)
+{
+	test_names();
+	test_joined();
+	return done();
+}
