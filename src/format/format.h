@@ -63,6 +63,24 @@ void vv_layout_finding(struct vv_layout_build *b, const char *code, uint64_t off
 	VV_PRINTF(4, 5);
 struct vv_arena *vv_layout_arena(struct vv_layout_build *b);
 
+/* A tensor that a file says lies in another one: told by a checkpoint's index, or as external data. */
+struct vv_elsewhere {
+	const char *file;      /* relative to the file's own folder, '/' between components, none of them ".." */
+	bool suffix;           /* `file` stands behind the file's own name less its extension: vv_elsewhere_file */
+	const char *name;      /* raw bytes from the file, no NUL inside */
+	enum vv_dtype dtype;   /* with ndim and shape: only when `off` is known. VV_DT_BYTES: no dimensions */
+	unsigned ndim;
+	const uint64_t *shape;
+	uint64_t off, len;     /* bytes in that file; off UINT64_MAX: that file's own tensor of this name */
+};
+
+/* Names are unique. In the order in which the file tells them. */
+struct vv_elsewheres {
+	struct vv_arena arena; /* owns all below */
+	struct vv_elsewhere *items;
+	size_t n;
+};
+
 enum vv_probe { VV_PROBE_NO, VV_PROBE_MAYBE, VV_PROBE_YES };
 
 /* One tensor of the file that an assembler writes. */
@@ -103,6 +121,11 @@ struct vv_format {
 	 * from, in printable ASCII without quotes: put where the format has a place for such. NULL: a new file is not to be had.
 	 */
 	void (*empty)(struct vv_buf *out, const char *note);
+	/*
+	 * Reports with vv_elsewhere_add what lies in other files; what leads out of the folder is left out. NULL: this
+	 * format names no other file.
+	 */
+	int (*elsewhere)(struct vv_elsewheres *out, const struct vv_source *src, struct vv_err *err);
 };
 
 /* All formats, strictest probe first; the last is "opaque". Ends with NULL. */
@@ -125,5 +148,20 @@ VV_MUST_CHECK int vv_assemble_new(const struct vv_format *f, const char *note, c
 	size_t n_parts, struct vv_sink *out, struct vv_err *err);
 /* Wrapper of the slot: VV_ENOTSUP when it is NULL. Checks parts (unique names, length against shape) first. */
 VV_MUST_CHECK int vv_assemble(const struct vv_assembly *a, struct vv_sink *out, struct vv_err *err);
+
+/*
+ * Wrapper of the slot, format/elsewhere.c: nothing when it is NULL. Read from the file's bytes whenever it is wanted,
+ * and no part of a manifest, which depends on its own file alone. `f` is the format that locating found. A failure
+ * leaves `out` empty. Whether such files exist, and are so long, is for the caller to see.
+ */
+VV_MUST_CHECK int vv_elsewhere_read(
+	const struct vv_format *f, const struct vv_source *src, struct vv_elsewheres *out, struct vv_err *err);
+void vv_elsewheres_release(struct vv_elsewheres *e);
+/* For readers: copies the item. VV_EUNSAFE: a path out of the folder. VV_EFORMAT: its length is not that of its shape. */
+VV_MUST_CHECK int vv_elsewhere_add(struct vv_elsewheres *out, const struct vv_elsewhere *item, struct vv_err *err);
+/* Why a path may lead out of the folder, as "an absolute path"; NULL: it does not. */
+const char *vv_elsewhere_bad(struct vv_span file);
+/* Appends the item's file as a path beside `own`, the path of the file that told of it. */
+void vv_elsewhere_file(struct vv_buf *out, const struct vv_elsewhere *item, const char *own);
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/map.h"
 #include "base/quote.h"
+#include "format/unique.h"
 #include "format/zip.h"
 
 #include <inttypes.h>
@@ -109,35 +110,12 @@ static int by_place(const void *a, const void *b)
 	return strcmp(x->views[0].name, y->views[0].name);
 }
 
-/* A second "w" becomes "w~2". */
-static int rename_until_new(struct vv_layout *l, struct vv_view *v, struct vv_map *names, struct vv_err *err)
-{
-	size_t room = strlen(v->name) + 8;
-	char *name = vv_arena_alloc(&l->arena, room);
-	bool added = false;
-
-	for (unsigned n = 2; n <= 1000; n++) {
-		if (!name)
-			return vv_fail_nomem(err);
-		if (snprintf(name, room, "%s~%u", v->name, n) > VV_MAX_NAME)
-			return vv_fail(err, VV_ELIMIT, "a name of more than %d bytes", VV_MAX_NAME);
-		/* A key that is there already is not kept, so the memory serves again. */
-		if (!vv_map_put(names, vv_span_str(name), 1, &added))
-			return vv_fail_nomem(err);
-		if (added) {
-			v->name = name;
-			return 0;
-		}
-	}
-	return vv_fail(err, VV_EFORMAT, "more than 1000 tensors of one name");
-}
-
 /* Names are unique in a layout; those that a reader would not see as they are, are told. */
 static int check_names(struct vv_layout_build *b, struct vv_err *err)
 {
 	struct vv_layout *l = b->layout;
 	struct vv_map names = {0};
-	bool odd = false, added;
+	bool odd = false;
 	int ret = 0;
 
 	for (size_t i = 0; i < l->n_segs && !ret; i++)
@@ -147,10 +125,7 @@ static int check_names(struct vv_layout_build *b, struct vv_err *err)
 				odd = true;
 				vv_layout_finding(b, "odd-name", l->segs[i].off, "a tensor's name has characters that do not show");
 			}
-			if (!vv_map_put(&names, vv_span_str(v->name), 1, &added))
-				ret = vv_fail_nomem(err);
-			else if (!added)
-				ret = rename_until_new(l, v, &names, err);
+			ret = vv_unique_name(&v->name, &names, &l->arena, err);
 		}
 	vv_map_release(&names);
 	return ret;

@@ -133,30 +133,6 @@ int vv_onnx_name(struct vv_onnx_walk *w, const struct vv_onnx_tensor *t, struct 
 
 /* --- data in other files: looked at, never opened --- */
 
-/* Why the location does not stay below the model's folder; NULL: it does. */
-static const char *bad_location(struct vv_span s)
-{
-	const uint8_t *p = s.ptr;
-
-	if (!s.len)
-		return "an empty path";
-	if (memchr(p, 0, s.len))
-		return "a path with a NUL";
-	if (memchr(p, '\\', s.len))
-		return "a path with a backslash";
-	if (p[0] == '/')
-		return "an absolute path";
-	if (s.len > 1 && p[1] == ':' && (p[0] | 32) >= 'a' && (p[0] | 32) <= 'z')
-		return "a path with a drive";
-	for (size_t from = 0, i = 0; i <= s.len; i++)
-		if (i == s.len || p[i] == '/') {
-			if (i - from == 2 && p[from] == '.' && p[from + 1] == '.')
-				return "a path with ..";
-			from = i + 1;
-		}
-	return NULL;
-}
-
 static bool is_number(struct vv_span s, uint64_t *v)
 {
 	*v = 0;
@@ -203,7 +179,7 @@ static int external_entry(struct vv_onnx_walk *w, struct external *x, struct vv_
 	ret = text_of(w, &value, err);
 	if (location) {
 		x->located = true;
-		bad = bad_location(vv_buf_view(&w->text));
+		bad = vv_elsewhere_bad(vv_buf_view(&w->text));
 	} else if (!ret && !is_number(vv_buf_view(&w->text), number)) {
 		bad = "an offset or length that is no number";
 	}
