@@ -128,7 +128,7 @@ int cmd_cat(struct vv_ctx *ctx, int argc, char **argv)
 	if (!ret)
 		ret = vv_named_open(ctx, argv[1], &named);
 	if (!ret)
-		ret = vv_whole_find(ctx, &named);
+		ret = vv_whole_find(ctx, &named, false);
 	if (ret)
 		goto out;
 	ret = vv_tensor_find(&t, named.manifest, argv[2], &ctx->err);

@@ -4,6 +4,7 @@
 #include "cli/bytes.h"
 #include "cli/changes.h"
 #include "cli/diffshow.h"
+#include "cli/diffwhole.h"
 #include "cli/shelf.h"
 #include "cli/whole.h"
 
@@ -93,71 +94,9 @@ static int one_file(struct differ *k, const struct vv_change *c, bool worktree)
 	return ret;
 }
 
-/* --- shards --- */
-
-static bool same_model(const struct vv_change *a, const struct vv_change *b)
+static int compare_whole(void *arg, const struct vv_named *a, const struct vv_named *b)
 {
-	return a->status != 'U' && b->status != 'U' && vv_shard_of_same(a->path_b, b->path_b);
-}
-
-/* One side of the shards of a model that differ. Shards that do not differ hold no difference. */
-static int shards(struct differ *k, const struct vv_changes *all, size_t first, bool b, bool worktree,
-	struct vv_named *out)
-{
-	struct vv_ctx *ctx = k->ctx;
-	struct vv_named *files = calloc(all->n - first, sizeof(*files));
-	size_t n = 0;
-	int ret = files ? 0 : vv_fail_nomem(&ctx->err);
-
-	for (size_t i = first; i < all->n && !ret; i++) {
-		const struct vv_change *c = &all->v[i];
-		const char *oid = b ? c->oid_b : c->oid_a, *path = b ? c->path_b : c->path_a;
-
-		if (!same_model(&all->v[first], c) || c->status == (b ? 'D' : 'A'))
-			continue;
-		if (vv_oid_is_zero(oid))
-			ret = b && worktree ? vv_named_at(ctx, NULL, path, &files[n++]) : 0;
-		else
-			ret = vv_named_blob(ctx, oid, path, &files[n++]);
-	}
-	if (!ret && n)
-		return vv_whole_make(ctx, files, n, out);
-	for (size_t i = 0; i < n; i++)
-		vv_named_release(&files[i]);
-	free(files);
-	*out = (struct vv_named){0};
-	return ret;
-}
-
-/* Tensors may have moved between shards: those that differ are compared as one. */
-static int compare_shards(struct differ *k, const struct vv_changes *all, size_t first, bool worktree)
-{
-	struct vv_named a = {0}, b = {0};
-	int ret = shards(k, all, first, false, worktree, &a);
-
-	if (!ret)
-		ret = shards(k, all, first, true, worktree, &b);
-	if (!ret && (a.manifest || b.manifest)) {
-		/* Where there is no model its name is the other's. */
-		char **none = a.manifest ? &b.path : &a.path;
-		if (!*none)
-			*none = strdup(a.manifest ? a.path : b.path);
-		ret = *none ? compare(k, &a, &b, strcmp(a.path, b.path) != 0) : vv_fail_nomem(&k->ctx->err);
-	}
-	vv_named_release(&a);
-	vv_named_release(&b);
-	return ret;
-}
-
-/* Is there another changed shard of this one's model in the range? */
-static bool has_mate(const struct vv_changes *all, size_t i, size_t from, size_t to)
-{
-	if (!same_model(&all->v[i], &all->v[i]))
-		return false;
-	for (size_t j = from; j < to; j++)
-		if (j != i && same_model(&all->v[i], &all->v[j]))
-			return true;
-	return false;
+	return compare(arg, a, b, strcmp(a->path, b->path) != 0);
 }
 
 static int in_git(struct differ *k, char **words, int n, int dash, bool cached)
@@ -166,6 +105,7 @@ static int in_git(struct differ *k, char **words, int n, int dash, bool cached)
 	struct vv_sides sides = {0};
 	struct vv_changes changes = {0};
 	struct vv_err ignore = VV_ERR_INIT;
+	bool *taken;
 	int n_revs = 0, ret = vv_sides_parse(ctx, words, n, dash, &sides, &n_revs);
 
 	sides.index = cached;
@@ -182,11 +122,15 @@ static int in_git(struct differ *k, char **words, int n, int dash, bool cached)
 	}
 	if (!ret)
 		ret = vv_changes_list(ctx, &sides, words + n_revs, &changes);
+	taken = calloc(changes.n + 1, sizeof(*taken));
+	if (!ret && !taken)
+		ret = vv_fail_nomem(&ctx->err);
+	if (!ret)
+		ret = vv_diffwhole(ctx, &sides, &changes, taken, compare_whole, k);
 	for (size_t i = 0; i < changes.n && !ret; i++)
-		if (has_mate(&changes, i, i, changes.n))
-			ret = has_mate(&changes, i, 0, i) ? 0 : compare_shards(k, &changes, i, !cached && !sides.b);
-		else if (!has_mate(&changes, i, 0, i))
+		if (!taken[i])
 			ret = one_file(k, &changes.v[i], !cached && !sides.b);
+	free(taken);
 	vv_changes_release(&changes);
 	vv_sides_release(&sides);
 	return ret;
@@ -200,9 +144,9 @@ static int two_files(struct differ *k, const char *a, const char *b)
 	if (!ret)
 		ret = vv_named_open(k->ctx, b, &to);
 	if (!ret)
-		ret = vv_whole_find(k->ctx, &from);
+		ret = vv_whole_find(k->ctx, &from, true);
 	if (!ret)
-		ret = vv_whole_find(k->ctx, &to);
+		ret = vv_whole_find(k->ctx, &to, true);
 	if (!ret)
 		ret = compare(k, &from, &to, false);
 	vv_named_release(&from);

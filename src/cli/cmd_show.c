@@ -276,7 +276,7 @@ int cmd_show(struct vv_ctx *ctx, int argc, char **argv)
 	if (!ret)
 		ret = vv_named_open(ctx, argv[1], &named);
 	if (!ret && !one_file)
-		ret = vv_whole_find(ctx, &named);
+		ret = vv_whole_find(ctx, &named, false);
 	if (ret)
 		goto out;
 	ret = vv_describe(&d, ctx->repo.store, named.manifest, &ctx->err);

@@ -1,97 +1,21 @@
 #define _GNU_SOURCE
 #include "cli/whole.h"
 
-#include <dirent.h>
 #include <stdlib.h>
 
-/* --- the shards beside one --- */
-
-struct siblings {
-	const char *path; /* the one that was named */
-	char **v;
-	size_t n, cap;
-};
-
-static int add(struct siblings *s, const char *path, struct vv_err *err)
+void vv_whole_drop(struct vv_named *files, size_t n)
 {
-	char **v = s->v;
+	for (size_t i = 0; files && i < n; i++)
+		vv_named_release(&files[i]);
+	free(files);
+}
 
-	if (!vv_shard_of_same(path, s->path))
+int vv_whole_find(struct vv_ctx *ctx, struct vv_named *n, bool compare)
+{
+	/* ":2:path" is one file of a conflict. */
+	if (n->whole || (n->rev && n->rev[0] == ':'))
 		return 0;
-	if (s->n == s->cap) {
-		v = realloc(v, (s->cap + 64) * sizeof(*v));
-		if (!v)
-			return vv_fail_nomem(err);
-		s->v = v;
-		s->cap += 64;
-	}
-	v[s->n] = strdup(path);
-	return v[s->n] ? (s->n++, 0) : vv_fail_nomem(err);
-}
-
-/* "a/b/" of "a/b/c"; owned by the caller. */
-static char *folder_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? strndup(path, (size_t)(slash + 1 - path)) : strdup("");
-}
-
-static int list_git(struct vv_ctx *ctx, const char *rev, const char *dir, struct siblings *s)
-{
-	struct vv_buf out = VV_BUF_INIT(VV_MAX_TEXT);
-	const char *const tree[] = {"ls-tree", "-z", "--name-only", "--full-tree", rev, dir[0] ? "--" : NULL, dir, NULL};
-	const char *const index[] = {"ls-files", "-z", "--full-name", dir[0] ? "--" : NULL, dir, NULL};
-	int ret = vv_git(&ctx->repo, &out, &ctx->err, rev[0] ? tree : index);
-
-	for (size_t at = 0; at < out.len && !ret; at += strlen((char *)out.ptr + at) + 1)
-		ret = add(s, (char *)out.ptr + at, &ctx->err);
-	vv_buf_release(&out);
-	return ret;
-}
-
-static int list_folder(struct vv_ctx *ctx, const struct vv_named *n, const char *dir, struct siblings *s)
-{
-	char *full = n->outside ? strdup(dir[0] ? dir : ".") : vv_repo_path(&ctx->repo, dir), *path = NULL;
-	DIR *d = full ? opendir(full) : NULL;
-	int ret = full ? 0 : vv_fail_nomem(&ctx->err);
-
-	for (const struct dirent *e; d && !ret && (e = readdir(d));) {
-		ret = asprintf(&path, "%s%s", dir, e->d_name) < 0 ? vv_fail_nomem(&ctx->err) : add(s, path, &ctx->err);
-		free(path);
-	}
-	if (d)
-		closedir(d);
-	free(full);
-	return ret;
-}
-
-static unsigned long number_of(const char *path)
-{
-	const char *rest;
-	unsigned long n = 0;
-
-	vv_shard_stem(path, &rest, &n);
-	return n;
-}
-
-static int by_number(const void *a, const void *b)
-{
-	const char *x = *(char *const *)a, *y = *(char *const *)b;
-	unsigned long m = number_of(x), n = number_of(y);
-
-	return m < n ? -1 : m > n ? 1 : strcmp(x, y);
-}
-
-/* How many there should be: the number before what follows it. */
-static unsigned long count_of(const char *path)
-{
-	const char *rest;
-
-	vv_shard_stem(path, &rest, NULL);
-	while (rest > path && rest[-1] >= '0' && rest[-1] <= '9')
-		rest--;
-	return strtoul(rest, NULL, 10);
+	return n->manifest && vv_names_others(n->manifest) ? vv_whole_index(ctx, n, compare) : vv_whole_shards(ctx, n);
 }
 
 /* "a/model-*-of-00005.safetensors"; owned by the caller. */
@@ -104,94 +28,83 @@ static char *whole_path(const char *path)
 	return asprintf(&text, "%.*s*%s", (int)stem, path, path + stem + strspn(path + stem, "0123456789")) < 0 ? NULL : text;
 }
 
-static void free_files(struct vv_named *files, size_t n)
+static int open_bytes(struct vv_ctx *ctx, struct vv_whole *w)
 {
-	for (size_t i = 0; files && i < n; i++)
-		vv_named_release(&files[i]);
-	free(files);
-}
+	int ret = 0;
 
-/* Opens the shards where `n` was, and puts the model that they are in its place. */
-static int replace(struct vv_ctx *ctx, struct vv_named *n, const struct siblings *s)
-{
-	struct vv_named *files = calloc(s->n, sizeof(*files)), whole;
-	int ret = files ? 0 : vv_fail_nomem(&ctx->err);
-
-	for (size_t i = 0; i < s->n && !ret; i++)
-		ret = n->outside ? vv_named_open(ctx, s->v[i], &files[i]) : vv_named_at(ctx, n->rev, s->v[i], &files[i]);
-	if (ret) {
-		free_files(files, s->n);
-		return ret;
-	}
-	ret = vv_whole_make(ctx, files, s->n, &whole);
-	if (!ret) {
-		vv_named_release(n);
-		*n = whole;
-	}
-	return ret;
-}
-
-int vv_whole_find(struct vv_ctx *ctx, struct vv_named *n)
-{
-	struct siblings s = {.path = n->path};
-	unsigned long count;
-	const char *rest;
-	size_t have = 0;
-	char *dir;
-	int ret;
-
-	if (!vv_shard_stem(n->path, &rest, NULL) || (n->rev && n->rev[0] == ':'))
+	if (w->bytes)
 		return 0;
-	dir = folder_of(n->path);
-	if (!dir)
+	w->bytes = calloc(w->n, sizeof(*w->bytes));
+	if (!w->bytes)
 		return vv_fail_nomem(&ctx->err);
-	ret = n->rev ? list_git(ctx, n->rev, dir, &s) : list_folder(ctx, n, dir, &s);
-	count = count_of(n->path);
-	/* What another split of the same model left beside it is another model. */
-	for (size_t i = 0; i < s.n; i++) {
-		if (count_of(s.v[i]) == count)
-			s.v[have++] = s.v[i];
-		else
-			free(s.v[i]);
+	for (size_t i = 0; i < w->n && !ret; i++)
+		ret = vv_bytes_open(ctx, &w->files[i], &w->bytes[i]);
+	if (ret) {
+		free(w->bytes);
+		w->bytes = NULL;
 	}
-	s.n = have;
-	if (!ret && s.n > 1) {
-		qsort(s.v, s.n, sizeof(*s.v), by_number);
-		ret = replace(ctx, n, &s);
-	}
-	if (!ret && have < count)
-		vv_warn("%s: %zu of the model's %lu files are here", n->path, have, count);
-	for (size_t i = 0; i < s.n; i++)
-		free(s.v[i]);
-	free(s.v);
-	free(dir);
 	return ret;
 }
 
-/* --- files as one --- */
+/* Makes an empty whole of the files, which it takes in any case; `path` is taken too. */
+static int take(struct vv_ctx *ctx, struct vv_named *files, size_t n, char *path, struct vv_named *out)
+{
+	struct vv_whole *w = calloc(1, sizeof(*w));
+
+	*out = (struct vv_named){.path = path, .rev = files[0].rev ? strdup(files[0].rev) : NULL,
+		.outside = files[0].outside, .whole = w};
+	if (!w) {
+		vv_whole_drop(files, n);
+		return vv_fail_nomem(&ctx->err);
+	}
+	w->files = files;
+	w->n = n;
+	out->manifest = &w->group.m;
+	return path && (!files[0].rev || out->rev) ? 0 : vv_fail_nomem(&ctx->err);
+}
+
+/* What is known of each file; owned by the caller. NULL when memory is gone. */
+static struct vv_version *versions(const struct vv_whole *w)
+{
+	struct vv_version *v = calloc(w->n, sizeof(*v));
+
+	for (size_t i = 0; v && i < w->n; i++)
+		v[i] = w->bytes ? w->bytes[i].version : (struct vv_version){w->files[i].manifest, NULL};
+	return v;
+}
 
 int vv_whole_make(struct vv_ctx *ctx, struct vv_named *files, size_t n, struct vv_named *out)
 {
-	struct vv_whole *w = calloc(1, sizeof(*w));
-	const struct vv_manifest **all = calloc(n, sizeof(*all));
-	int ret = 0;
+	int ret = take(ctx, files, n, whole_path(files[0].path), out);
+	struct vv_version *v = ret ? NULL : versions(out->whole);
 
-	*out = (struct vv_named){.path = whole_path(files[0].path), .rev = files[0].rev ? strdup(files[0].rev) : NULL,
-		.outside = files[0].outside, .whole = w};
-	if (!w || !all || !out->path || (files[0].rev && !out->rev))
-		ret = vv_fail_nomem(&ctx->err);
-	for (size_t i = 0; i < n && !ret; i++)
-		all[i] = files[i].manifest;
 	if (!ret)
-		ret = vv_group_make(&w->group, all, n, &ctx->err);
-	free(all);
-	if (w) {
-		w->files = files;
-		w->n = n;
-		out->manifest = &w->group.m;
-	} else {
-		free_files(files, n);
+		ret = v ? vv_group_make(&out->whole->group, v, n, &ctx->err) : vv_fail_nomem(&ctx->err);
+	free(v);
+	if (ret)
+		vv_named_release(out);
+	return ret;
+}
+
+int vv_whole_indexed(struct vv_ctx *ctx, struct vv_named *files, size_t n, struct vv_elsewheres *e,
+	const size_t *file_of, bool compare, struct vv_named *out)
+{
+	int ret = take(ctx, files, n, strdup(files[0].path), out);
+	struct vv_version *v = NULL;
+	size_t left = 0;
+
+	if (!ret) {
+		out->whole->index = *e;
+		*e = (struct vv_elsewheres){.n = 0};
+		ret = compare ? open_bytes(ctx, out->whole) : 0;
 	}
+	if (!ret && !(v = versions(out->whole)))
+		ret = vv_fail_nomem(&ctx->err);
+	if (!ret)
+		ret = vv_group_index(&out->whole->group, v, n, &out->whole->index, file_of, &left, &ctx->err);
+	if (!ret && left)
+		vv_warn("%s: %zu of the tensors that it tells of are left out", out->path, left);
+	free(v);
 	if (ret)
 		vv_named_release(out);
 	return ret;
@@ -199,23 +112,18 @@ int vv_whole_make(struct vv_ctx *ctx, struct vv_named *files, size_t n, struct v
 
 int vv_whole_bytes(struct vv_ctx *ctx, struct vv_whole *w)
 {
-	int ret = 0;
+	int ret = open_bytes(ctx, w);
 
-	if (!w->bytes)
-		w->bytes = calloc(w->n, sizeof(*w->bytes));
-	if (!w->bytes)
-		return vv_fail_nomem(&ctx->err);
-	for (size_t i = 0; i < w->n && !ret; i++) {
-		ret = vv_bytes_open(ctx, &w->files[i], &w->bytes[i]);
+	for (size_t i = 0; i < w->n && !ret; i++)
 		w->group.files[i].bytes = w->bytes[i].version.bytes;
-	}
 	return ret;
 }
 
 void vv_whole_free(struct vv_whole *w)
 {
-	free_files(w->files, w->n);
+	vv_whole_drop(w->files, w->n);
 	vv_group_release(&w->group);
+	vv_elsewheres_release(&w->index);
 	free(w->bytes);
 	free(w);
 }

@@ -1,8 +1,11 @@
-/* Several files that are one model: its shards. They are shown, compared and converted as one version. */
+/*
+ * Several files that are one model: its shards, or an index and what it tells of. They are shown,
+ * compared and converted as one version.
+ */
 #ifndef VV_MODEL_GROUP_H
 #define VV_MODEL_GROUP_H
 
-#include "model/manifest.h"
+#include "model/model.h"
 
 /*
  * "dir/model-00002-of-00005.safetensors" is a shard's name: returns the bytes before its number, and
@@ -22,13 +25,24 @@ struct vv_group {
 	struct vv_source base; /* needs `bytes` of each */
 	size_t n;
 	struct vv_group_file {
-		uint64_t off; /* where it begins */
+		const struct vv_manifest *m; /* borrowed */
+		uint64_t off;                /* where it begins */
 		const struct vv_source *bytes; /* borrowed; NULL until it is known: then `base` is not to be read */
 	} *files;
 };
-/* Borrows the manifests, which must outlive it. VV_ELIMIT when their sizes do not add up in 64 bits. */
-VV_MUST_CHECK int vv_group_make(
-	struct vv_group *g, const struct vv_manifest *const *files, size_t n, struct vv_err *err);
+/*
+ * Borrows the manifests, which must outlive it, of at least one file. `bytes` may be NULL, and set in g->files later.
+ * VV_ELIMIT when their sizes do not add up in 64 bits.
+ */
+VV_MUST_CHECK int vv_group_make(struct vv_group *g, const struct vv_version *files, size_t n, struct vv_err *err);
+/*
+ * The same for a file that tells of tensors in others: it comes first. Where it gives ranges in a file, those are its
+ * tensors, and not what a reader sees that knows this file alone. `file_of`: the file of each item, never 0; SIZE_MAX: it
+ * is not there. *left counts items that are left out: those, and what lies past its file's end or across another. Of files
+ * without `bytes` ranges have an id that only tells them from others; of the rest the bytes are read. Borrows `e`.
+ */
+VV_MUST_CHECK int vv_group_index(struct vv_group *g, const struct vv_version *files, size_t n,
+	const struct vv_elsewheres *e, const size_t *file_of, size_t *left, struct vv_err *err);
 void vv_group_release(struct vv_group *g);
 
 #endif

@@ -44,7 +44,7 @@ static void test_joined(void)
 	toy_f32(&b, "y", 3);
 	toy_f32(&b, "w", 4);
 	toy_done(&b);
-	const struct vv_manifest *files[] = {&a.m, &b.m};
+	const struct vv_version files[] = {{&a.m, NULL}, {&b.m, NULL}};
 	CHECK_OK(vv_group_make(&g, files, 2, &err), &err);
 	CHECK_INT(g.m.size, a.m.size + b.m.size);
 	CHECK_INT(g.m.n_segs, a.m.n_segs + b.m.n_segs);
@@ -80,9 +80,74 @@ static void test_joined(void)
 	toy_release(&b);
 }
 
+static struct vv_elsewhere at(const char *name, uint64_t off, const uint64_t *n)
+{
+	return (struct vv_elsewhere){.file = "data", .name = name, .dtype = VV_DT_F32, .ndim = 1, .shape = n, .off = off, .len = *n * 4};
+}
+
+static void test_index(void)
+{
+	static const uint64_t one = 1, two = 2, three = 3;
+	struct toy index, data, shard;
+	struct vv_group g, named;
+	struct vv_err err = VV_ERR_INIT;
+	struct vv_id id;
+	size_t seg, view, left;
+	float v[4];
+
+	toy_init(&index);
+	toy_f32(&index, "inside", 1);
+	toy_done(&index);
+	toy_init(&data);
+	for (int i = 0; i < 4; i++)
+		toy_f32(&data, (const char *[]){"p", "q", "r", "s"}[i], (float)i);
+	toy_done(&data);
+	toy_init(&shard);
+	toy_f32(&shard, "own", 1);
+	toy_done(&shard);
+	CHECK_INT(data.m.size, 16);
+	/* Not in order; a tied pair; across another; past the end; in no file; no numbers; a shard's own. */
+	struct vv_elsewhere items[] = {at("b", 8, &two), at("a", 0, &two), at("tied", 8, &two), at("across", 4, &one),
+		at("past", 12, &three), at("gone", 0, &one), {.file = "data", .name = "text", .off = 0, .len = 3},
+		{.file = "shard", .name = "own", .off = UINT64_MAX}};
+	const size_t file_of[] = {1, 1, 1, 1, 1, SIZE_MAX, 1, 2};
+	const struct vv_elsewheres e = {.items = items, .n = VV_COUNT(items)};
+	struct vv_version files[] = {{&index.m, index.v.bytes}, {&data.m, data.v.bytes}, {&shard.m, shard.v.bytes}};
+
+	CHECK_OK(vv_group_index(&g, files, 3, &e, file_of, &left, &err), &err);
+	CHECK_INT(left, 3);
+	CHECK_INT(g.m.n_segs, index.m.n_segs + 2 + shard.m.n_segs);
+	CHECK(vv_manifest_find(&g.m, "inside", &seg, &view) && vv_manifest_find(&g.m, "own", &seg, &view));
+	CHECK(!vv_manifest_find(&g.m, "p", &seg, &view) && !vv_manifest_find(&g.m, "across", &seg, &view));
+	CHECK(vv_manifest_find(&g.m, "a", &seg, &view));
+	CHECK_INT(g.m.segs[seg].seg.off, index.m.size);
+	CHECK_INT(g.m.segs[seg].seg.len, 8);
+	CHECK_OK(vv_source_read(&g.base, g.m.segs[seg].seg.off, v, 8, &err), &err);
+	vv_sha256(vv_span(v, 8), &id);
+	CHECK(vv_id_eq(&id, &g.m.segs[seg].id) && v[0] == 0 && v[1] == 1);
+	CHECK(vv_manifest_find(&g.m, "b", &seg, &view) && g.m.segs[seg].seg.n_views == 2);
+	CHECK_STR(g.m.segs[seg].seg.views[0].name, "b");
+	CHECK_STR(g.m.segs[seg].seg.views[1].name, "tied");
+
+	/* Without bytes: other ids, all different, and nothing is read. */
+	for (size_t i = 0; i < 3; i++)
+		files[i].bytes = NULL;
+	CHECK_OK(vv_group_index(&named, files, 3, &e, file_of, &left, &err), &err);
+	CHECK_INT(named.m.n_segs, g.m.n_segs);
+	CHECK(vv_id_eq(&named.m.sha256, &g.m.sha256));
+	CHECK(vv_manifest_find(&named.m, "b", &seg, &view) && !vv_id_eq(&named.m.segs[seg].id, &g.m.segs[seg].id));
+	CHECK(!vv_id_eq(&named.m.segs[seg].id, &named.m.segs[seg - 1].id));
+	vv_group_release(&g);
+	vv_group_release(&named);
+	toy_release(&index);
+	toy_release(&data);
+	toy_release(&shard);
+}
+
 int main(void)
 {
 	test_names();
 	test_joined();
+	test_index();
 	return done();
 }
