@@ -191,7 +191,7 @@ static int pass(struct blamer *b, uint32_t me, uint32_t parent)
 	free(name);
 	if (ret || !sides[1])
 		return ret;
-	ret = vv_lineup_make(&l, sides, VV_COUNT(sides), &b->ctx->err);
+	ret = vv_lineup_make(&l, sides, VV_COUNT(sides), true, &b->ctx->err);
 	if (ret)
 		return ret;
 	for (size_t i = 0; i < l.n; i++) {

@@ -70,7 +70,7 @@ static void put_tensor(struct shower *s, const char *label, const struct vv_desc
 	vv_table_cell(&s->table, VV_PLAIN, "%s", label);
 	vv_table_cell(&s->table, VV_CYAN, "%s %s", vv_dtype_info(t->seg->seg.dtype)->name,
 		vv_shape_text(t->view->shape, t->view->ndim, shape, sizeof(shape)));
-	put_counts(s, &c, t->shared ? "shared" : "");
+	put_counts(s, &c, t->shared ? "shared" : t->seg->seg.coding ? "compressed" : "");
 	vv_table_row(&s->table);
 }
 
@@ -196,10 +196,10 @@ static json_t *json_tensor(const struct vv_described_tensor *t)
 {
 	char hex[VV_ID_HEX + 1];
 
-	return json_pack("{s:o,s:s,s:o,s:I,s:I,s:b,s:b,s:s}", "name", vv_json_name(t->view->name), "dtype",
+	return json_pack("{s:o,s:s,s:o,s:I,s:I,s:b,s:b,s:s?,s:s}", "name", vv_json_name(t->view->name), "dtype",
 		vv_dtype_info(t->seg->seg.dtype)->name, "shape", vv_json_shape(t->view->shape, t->view->ndim), "elements",
 		(json_int_t)t->elements, "bytes", (json_int_t)t->own_bytes, "shared", t->shared, "optimizer", t->state,
-		"object", vv_id_hex(&t->seg->id, hex));
+		"packed", t->seg->seg.coding ? vv_coding_name(t->seg->seg.coding) : NULL, "object", vv_id_hex(&t->seg->id, hex));
 }
 
 static void json_findings(json_t *list, const struct vv_named *named)

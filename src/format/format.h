@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/dtype.h"
 #include "base/source.h"
+#include "format/coding.h"
 
 /* Limits of every reader. */
 enum {
@@ -35,6 +36,12 @@ struct vv_segment {
 	enum vv_dtype dtype; /* VV_DT_BYTES: opaque, no views */
 	size_t n_views;    /* ≥ 1 for a tensor */
 	const struct vv_view *views;
+	/*
+	 * Not 0: packed. The bytes are one coded stream, opaque to whoever keeps them; decoded they are `skip`
+	 * bytes and then the elements, all of which each view sees.
+	 */
+	uint8_t coding; /* enum vv_coding */
+	uint64_t skip;
 };
 
 /* Something a careful reader should know: shown by add, kept in the manifest. */
@@ -59,6 +66,8 @@ struct vv_layout_build;
 /* A tensor segment [off, off+len) with its views, in any order. VV_EFORMAT on overlap is decided at the end. */
 VV_MUST_CHECK int vv_layout_tensor(struct vv_layout_build *b, uint64_t off, uint64_t len, enum vv_dtype dt,
 	const struct vv_view *views, size_t n_views, struct vv_err *err);
+/* A packed one. VV_EFORMAT also when such a stream cannot hold it. */
+VV_MUST_CHECK int vv_layout_packed(struct vv_layout_build *b, const struct vv_segment *s, struct vv_err *err);
 void vv_layout_finding(struct vv_layout_build *b, const char *code, uint64_t off, const char *fmt, ...)
 	VV_PRINTF(4, 5);
 struct vv_arena *vv_layout_arena(struct vv_layout_build *b);
@@ -141,6 +150,10 @@ VV_MUST_CHECK int vv_layout_locate(struct vv_layout *out, const struct vv_source
 void vv_layout_release(struct vv_layout *l);
 /* The segment and view of that name; false when there is none. */
 bool vv_layout_find(const struct vv_layout *l, const char *name, size_t *seg, size_t *view);
+/* The elements of a packed segment that a view must see, and their bytes; 1 when there is no telling. */
+VV_MUST_CHECK int vv_packed_size(const struct vv_segment *s, uint64_t *numel, uint64_t *bytes);
+/* Do all views of a packed segment see all of what its stream can hold? */
+bool vv_packed_fits(const struct vv_segment *s);
 /* Is the view's whole segment, contiguous: one tensor, one object. */
 bool vv_view_is_whole(const struct vv_segment *s, const struct vv_view *v);
 /* Writes a new file of the format with these tensors. VV_ENOTSUP when it cannot, or has none of a type. */

@@ -50,7 +50,8 @@ int vv_inplace_match(const struct vv_assembly *a, const struct vv_part **of, str
 	for (size_t i = 0; i < a->layout->n_segs && !ret; i++) {
 		const struct vv_segment *s = &a->layout->segs[i];
 		of[i] = NULL;
-		for (size_t k = 0; k < s->n_views && !ret; k++, n++) {
+		/* What is packed stays as it is. */
+		for (size_t k = 0; k < s->n_views && !s->coding && !ret; k++, n++) {
 			const struct vv_part *p = part_of(a, &names, s, &s->views[k]);
 			if (!p)
 				ret = vv_fail(err, VV_ENOTSUP, "%s keeps its tensors: '%s' is missing, or of another type or shape",

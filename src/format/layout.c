@@ -68,34 +68,68 @@ static bool view_fits(uint64_t len, enum vv_dtype dt, const struct vv_view *v)
 	return !vv_add_over(last, (uint64_t)1, &last) && !vv_mul_over(last, bits, &last) && last <= len * 8;
 }
 
-int vv_layout_tensor(struct vv_layout_build *b, uint64_t off, uint64_t len, enum vv_dtype dt,
-	const struct vv_view *views, size_t n_views, struct vv_err *err)
+static int add(struct vv_layout_build *b, const struct vv_segment *s, struct vv_err *err)
 {
 	uint64_t size = b->layout->size;
 
-	if (off > size || len > size - off)
-		return vv_fail(err, VV_EFORMAT, "tensor '%s' lies past the end, at offset %" PRIu64, views[0].name, off);
-	if (b->n_views + n_views > VV_MAX_TENSORS)
+	if (s->off > size || s->len > size - s->off)
+		return vv_fail(err, VV_EFORMAT, "tensor '%s' lies past the end, at offset %" PRIu64, s->views[0].name, s->off);
+	if (b->n_views + s->n_views > VV_MAX_TENSORS)
 		return vv_fail(err, VV_ELIMIT, "more than %d tensors", VV_MAX_TENSORS);
-	for (size_t i = 0; i < n_views; i++)
-		if (!view_fits(len, dt, &views[i]))
-			return vv_fail(err, VV_EFORMAT, "tensor '%s' does not fit its bytes at offset %" PRIu64, views[i].name, off);
 	/* A format may make long names from few bytes: of what its tensors share. */
-	for (size_t i = 0; i < n_views; i++)
-		b->name_bytes += strlen(views[i].name);
+	for (size_t i = 0; i < s->n_views; i++)
+		b->name_bytes += strlen(s->views[i].name);
 	if (b->name_bytes > VV_MAX_HEADER)
 		return vv_fail(err, VV_ELIMIT, "names of more than %d bytes", VV_MAX_HEADER);
 	if (b->n == b->cap) {
 		size_t cap = b->cap ? b->cap * 2 : 64;
-		struct vv_segment *s = realloc(b->segs, cap * sizeof(*s));
-		if (!s)
+		struct vv_segment *segs = realloc(b->segs, cap * sizeof(*segs));
+		if (!segs)
 			return vv_fail_nomem(err);
-		b->segs = s;
+		b->segs = segs;
 		b->cap = cap;
 	}
-	b->n_views += n_views;
-	b->segs[b->n++] = (struct vv_segment){off, len, dt, n_views, views};
+	b->n_views += s->n_views;
+	b->segs[b->n++] = *s;
 	return 0;
+}
+
+int vv_layout_tensor(struct vv_layout_build *b, uint64_t off, uint64_t len, enum vv_dtype dt,
+	const struct vv_view *views, size_t n_views, struct vv_err *err)
+{
+	const struct vv_segment s = {.off = off, .len = len, .dtype = dt, .n_views = n_views, .views = views};
+
+	for (size_t i = 0; i < n_views; i++)
+		if (!view_fits(len, dt, &views[i]))
+			return vv_fail(err, VV_EFORMAT, "tensor '%s' does not fit its bytes at offset %" PRIu64, views[i].name, off);
+	return add(b, &s, err);
+}
+
+int vv_packed_size(const struct vv_segment *s, uint64_t *numel, uint64_t *bytes)
+{
+	return vv_dtype_bytes(s->dtype, s->views[0].shape, s->views[0].ndim, numel, bytes);
+}
+
+bool vv_packed_fits(const struct vv_segment *s)
+{
+	uint64_t numel, bytes, n, own;
+
+	if (!s->len || vv_packed_size(s, &numel, &bytes) || !vv_coding_holds(s->coding, s->len, s->dtype, s->skip, bytes))
+		return false;
+	for (size_t i = 0; i < s->n_views; i++) {
+		const struct vv_view *v = &s->views[i];
+		if (v->offset || !view_fits(bytes, s->dtype, v) || vv_dtype_bytes(s->dtype, v->shape, v->ndim, &n, &own) ||
+			n != numel)
+			return false;
+	}
+	return true;
+}
+
+int vv_layout_packed(struct vv_layout_build *b, const struct vv_segment *s, struct vv_err *err)
+{
+	if (!vv_packed_fits(s))
+		return vv_fail(err, VV_EFORMAT, "tensor '%s' is no such coded stream at offset %" PRIu64, s->views[0].name, s->off);
+	return add(b, s, err);
 }
 
 /* A total order: empty tensors come before the one that begins where they are, by name. */
@@ -193,7 +227,7 @@ static int cover(struct vv_layout_build *b, struct vv_err *err)
 			return vv_fail(err, VV_EFORMAT, "tensor '%s' overlaps another at offset %" PRIu64,
 				b->segs[i].views[0].name, to);
 		if (to > at)
-			l->segs[l->n_segs++] = (struct vv_segment){at, to - at, VV_DT_BYTES, 0, NULL};
+			l->segs[l->n_segs++] = (struct vv_segment){.off = at, .len = to - at, .dtype = VV_DT_BYTES};
 		at = to;
 		if (i < b->n) {
 			l->segs[l->n_segs++] = b->segs[i];
@@ -273,7 +307,7 @@ bool vv_view_is_whole(const struct vv_segment *s, const struct vv_view *v)
 {
 	uint64_t numel, bytes, want = 1;
 
-	if (v->offset || vv_dtype_bytes(s->dtype, v->shape, v->ndim, &numel, &bytes) || bytes != s->len)
+	if (s->coding || v->offset || vv_dtype_bytes(s->dtype, v->shape, v->ndim, &numel, &bytes) || bytes != s->len)
 		return false;
 	/* Strides that say row-major anyway. */
 	for (unsigned i = v->ndim; v->stride && i-- > 0;) {

@@ -284,13 +284,15 @@ static bool turned(const struct vv_npy *h)
 	return h->fortran && wide > 1 && h->len;
 }
 
-int vv_npy_report(
-	struct vv_layout_build *b, const struct vv_npy *npy, uint64_t off, const char *name, struct vv_err *err)
+/* *out: its view, or NULL where its elements stay opaque. */
+static int view(struct vv_layout_build *b, const struct vv_npy *npy, uint64_t off, const char *name, struct vv_view **out,
+	struct vv_err *err)
 {
 	struct vv_arena *arena = vv_layout_arena(b);
 	struct vv_view *v;
 	uint64_t *n;
 
+	*out = NULL;
 	if (npy->finding)
 		vv_layout_finding(b, npy->finding, off, "array '%s' %s, its elements are not looked into", name,
 			strcmp(npy->finding, "pickle") ? "has its bytes in the other order" : "holds pickled objects");
@@ -310,7 +312,28 @@ int vv_npy_report(
 			step *= npy->shape[i];
 		}
 	}
-	return vv_layout_tensor(b, off + npy->data, npy->len, npy->dtype, v, 1, err);
+	*out = v;
+	return 0;
+}
+
+int vv_npy_report(
+	struct vv_layout_build *b, const struct vv_npy *npy, uint64_t off, const char *name, struct vv_err *err)
+{
+	struct vv_view *v;
+	int ret = view(b, npy, off, name, &v, err);
+
+	return ret || !v ? ret : vv_layout_tensor(b, off + npy->data, npy->len, npy->dtype, v, 1, err);
+}
+
+int vv_npy_report_deflated(struct vv_layout_build *b, const struct vv_npy *npy, uint64_t off, uint64_t len,
+	const char *name, struct vv_err *err)
+{
+	struct vv_view *v;
+	int ret = view(b, npy, off, name, &v, err);
+
+	return ret || !v ? ret
+			 : vv_layout_packed(b, &(struct vv_segment){.off = off, .len = len, .dtype = npy->dtype, .n_views = 1,
+				 .views = v, .coding = VV_CODE_DEFLATE, .skip = npy->data}, err);
 }
 
 static enum vv_probe probe(struct vv_span head, uint64_t size VV_UNUSED)

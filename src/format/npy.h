@@ -29,6 +29,9 @@ VV_MUST_CHECK int vv_npy_read(
 /* Reports the array at `off` to a layout: its tensor, its finding. */
 VV_MUST_CHECK int vv_npy_report(
 	struct vv_layout_build *b, const struct vv_npy *npy, uint64_t off, const char *name, struct vv_err *err);
+/* The same of one that is deflated in the `len` bytes at `off`. */
+VV_MUST_CHECK int vv_npy_report_deflated(struct vv_layout_build *b, const struct vv_npy *npy, uint64_t off, uint64_t len,
+	const char *name, struct vv_err *err);
 
 /* An array with other elements, as a source of its file's bytes. */
 struct vv_npy_bytes {

@@ -1,6 +1,6 @@
 /*
  * NumPy's archives: a zip of .npy members, one per array. A stored member's elements are located; a
- * deflated one keeps its own bytes, since deflating again would depend on the zlib at hand.
+ * deflated one keeps its own bytes, since deflating again would depend on the zlib at hand: its array is told as packed.
  */
 #include "format/formats.h"
 #include "format/npy.h"
@@ -36,18 +36,27 @@ static enum vv_probe probe(struct vv_span head, uint64_t size VV_UNUSED)
 	return VV_PROBE_NO;
 }
 
-/* Is it an array that varve sees through? A member that is none stays opaque. */
+/* Is it an array that varve sees through? A member that is none stays opaque. Of a deflated one the head is inflated. */
 static int read_member(struct vv_npy *npy, const struct vv_source *src, const struct vv_zip_member *m, bool *is_array,
 	struct vv_err *err)
 {
+	struct vv_inflated_head head;
 	int ret;
 
 	*is_array = false;
-	if (m->method || !is_npy(m->name, strlen(m->name)))
+	if (!is_npy(m->name, strlen(m->name)))
 		return 0;
-	ret = vv_npy_read(npy, src, m->off, m->len, err);
+	vv_inflated_head_init(&head, src, m->off, m->len, m->raw_len);
+	ret = m->method ? vv_npy_read(npy, &head.base, 0, m->raw_len, err) : vv_npy_read(npy, src, m->off, m->len, err);
 	*is_array = !ret;
 	return ret;
+}
+
+static int malformed(struct vv_layout_build *b, const struct vv_zip_member *m, struct vv_err *err)
+{
+	vv_layout_finding(b, "malformed", m->header, "member '%s': %s", m->name, err->msg);
+	vv_err_clear(err);
+	return 0;
 }
 
 static int locate_member(struct vv_layout_build *b, const struct vv_source *src, const struct vv_zip_member *m,
@@ -59,34 +68,28 @@ static int locate_member(struct vv_layout_build *b, const struct vv_source *src,
 	char *name;
 	int ret = read_member(&npy, src, m, &is_array, err);
 
-	if (ret == VV_EFORMAT || ret == VV_ELIMIT) {
-		vv_layout_finding(b, "malformed", m->header, "member '%s': %s", m->name, err->msg);
-		vv_err_clear(err);
-		return 0;
-	}
+	if (ret == VV_EFORMAT || ret == VV_ELIMIT)
+		return malformed(b, m, err);
 	if (ret || !is_array)
 		return ret;
 	name = vv_arena_copy(arena, vv_span(m->name, strlen(m->name) - 4));
-	return name ? vv_npy_report(b, &npy, m->off, name, err) : vv_fail_nomem(err);
+	if (!name)
+		return vv_fail_nomem(err);
+	if (!m->method)
+		return vv_npy_report(b, &npy, m->off, name, err);
+	ret = vv_npy_report_deflated(b, &npy, m->off, m->len, name, err);
+	return ret == VV_EFORMAT ? malformed(b, m, err) : ret;
 }
 
 static int locate(struct vv_layout_build *b, const struct vv_source *src, struct vv_err *err)
 {
-	const struct vv_zip_member *deflated = NULL;
-	size_t n_deflated = 0;
 	struct vv_zip z;
 	int ret = vv_zip_read(&z, src, vv_layout_arena(b), err);
 
 	if (!ret)
 		vv_zip_report(&z, b);
-	for (size_t i = 0; i < z.n && !ret; i++) {
-		if (z.members[i].method && !n_deflated++)
-			deflated = &z.members[i];
+	for (size_t i = 0; i < z.n && !ret; i++)
 		ret = locate_member(b, src, &z.members[i], err);
-	}
-	if (!ret && deflated)
-		vv_layout_finding(b, "deflated", deflated->header, "%zu members, '%s' first, are compressed and kept as they are",
-			n_deflated, deflated->name);
 	return ret;
 }
 
@@ -126,7 +129,7 @@ static int open_old(struct work *w, struct vv_err *err)
 			vv_err_clear(err);
 			ret = 0;
 		}
-		w->is_array[i] = is_array && w->arrays[i].dtype != VV_DT_BYTES;
+		w->is_array[i] = is_array && !m->method && w->arrays[i].dtype != VV_DT_BYTES;
 		if (!ret && is_npy(m->name, strlen(m->name)) &&
 			!vv_map_put(&w->names, vv_span(m->name, strlen(m->name) - 4), i, NULL))
 			ret = vv_fail_nomem(err);

@@ -41,8 +41,14 @@ static const struct vv_format *format_of(const struct vv_manifest *m)
 bool vv_can_assemble(const struct vv_manifest *m)
 {
 	const struct vv_format *f = format_of(m);
+	size_t packed = 0, tensors = 0;
 
-	return f && f->assemble;
+	for (size_t i = 0; i < m->n_segs; i++) {
+		packed += m->segs[i].seg.coding != 0;
+		tensors += m->segs[i].seg.n_views != 0;
+	}
+	/* With nothing but packed tensors there is none to take from here or there. */
+	return f && f->assemble && (!tensors || packed < tensors);
 }
 
 /* The layout that locating the file would yield, less its findings: assemblers do not look at them. */

@@ -40,7 +40,7 @@ static int index_parent(struct picker *p, const struct vv_manifest *m, struct vv
 				return vv_fail_nomem(err);
 			kept |= vv_map_find(&p->names, name) != NULL;
 		}
-		if (s->n_views && !kept)
+		if (s->n_views && !s->coding && !kept)
 			ret = vv_namesakes_add(&p->left, kind(&p->key, s), s->views->name, i, err);
 	}
 	return ret ? ret : vv_buf_check(&p->key, err);
@@ -51,6 +51,8 @@ static bool is_like(const struct vv_segment *old, const struct vv_segment *s, bo
 {
 	uint64_t bytes;
 
+	if (old->coding)
+		return false;
 	if (!wider)
 		return old->dtype == s->dtype && old->len == s->len;
 	return vv_narrows(old->dtype, s->dtype) && vv_wider_bytes(s->dtype, s->len, &bytes) && old->len == bytes;
@@ -79,7 +81,7 @@ static int pick_from(struct picker *p, struct vv_put_item *items, const struct v
 		const struct vv_segment *s = &p->l->segs[i];
 		size_t found;
 
-		if (!s->n_views || items[i].has_base)
+		if (!s->n_views || s->coding || items[i].has_base)
 			continue;
 		if (by_kind ? vv_namesakes_take(&p->left, kind(&p->key, s), s->views->name, &found) ||
 				same_name(p, m, s, true, &found)

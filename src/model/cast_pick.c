@@ -31,7 +31,7 @@ static int make_key(const struct vv_source *src, const struct vv_segment *s, enu
 	int ret;
 
 	*yes = false;
-	if (!s->n_views || s->len % width || n < ELEMS)
+	if (!s->n_views || s->coding || s->len % width || n < ELEMS)
 		return 0;
 	ret = vv_source_read(src, s->off + (n - ELEMS) / 2 * width, raw, (size_t)ELEMS * width, err);
 	if (ret)

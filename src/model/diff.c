@@ -178,7 +178,7 @@ int vv_diff_make(
 	const struct vv_manifest *sides[] = {[B] = b, [A] = a};
 	struct differ d = {.key = VV_BUF_INIT(VV_MAX_TEXT)};
 	struct vv_diff r = {.format_a = a->format, .format_b = b->format};
-	int ret = vv_lineup_make(&d.l, sides, VV_COUNT(sides), err);
+	int ret = vv_lineup_make(&d.l, sides, VV_COUNT(sides), true, err);
 
 	if (ret)
 		return ret;

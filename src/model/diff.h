@@ -58,7 +58,8 @@ VV_MUST_CHECK int vv_diff_make(
 void vv_diff_release(struct vv_diff *d);
 /*
  * Measures all items whose shapes are equal and whose elements are numbers: changed and retyped
- * ones. The versions are those of vv_diff_make. The result does not depend on the number of threads.
+ * ones; not those packed in bytes that turn out to hold something else. The versions are those of
+ * vv_diff_make. The result does not depend on the number of threads.
  */
 VV_MUST_CHECK int vv_diff_measure(struct vv_diff *d, const struct vv_version *a, const struct vv_version *b,
 	struct vv_pool *pool, struct vv_progress *prog, struct vv_err *err);

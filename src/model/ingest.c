@@ -72,7 +72,8 @@ static int locate(struct ingest *in, const struct vv_source *src, struct vv_err 
 		return vv_fail_nomem(err);
 	for (size_t i = 0; i < in->layout.n_segs; i++) {
 		const struct vv_segment *s = &in->layout.segs[i];
-		in->items[i] = (struct vv_put_item){.off = s->off, .len = s->len, .dtype = s->dtype};
+		in->items[i] = (struct vv_put_item){.off = s->off, .len = s->len,
+			.dtype = s->coding ? VV_DT_BYTES : s->dtype};
 	}
 	return 0;
 }

@@ -10,6 +10,7 @@ struct maker {
 	struct vv_lineup_row *rows;
 	size_t *next;
 	size_t n;
+	bool packed;
 	struct vv_map by_name; /* row's index */
 };
 
@@ -18,7 +19,7 @@ static int add_version(struct maker *k, const struct vv_manifest *m, size_t v, s
 	size_t prev = 0, rank = 0;
 
 	for (size_t i = 0; i < m->n_segs; i++)
-		for (size_t j = 0; j < m->segs[i].seg.n_views; j++) {
+		for (size_t j = 0; j < m->segs[i].seg.n_views && (k->packed || !m->segs[i].seg.coding); j++) {
 			const char *name = m->segs[i].seg.views[j].name;
 			bool added;
 			const uint64_t *at = vv_map_put(&k->by_name, vv_span_str(name), k->n, &added);
@@ -36,10 +37,10 @@ static int add_version(struct maker *k, const struct vv_manifest *m, size_t v, s
 	return 0;
 }
 
-int vv_lineup_make(struct vv_lineup *out, const struct vv_manifest *const *m, size_t n, struct vv_err *err)
+int vv_lineup_make(struct vv_lineup *out, const struct vv_manifest *const *m, size_t n, bool packed, struct vv_err *err)
 {
 	struct vv_lineup l = {0};
-	struct maker k = {.n = 1};
+	struct maker k = {.n = 1, .packed = packed};
 	size_t cap = 1;
 	int ret = 0;
 
@@ -94,8 +95,8 @@ bool vv_same_tensor(const struct vv_manifest_seg *sa, const struct vv_view *a, c
 {
 	bool plain_a = vv_view_contiguous(a), plain_b = vv_view_contiguous(b);
 
-	if (sa->seg.dtype != sb->seg.dtype || !vv_id_eq(&sa->id, &sb->id) || !vv_same_shape(a, b) ||
-		a->offset != b->offset || plain_a != plain_b)
+	if (sa->seg.dtype != sb->seg.dtype || sa->seg.coding != sb->seg.coding || sa->seg.skip != sb->seg.skip ||
+		!vv_id_eq(&sa->id, &sb->id) || !vv_same_shape(a, b) || a->offset != b->offset || plain_a != plain_b)
 		return false;
 	return plain_a || !memcmp(a->stride, b->stride, a->ndim * sizeof(*a->stride));
 }

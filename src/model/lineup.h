@@ -26,10 +26,10 @@ struct vv_lineup {
 
 /*
  * Rows are in the order of the first version; what only a later one has stands after the tensor it
- * follows there. A NULL manifest has no tensors. Borrows the manifests.
+ * follows there. `packed`: with those within coded bytes. A NULL manifest has no tensors. Borrows the manifests.
  */
-VV_MUST_CHECK int vv_lineup_make(
-	struct vv_lineup *out, const struct vv_manifest *const *m, size_t n, struct vv_err *err);
+VV_MUST_CHECK int vv_lineup_make(struct vv_lineup *out, const struct vv_manifest *const *m, size_t n, bool packed,
+	struct vv_err *err);
 void vv_lineup_release(struct vv_lineup *l);
 
 /* The view and its segment in version `v` of a row. */

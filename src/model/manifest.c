@@ -135,6 +135,8 @@ int vv_segment_numel(const struct vv_segment *s, uint64_t *numel)
 	unsigned bits = vv_dtype_info(s->dtype)->bits;
 	uint64_t all;
 
+	if (s->coding)
+		return vv_packed_size(s, numel, &all);
 	if (bits >= 8) {
 		*numel = s->len / (bits / 8);
 		return s->len % (bits / 8) != 0;

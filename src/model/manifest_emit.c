@@ -43,15 +43,30 @@ static void tensor_words(struct vv_buf *out, const char *word, const struct vv_v
 	vv_buf_char(out, ' ');
 }
 
-static void view_line(struct vv_buf *out, const struct vv_view *v, enum vv_dtype dt)
+static void strides(struct vv_buf *out, const struct vv_view *v)
 {
-	tensor_words(out, "view ", v, dt);
 	if (vv_view_contiguous(v))
 		vv_buf_char(out, '-');
 	else
 		dims(out, v->stride, v->ndim);
 	vv_buf_char(out, ' ');
+}
+
+static void view_line(struct vv_buf *out, const struct vv_view *v, enum vv_dtype dt)
+{
+	tensor_words(out, "view ", v, dt);
+	strides(out, v);
 	number(out, v->offset);
+	vv_buf_char(out, '\n');
+}
+
+static void packed_line(struct vv_buf *out, const struct vv_view *v, const struct vv_segment *s)
+{
+	tensor_words(out, "packed ", v, s->dtype);
+	strides(out, v);
+	vv_buf_str(out, vv_coding_name(s->coding));
+	vv_buf_char(out, ' ');
+	number(out, s->skip);
 	vv_buf_char(out, '\n');
 }
 
@@ -71,12 +86,14 @@ static int segment_lines(struct vv_buf *out, const struct vv_manifest_seg *ms, s
 	size_t named = s->n_views;
 	uint64_t numel;
 
-	if (!s->n_views) {
+	if (!s->n_views || s->coding) {
 		vv_buf_str(out, "opaque ");
 		number(out, s->len);
 		vv_buf_char(out, ' ');
 		id(out, &ms->id);
 		vv_buf_char(out, '\n');
+		for (size_t i = 0; i < s->n_views; i++)
+			packed_line(out, &s->views[i], s);
 		return 0;
 	}
 	for (size_t i = 0; i < s->n_views && named == s->n_views; i++)

@@ -205,7 +205,7 @@ static int count_lines(struct parser *p)
 		struct vv_span s;
 		if (vv_take_line(&c, &s))
 			break;
-		bool is_view = vv_span_starts(s, "view ");
+		bool is_view = vv_span_starts(s, "view ") || vv_span_starts(s, "packed ");
 		segs += !is_view;
 		views += is_view || vv_span_starts(s, "tensor ");
 	}
@@ -293,36 +293,86 @@ static int opaque_line(struct parser *p, struct vv_span s)
 	return add_segment(p, VV_DT_BYTES, len, &id);
 }
 
+/* `-`, or one number for each dimension where that says something; and the space behind. */
+static int strides(struct vv_span *s, struct vv_view *v, uint64_t *stride)
+{
+	unsigned n = 0;
+
+	if (word(s, "- "))
+		return 0;
+	v->stride = stride;
+	return dims(s, stride, &n) || n != v->ndim || vv_view_contiguous(v) || !word(s, " ");
+}
+
 static int view_line(struct parser *p, struct vv_span s)
 {
 	uint64_t shape[VV_MAX_DIMS], stride[VV_MAX_DIMS], extent;
 	struct vv_view v = {.shape = shape};
-	const struct vv_segment *seg;
-	unsigned n = 0;
+	const struct vv_segment *seg = p->m.n_segs ? &p->m.segs[p->m.n_segs - 1].seg : NULL;
 	enum vv_dtype dt;
 	int ret;
 
-	if (!p->m.n_segs || p->m.segs[p->m.n_segs - 1].seg.dtype == VV_DT_BYTES)
+	if (!seg || seg->dtype == VV_DT_BYTES || seg->coding)
 		return bad(p, "a view must follow its tensor or storage");
-	seg = &p->m.segs[p->m.n_segs - 1].seg;
 	ret = unique_name(p, &s, &v.name);
 	if (ret)
 		return ret;
 	if (!word(&s, " ") || type(&s, &dt) || dt != seg->dtype || !word(&s, " ") || dims(&s, shape, &v.ndim) ||
 		!word(&s, " "))
 		return bad(p, "want: view \"name\" type [shape] [strides] offset");
-	if (!word(&s, "-")) {
-		v.stride = stride;
-		if (dims(&s, stride, &n) || n != v.ndim || vv_view_contiguous(&v))
-			return bad(p, "the strides are not one for each dimension, or say nothing");
-	}
-	if (!word(&s, " ") || vv_text_number(&s, &v.offset) || s.len)
+	if (strides(&s, &v, stride))
+		return bad(p, "the strides are not one for each dimension, or say nothing");
+	if (vv_text_number(&s, &v.offset) || s.len)
 		return bad(p, "want: view \"name\" type [shape] [strides] offset");
 	if (vv_view_extent(&v, &extent) || v.offset > p->numel || extent > p->numel - v.offset)
 		return bad(p, "the view reaches past its storage");
 	if (p->is_storage && vv_view_is_whole(seg, &v))
 		return bad(p, "this view names its whole storage: that is written as a tensor");
 	return add_view(p, v.name, shape, v.ndim, v.stride, v.offset);
+}
+
+static int coding(struct vv_span *s, unsigned *out)
+{
+	const uint8_t *sp = s->len ? memchr(s->ptr, ' ', s->len) : NULL;
+	size_t n = sp ? (size_t)(sp - s->ptr) : s->len;
+
+	if (vv_coding_find(out, vv_span(s->ptr, n)))
+		return 1;
+	*s = vv_span(s->ptr + n, s->len - n);
+	return 0;
+}
+
+/* Another name of the same packed elements says the same of them. */
+static int packed_line(struct parser *p, struct vv_span s)
+{
+	uint64_t shape[VV_MAX_DIMS], stride[VV_MAX_DIMS], skip;
+	struct vv_view v = {.shape = shape};
+	struct vv_segment *seg = p->m.n_segs ? &p->m.segs[p->m.n_segs - 1].seg : NULL;
+	enum vv_dtype dt;
+	unsigned code;
+	int ret;
+
+	if (!seg || (seg->dtype != VV_DT_BYTES && !seg->coding))
+		return bad(p, "a packed tensor must follow its opaque bytes");
+	ret = unique_name(p, &s, &v.name);
+	if (ret)
+		return ret;
+	if (!word(&s, " ") || type(&s, &dt) || !word(&s, " ") || dims(&s, shape, &v.ndim) || !word(&s, " "))
+		return bad(p, "want: packed \"name\" type [shape] [strides] coding skip");
+	if (strides(&s, &v, stride))
+		return bad(p, "the strides are not one for each dimension, or say nothing");
+	if (coding(&s, &code) || !word(&s, " ") || vv_text_number(&s, &skip) || s.len)
+		return bad(p, "want: packed \"name\" type [shape] [strides] coding skip");
+	if (seg->n_views && (dt != seg->dtype || code != seg->coding || skip != seg->skip))
+		return bad(p, "is packed otherwise than the name above it");
+	const struct vv_view both[] = {seg->n_views ? seg->views[0] : v, v};
+	struct vv_segment as = {.len = seg->len, .dtype = dt, .n_views = 2, .views = both, .coding = (uint8_t)code, .skip = skip};
+	if (!vv_packed_fits(&as))
+		return bad(p, "no such coded bytes can hold the tensor");
+	seg->dtype = dt;
+	seg->coding = as.coding;
+	seg->skip = skip;
+	return add_view(p, v.name, shape, v.ndim, v.stride, 0);
 }
 
 static int segments(struct parser *p)
@@ -338,6 +388,8 @@ static int segments(struct parser *p)
 		bool bare = p->is_storage && !p->m.segs[p->m.n_segs - 1].seg.n_views;
 		if (word(&s, "view "))
 			ret = view_line(p, s);
+		else if (word(&s, "packed ") && !bare)
+			ret = packed_line(p, s);
 		else if (bare)
 			ret = bad(p, "the storage above it has no view");
 		else if (word(&s, "tensor "))

@@ -29,7 +29,7 @@ VV_MUST_CHECK int vv_shape_numel(const uint64_t *shape, unsigned ndim, uint64_t 
 bool vv_view_contiguous(const struct vv_view *v);
 /* Elements from the view's first to its last, both included; 1 on overflow. */
 VV_MUST_CHECK int vv_view_extent(const struct vv_view *v, uint64_t *extent);
-/* Elements of a typed segment; 1 when its bytes are no whole number of them. */
+/* Elements of a typed segment, packed or not; 1 when its bytes are no whole number of them. */
 VV_MUST_CHECK int vv_segment_numel(const struct vv_segment *s, uint64_t *numel);
 
 #endif

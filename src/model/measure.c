@@ -28,6 +28,7 @@ struct pair {
 	struct vv_diff_item *item;
 	struct vv_tensor_source a, b;
 	size_t first, n; /* its blocks */
+	atomic_bool broken; /* what is packed in the file is not what was claimed of it */
 };
 
 struct scratch {
@@ -161,7 +162,7 @@ static void measure_block(struct partial *out, const uint8_t *a, enum vv_dtype d
 	*out = p;
 }
 
-static const struct pair *pair_of(const struct measure *m, size_t block)
+static struct pair *pair_of(const struct measure *m, size_t block)
 {
 	size_t lo = 0, hi = m->n_pairs;
 
@@ -178,7 +179,7 @@ static const struct pair *pair_of(const struct measure *m, size_t block)
 static int run_block(void *arg, size_t block, unsigned worker, struct vv_err *err)
 {
 	struct measure *m = arg;
-	const struct pair *p = pair_of(m, block);
+	struct pair *p = pair_of(m, block);
 	enum vv_dtype da = p->a.t.seg->seg.dtype, db = p->b.t.seg->seg.dtype;
 	unsigned wa = vv_dtype_width(da), wb = vv_dtype_width(db);
 	uint64_t at = (uint64_t)(block - p->first) * BLOCK;
@@ -193,6 +194,11 @@ static int run_block(void *arg, size_t block, unsigned worker, struct vv_err *er
 	ret = vv_source_read(&p->a.base, at * wa, s->a, n * wa, err);
 	if (!ret)
 		ret = vv_source_read(&p->b.base, at * wb, s->b, n * wb, err);
+	if (ret == VV_EFORMAT) {
+		vv_err_clear(err);
+		atomic_store(&p->broken, true);
+		return 0;
+	}
 	if (ret)
 		return vv_err_in(err, "%s", p->item->name);
 	measure_block(&m->partials[block], s->a, da, s->b, db, n);
@@ -237,7 +243,7 @@ static void add_up(struct pair *p, const struct partial *parts)
  */
 static bool backed(const struct vv_tensor *t)
 {
-	return t->len <= t->seg->seg.len;
+	return t->seg->seg.coding || t->len <= t->seg->seg.len;
 }
 
 static int open_pairs(struct measure *m, struct vv_diff *d, const struct vv_version *a,
@@ -295,7 +301,7 @@ int vv_diff_measure(struct vv_diff *d, const struct vv_version *a, const struct 
 		ret = m.partials ? vv_pool_run(pool, m.n_blocks, run_block, &m, err) : vv_fail_nomem(err);
 	}
 	for (size_t i = 0; i < m.n_pairs; i++) {
-		if (!ret)
+		if (!ret && !atomic_load(&m.pairs[i].broken))
 			add_up(&m.pairs[i], m.partials);
 		vv_tensor_close(&m.pairs[i].a);
 		vv_tensor_close(&m.pairs[i].b);

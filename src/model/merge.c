@@ -69,14 +69,20 @@ static size_t pick_all(struct vv_pick *picks, const struct vv_lineup *l, const s
 
 /* --- the bytes around tensors --- */
 
+/* What is packed is a part of the frame: no format packs anew. */
+static bool is_frame(const struct vv_segment *s)
+{
+	return !s->n_views || s->coding;
+}
+
 static bool same_opaque(const struct vv_manifest *a, const struct vv_manifest *b)
 {
 	size_t i = 0, j = 0;
 
 	for (;; i++, j++) {
-		while (i < a->n_segs && a->segs[i].seg.n_views)
+		while (i < a->n_segs && !is_frame(&a->segs[i].seg))
 			i++;
-		while (j < b->n_segs && b->segs[j].seg.n_views)
+		while (j < b->n_segs && !is_frame(&b->segs[j].seg))
 			j++;
 		if (i == a->n_segs || j == b->n_segs)
 			return i == a->n_segs && j == b->n_segs;
@@ -195,7 +201,7 @@ static int plan_tensors(struct vv_merge *m, struct vv_err *err)
 	m->lineup = calloc(1, sizeof(*m->lineup));
 	if (!m->lineup)
 		return vv_fail_nomem(err);
-	ret = vv_lineup_make(m->lineup, cols, 3, err);
+	ret = vv_lineup_make(m->lineup, cols, 3, false, err);
 	if (ret)
 		return ret;
 	m->items = calloc(m->lineup->n ? m->lineup->n : 1, sizeof(*m->items));

@@ -67,14 +67,15 @@ VV_MUST_CHECK int vv_tensor_at(
 
 /*
  * A tensor's row-major contiguous bytes as a source. Contiguous tensors are read in place; the
- * first read of a strided one loads the part of its storage it spans, which close frees. Any
- * number of threads may read.
+ * first read of a strided one loads the part of its storage it spans, which close frees; one of a
+ * packed one decodes it, and as many bytes as it has, read in any order, free that again. Any
+ * number of threads may read. VV_EFORMAT: what is packed is not what was claimed of it.
  */
 struct vv_tensor_source {
 	struct vv_source base;
 	struct vv_tensor t;
 	const struct vv_source *file;
-	struct vv_tensor_window *window; /* NULL: contiguous */
+	struct vv_tensor_window *window; /* NULL: contiguous, and not packed */
 };
 VV_MUST_CHECK int vv_tensor_open(struct vv_tensor_source *s, const struct vv_version *v,
 	const struct vv_tensor *t, struct vv_err *err);

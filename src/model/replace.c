@@ -17,21 +17,30 @@ static bool matches(const char *name, const char *const *patterns, size_t n, boo
 	return any;
 }
 
-static size_t pick_rows(struct vv_pick *picks, const struct vv_lineup *l, const struct vv_version *const *v,
-	const char *const *patterns, size_t n_patterns, bool *used, size_t *replaced)
+static bool is_packed(const struct vv_lineup *l, size_t row, size_t side)
 {
-	size_t n = 0;
+	return l->rows[row].at[side].there && l->m[side]->segs[l->rows[row].at[side].seg].seg.coding;
+}
 
+/* A packed tensor is restored with its file, or is the same there already. */
+static int pick_rows(struct vv_pick *picks, size_t *n, const struct vv_lineup *l, const struct vv_version *const *v,
+	const char *const *patterns, size_t n_patterns, bool *used, size_t *replaced, struct vv_err *err)
+{
+	*n = 0;
 	for (size_t i = 0; i < l->n; i++) {
 		const struct vv_lineup_row *row = &l->rows[i];
 		bool taken = row->at[FROM].there && matches(row->name, patterns, n_patterns, used);
-		int side = taken ? FROM : INTO;
+		bool packed = is_packed(l, i, INTO) || is_packed(l, i, FROM);
+		size_t side = taken && !packed ? FROM : INTO;
 
 		*replaced += taken;
-		if (row->at[side].there)
-			picks[n++] = (struct vv_pick){v[side], row->at[side].seg, row->at[side].view};
+		if (taken && packed && !vv_lineup_same(l, i, INTO, FROM))
+			return vv_fail(err, VV_ENOTSUP, "tensor \"%s\" is compressed: it can only be restored with the whole file",
+				row->name);
+		if (row->at[side].there && !is_packed(l, i, side))
+			picks[(*n)++] = (struct vv_pick){v[side], row->at[side].seg, row->at[side].view};
 	}
-	return n;
+	return 0;
 }
 
 int vv_model_replace(const struct vv_version *into, const struct vv_version *from, const char *const *patterns,
@@ -45,7 +54,7 @@ int vv_model_replace(const struct vv_version *into, const struct vv_version *fro
 	struct vv_pick *picks = NULL;
 	bool *used = NULL;
 	size_t n, count = 0;
-	int ret = vv_lineup_make(&l, m, VV_COUNT(m), err);
+	int ret = vv_lineup_make(&l, m, VV_COUNT(m), true, err);
 
 	if (ret)
 		return ret;
@@ -55,7 +64,7 @@ int vv_model_replace(const struct vv_version *into, const struct vv_version *fro
 		ret = vv_fail_nomem(err);
 		goto out;
 	}
-	n = pick_rows(picks, &l, sides, patterns, n_patterns, used, &count);
+	ret = pick_rows(picks, &n, &l, sides, patterns, n_patterns, used, &count, err);
 	for (size_t i = 0; i < n_patterns && !ret; i++)
 		if (!used[i])
 			ret = vv_fail(err, VV_ENOTFOUND, "no tensor matches \"%s\"", patterns[i]);

@@ -5,12 +5,13 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-/* What a strided tensor spans of its storage; loaded by the first read. */
+/* What a strided tensor spans of its storage, or a packed one's elements; loaded by the first read. */
 struct vv_tensor_window {
 	pthread_mutex_t lock;
-	uint8_t *data;    /* under lock until it is set */
+	uint8_t *data;    /* under lock; of a strided one that is not packed, until it is set */
 	uint64_t off;     /* bytes in the file */
 	size_t len;
+	uint64_t read;    /* of a packed one: bytes handed out since it was loaded */
 };
 
 int vv_tensor_at(
@@ -84,17 +85,12 @@ static uint64_t element_at(const struct vv_view *v, uint64_t e, uint64_t *run)
 	return at;
 }
 
-static int read_strided(const struct vv_source *self, uint64_t off, void *dst, size_t len, struct vv_err *err)
+static void gather(const struct vv_tensor_source *s, uint64_t off, uint8_t *out, size_t len)
 {
-	const struct vv_tensor_source *s = (const struct vv_tensor_source *)self;
 	const struct vv_view *v = s->t.view;
 	unsigned width = vv_dtype_width(s->t.seg->seg.dtype);
 	uint64_t step = v->stride[v->ndim - 1] * width;
-	uint8_t *out = dst;
-	int ret = load_window(s, err);
 
-	if (ret)
-		return ret;
 	while (len) {
 		uint64_t run;
 		const uint8_t *from = s->window->data + element_at(v, off / width, &run) * width;
@@ -113,7 +109,57 @@ static int read_strided(const struct vv_source *self, uint64_t off, void *dst, s
 		off += n;
 		len -= n;
 	}
-	return 0;
+}
+
+static int read_strided(const struct vv_source *self, uint64_t off, void *dst, size_t len, struct vv_err *err)
+{
+	const struct vv_tensor_source *s = (const struct vv_tensor_source *)self;
+	int ret = load_window(s, err);
+
+	if (!ret)
+		gather(s, off, dst, len);
+	return ret;
+}
+
+/* Once as much was read as there is, the elements are let go: whoever reads all tensors of a file holds few. */
+static int read_packed(const struct vv_source *self, uint64_t off, void *dst, size_t len, struct vv_err *err)
+{
+	const struct vv_tensor_source *s = (const struct vv_tensor_source *)self;
+	const struct vv_segment *seg = &s->t.seg->seg;
+	struct vv_tensor_window *w = s->window;
+	int ret = 0;
+
+	pthread_mutex_lock(&w->lock);
+	if (!w->data) {
+		ret = vv_coding_decode(&w->data, seg->coding, seg->dtype, s->file, w->off, seg->len, seg->skip, w->len, err);
+		if (ret)
+			vv_err_in(err, "tensor \"%s\"", s->t.view->name);
+		w->read = 0;
+	}
+	if (!ret) {
+		if (vv_view_contiguous(s->t.view))
+			memcpy(dst, w->data + off, len);
+		else
+			gather(s, off, dst, len);
+		w->read += len;
+		if (w->read >= s->t.len) {
+			free(w->data);
+			w->data = NULL;
+		}
+	}
+	pthread_mutex_unlock(&w->lock);
+	return ret;
+}
+
+static int window_of(struct vv_tensor_window *w, const struct vv_tensor *t)
+{
+	const struct vv_segment *seg = &t->seg->seg;
+	uint64_t width = vv_dtype_width(seg->dtype), extent, numel;
+
+	w->off = seg->off + (seg->coding ? 0 : t->view->offset * width);
+	if (seg->coding)
+		return vv_packed_size(seg, &numel, &extent) || vv_to_size(extent, &w->len);
+	return vv_view_extent(t->view, &extent) || vv_mul_over(extent, width, &extent) || vv_to_size(extent, &w->len);
 }
 
 int vv_tensor_open(
@@ -121,24 +167,21 @@ int vv_tensor_open(
 {
 	const struct vv_segment *seg = &t->seg->seg;
 	struct vv_tensor_window *w;
-	uint64_t extent;
 
 	*s = (struct vv_tensor_source){.base = {t->len, read_contiguous}, .t = *t, .file = v->bytes};
-	if (vv_view_contiguous(t->view))
+	if (vv_view_contiguous(t->view) && !seg->coding)
 		return 0;
-	if (vv_dtype_info(seg->dtype)->bits < 8)
+	if (!vv_view_contiguous(t->view) && vv_dtype_info(seg->dtype)->bits < 8)
 		return vv_fail(err, VV_ENOTSUP, "tensor \"%s\" is strided within bytes", t->view->name);
 	w = calloc(1, sizeof(*w));
 	if (!w)
 		return vv_fail_nomem(err);
-	w->off = seg->off + t->view->offset * vv_dtype_width(seg->dtype);
-	if (vv_view_extent(t->view, &extent) || vv_mul_over(extent, (uint64_t)vv_dtype_width(seg->dtype), &extent) ||
-		vv_to_size(extent, &w->len)) {
+	if (window_of(w, t)) {
 		free(w);
 		return vv_fail(err, VV_ELIMIT, "tensor \"%s\" is too large", t->view->name);
 	}
 	pthread_mutex_init(&w->lock, NULL);
-	s->base.read_at = read_strided;
+	s->base.read_at = seg->coding ? read_packed : read_strided;
 	s->window = w;
 	return 0;
 }

@@ -35,7 +35,10 @@ static inline void table_text(struct vv_buf *out, const char *file, const struct
 				dims_text(out, v->stride, v->ndim);
 			else
 				vv_buf_char(out, '-');
-			vv_buf_fmt(out, "\t%" PRIu64 "\t%" PRIu64 "\n", s->off, s->len);
+			vv_buf_fmt(out, "\t%" PRIu64 "\t%" PRIu64, s->off, s->len);
+			if (s->coding)
+				vv_buf_fmt(out, "\t%s\t%" PRIu64, vv_coding_name(s->coding), s->skip);
+			vv_buf_char(out, '\n');
 		}
 	for (size_t i = 0; i < l->n_findings; i++)
 		vv_buf_fmt(out, "%s\t!\t%s\n", file, l->findings[i].code);
@@ -76,7 +79,7 @@ static inline void check_golden(const char *test, const char *folder, const char
 	vv_buf_add(&want, "", 0);
 	vv_buf_add(&have, "", 0);
 	CHECK_STR((const char *)have.ptr, (const char *)want.ptr);
-	if (l.layout.format->assemble && n_tensors(&l.layout)) {
+	if (l.layout.format->assemble && n_plain(&l.layout)) {
 		CHECK_OK(reassemble(&out, &l, &l, &l.err), &l.err);
 		CHECK(vv_span_eq(vv_buf_view(&out.bytes), vv_buf_view(&l.file)));
 	}

@@ -89,6 +89,16 @@ static inline size_t n_tensors(const struct vv_layout *l)
 	return n;
 }
 
+/* Those that an assembler writes: all but the packed ones. */
+static inline size_t n_plain(const struct vv_layout *l)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n_segs; i++)
+		n += l->segs[i].coding ? 0 : l->segs[i].n_views;
+	return n;
+}
+
 /* What holds for every layout: NULL, or what does not. */
 static inline const char *layout_wrong(const struct vv_layout *l)
 {
@@ -103,6 +113,11 @@ static inline const char *layout_wrong(const struct vv_layout *l)
 		at += s->len;
 		if ((s->dtype == VV_DT_BYTES) != !s->n_views || (!s->n_views && !s->len))
 			wrong = "an opaque segment with views or nothing in it";
+		if (s->coding && !vv_packed_fits(s))
+			wrong = "a stream that cannot hold its tensor";
+		uint64_t numel = 0, bytes = s->len;
+		if (s->coding && vv_packed_size(s, &numel, &bytes))
+			wrong = "a packed tensor of no size";
 		for (size_t k = 0; k < s->n_views && !wrong; k++) {
 			const struct vv_view *v = &s->views[k];
 			uint64_t last = v->offset, n = 1, bits = vv_dtype_info(s->dtype)->bits, step = 1;
@@ -115,7 +130,7 @@ static inline const char *layout_wrong(const struct vv_layout *l)
 			}
 			if (v->ndim > VV_MAX_DIMS || strlen(v->name) > VV_MAX_NAME)
 				wrong = "a view past the limits";
-			else if (n && (last + 1) * bits > s->len * 8)
+			else if (n && (last + 1) * bits > bytes * 8)
 				wrong = "a view outside its segment";
 			vv_map_put(&names, vv_span_str(v->name), 1, &added);
 			if (!added)
@@ -163,7 +178,7 @@ static inline uint8_t *gathered(const struct vv_segment *s, const struct vv_view
 	return out;
 }
 
-/* All tensors of a file, in its order. Release with parts_release. 1 when they are too many. */
+/* All tensors of a file but packed ones, in its order. Release with parts_release. 1 when they are too many. */
 static inline int parts_of(struct parts *out, const struct vv_layout *l, const uint8_t *file)
 {
 	size_t n = n_tensors(l);
@@ -172,7 +187,7 @@ static inline int parts_of(struct parts *out, const struct vv_layout *l, const u
 	*out = (struct parts){calloc(n + 1, sizeof(*out->p)), calloc(n + 1, sizeof(*out->mem)),
 		calloc(n + 1, sizeof(*out->bytes)), 0};
 	for (size_t i = 0; i < l->n_segs && !ret; i++)
-		for (size_t k = 0; k < l->segs[i].n_views && !ret; k++) {
+		for (size_t k = 0; k < l->segs[i].n_views && !l->segs[i].coding && !ret; k++) {
 			const struct vv_view *v = &l->segs[i].views[k];
 			struct vv_part *p = &out->p[out->n];
 			size_t len = 0;

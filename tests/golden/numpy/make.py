@@ -3,13 +3,15 @@
 usage: make.py [FOLDER]     (numpy 2, ml_dtypes)
 
 expected has a line for each tensor: file, name, type, shape, strides or -, offset, bytes; and a line
-`file ! code` for each finding. Fields are parted by tabs.
+`file ! code` for each finding. Fields are parted by tabs. Of an array in a deflated member offset and bytes are the
+member's, and two fields follow: `deflate`, and the bytes of its header.
 """
 import io
 import os
 import struct
 import sys
 import zipfile
+import zlib
 
 import ml_dtypes
 import numpy as np
@@ -118,6 +120,15 @@ def member(data, name):
     return at + 30 + n + extra, z.getinfo(name).file_size
 
 
+def packed(file, name, a, data):
+    at, _ = member(data, name + '.npy')
+    info = zipfile.ZipFile(io.BytesIO(data)).getinfo(name + '.npy')
+    assert zlib.decompress(data[at:at + info.compress_size], -15).endswith(a.tobytes('A'))
+    strides = '-' if a.flags.c_contiguous else dims(s // a.itemsize for s in a.strides)
+    table.append((file, name, TYPES[a.dtype.str[1:]], dims(a.shape), strides, str(at), str(info.compress_size), 'deflate',
+                  str(info.file_size - a.nbytes)))
+
+
 def npz(file, arrays, found=(), write=np.savez, more=()):
     out = io.BytesIO()
     write(out, **arrays)
@@ -131,6 +142,8 @@ def npz(file, arrays, found=(), write=np.savez, more=()):
         if write is np.savez and a.dtype.str[1:] in TYPES and a.dtype.str[0] != '>':
             off, size = member(data, name + '.npy')
             tensor(file, name, a, off + size - a.nbytes)
+        elif write is np.savez_compressed and a.dtype.str[1:] in TYPES and a.dtype.str[0] != '>':
+            packed(file, name, a, data)
     for code in found:
         finding(file, code)
 
@@ -152,7 +165,21 @@ npz('model-none.npz', {})
 npz('mixed.npz', {'w': w, 'names': np.array(['a', 'b']), 'o': np.array([{}], object), 'big': w.astype('>f4'), 'b': b},
     ['pickle', 'big-endian'], more=[('note.txt', b'not an array'), ('bad.npy', b'nor is this')])
 finding('mixed.npz', 'malformed')
-npz('compressed.npz', {'w': w, 'b': b}, ['deflated'], np.savez_compressed)
+big = np.tile(np.arange(50, dtype='<f4'), (40, 1))
+small = {'w': w, 'b': b, 'f': f, 'big': big, 'none': np.zeros((0, 3), 'f4'), 'names': np.array(['a', 'b']),
+         'o': np.array([{}], object)}
+npz('compressed.npz', small, ['pickle'], np.savez_compressed)
+npz('compressed-changed.npz', dict(small, big=big + 1, f=np.asfortranarray(f + 1)), ['pickle'], np.savez_compressed)
+out = io.BytesIO()
+with zipfile.ZipFile(out, 'w') as z:
+    for name, a, how in (('w', w, 0), ('big', big, 8)):
+        one = io.BytesIO()
+        np.save(one, a)
+        z.writestr(zipfile.ZipInfo(name + '.npy'), one.getvalue(), how)
+put('partly.npz', out.getvalue())
+off, size = member(out.getvalue(), 'w.npy')
+tensor('partly.npz', 'w', w, off + size - w.nbytes)
+packed('partly.npz', 'big', big, out.getvalue())
 out = io.BytesIO()
 through_pipe(out, w=w, b=b)
 put('pipe.npz', out.getvalue())

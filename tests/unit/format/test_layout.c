@@ -292,6 +292,10 @@ static void test_whole(void)
 	s.len = 6;
 	v.offset = 1;
 	CHECK(!vv_view_is_whole(&s, &v));
+	v.offset = 0;
+	s.coding = VV_CODE_SHUFFLE;
+	CHECK(!vv_view_is_whole(&s, &v));
+	s.coding = 0;
 	/* Nothing steps along a dimension of one. */
 	v = (struct vv_view){"w", 2, (uint64_t[]){1, 6}, (uint64_t[]){99, 1}, 0};
 	CHECK(vv_view_is_whole(&s, &v));

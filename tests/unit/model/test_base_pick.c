@@ -33,6 +33,10 @@ int main(void)
 	toy_f32(&old, "net.0.weight", 2);
 	toy_f32(&old, "net.1.weight", 3);
 	toy_tensor(&old, "net.2.weight", VV_DT_F32, 2, two);
+	/* Packed: bytes, whatever is in them. */
+	toy_f32(&old, "packed.now", 4);
+	toy_f32(&old, "packed.then", 4);
+	toy_coded(&old, VV_CODE_SHUFFLE, 0);
 	toy_done(&old);
 
 	toy_init(&new);
@@ -45,6 +49,9 @@ int main(void)
 	toy_tensor(&new, "model.net.9.weight", VV_DT_F32, 2, more);
 	toy_f32(&new, "model.net.3.weight", 7);
 	toy_f32(&new, "only.older", 7);
+	toy_f32(&new, "packed.now", 5);
+	toy_coded(&new, VV_CODE_SHUFFLE, 0);
+	toy_f32(&new, "packed.then", 5);
 	toy_done(&new);
 	layout_of(&l, segs, &new);
 
@@ -60,6 +67,8 @@ int main(void)
 	CHECK(items[6].has_base && vv_id_eq(&items[6].base, &old.m.segs[6].id));
 	CHECK(!items[7].has_base);
 	CHECK(items[8].has_base && vv_id_eq(&items[8].base, &older.m.segs[0].id));
+	CHECK(!items[9].has_base);
+	CHECK(!items[10].has_base);
 
 	memset(items, 0, sizeof(items));
 	CHECK_OK(vv_pick_bases(items, &l, NULL, 0, &err), &err);

@@ -45,6 +45,8 @@ int main(void)
 	toy_tensor(&t, "flat", VV_DT_F32, N, same);
 	toy_tensor(&t, "half.flat", VV_DT_BF16, N, same_bf16);
 	toy_segment(&t, VV_DT_BYTES, a_bf16, 2 * N);
+	toy_tensor(&t, "packed", VV_DT_BF16, N, a_bf16);
+	toy_coded(&t, VV_CODE_SHUFFLE, 0);
 	toy_done(&t);
 	for (size_t i = 0; i < t.m.n_segs; i++)
 		segs[i] = t.m.segs[i].seg;

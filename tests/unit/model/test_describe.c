@@ -115,8 +115,33 @@ static void test_deep(void)
 	toy_release(&t);
 }
 
+/* What is packed counts as what it decodes to. */
+static void test_packed(void)
+{
+	struct vv_description d;
+	struct vv_err err = VV_ERR_INIT;
+	struct toy t;
+
+	toy_init(&t);
+	toy_segment(&t, VV_DT_BYTES, "head", 4);
+	toy_segment(&t, VV_DT_F32, "coded", 5);
+	toy_coded(&t, VV_CODE_DEFLATE, 128);
+	toy_view(&t, "w", 2, (uint64_t[]){30, 40}, NULL, 0);
+	toy_view(&t, "again", 1, (uint64_t[]){1200}, NULL, 0);
+	toy_done(&t);
+	CHECK_OK(vv_describe(&d, NULL, &t.m, &err), &err);
+	CHECK_INT(d.opaque, 4);
+	CHECK_INT(d.params.tensors, 2);
+	CHECK_INT(d.params.elements, 1200);
+	CHECK_INT(d.params.bytes, 4800);
+	CHECK(!d.tensors[0].shared && d.tensors[1].shared);
+	vv_description_release(&d);
+	toy_release(&t);
+}
+
 int main(void)
 {
+	test_packed();
 	test_tree();
 	test_views();
 	test_deep();

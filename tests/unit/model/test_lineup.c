@@ -27,7 +27,7 @@ static void test_order(void)
 	make(&b, "xaydcz", 1);
 	make(&c, "wcv", 2);
 	const struct vv_manifest *m[] = {&a.m, &b.m, &c.m}, *two[] = {NULL, &b.m};
-	CHECK_OK(vv_lineup_make(&l, m, 3, &err), &err);
+	CHECK_OK(vv_lineup_make(&l, m, 3, true, &err), &err);
 	for (size_t i = 0; i < l.n; i++)
 		strcat(order, l.rows[i].name);
 	CHECK_STR(order, "wxaybcvzd");
@@ -38,7 +38,7 @@ static void test_order(void)
 	CHECK(vv_lineup_same(&l, 0, 0, 1));
 	CHECK(!vv_lineup_same(&l, 5, 0, 2));
 	vv_lineup_release(&l);
-	CHECK_OK(vv_lineup_make(&l, two, 2, &err), &err);
+	CHECK_OK(vv_lineup_make(&l, two, 2, true, &err), &err);
 	CHECK_INT(l.n, 6);
 	CHECK(!l.rows[0].at[0].there);
 	vv_lineup_release(&l);

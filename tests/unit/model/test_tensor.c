@@ -120,8 +120,52 @@ static void test_refused(void)
 	toy_release(&t);
 }
 
+static void test_packed(void)
+{
+	uint8_t turned[8] = {1, 2, 3, 4, 0, 0, 0, 0}, b[8];
+	static const uint8_t want[8] = {1, 0, 2, 0, 3, 0, 4, 0}, columns[8] = {1, 0, 3, 0, 2, 0, 4, 0};
+	struct vv_err err = VV_ERR_INIT;
+	struct vv_tensor_source s = {0};
+	struct vv_tensor x;
+	struct toy t;
+
+	toy_init(&t);
+	toy_segment(&t, VV_DT_BYTES, "head!", 5);
+	toy_segment(&t, VV_DT_U16, turned, sizeof(turned));
+	toy_coded(&t, VV_CODE_SHUFFLE, 0);
+	toy_view(&t, "rows", 2, DIMS(2, 2), NULL, 0);
+	toy_view(&t, "columns", 2, DIMS(2, 2), DIMS(1, 2), 0);
+	toy_segment(&t, VV_DT_U16, "no stream at all", 16);
+	toy_coded(&t, VV_CODE_DEFLATE, 2);
+	toy_view(&t, "lie", 1, DIMS(40), NULL, 0);
+	toy_done(&t);
+	for (int i = 0; i < 2; i++) {
+		CHECK_OK(vv_tensor_find(&x, &t.m, i ? "columns" : "rows", &err), &err);
+		CHECK_INT(x.len, 8);
+		CHECK_OK(vv_tensor_open(&s, &t.v, &x, &err), &err);
+		/* The whole twice, then in parts: it is decoded again each time. */
+		for (int k = 0; k < 2; k++) {
+			memset(b, 0xee, sizeof(b));
+			CHECK_OK(vv_source_read(&s.base, 0, b, 8, &err), &err);
+			CHECK(!memcmp(b, i ? columns : want, 8));
+		}
+		for (size_t off = 0; off < 8; off++) {
+			CHECK_OK(vv_source_read(&s.base, off, b, 1, &err), &err);
+			CHECK_INT(b[0], i ? columns[off] : want[off]);
+		}
+		vv_tensor_close(&s);
+	}
+	CHECK_OK(vv_tensor_find(&x, &t.m, "lie", &err), &err);
+	CHECK_OK(vv_tensor_open(&s, &t.v, &x, &err), &err);
+	CHECK_INT(vv_source_read(&s.base, 0, b, 8, &err), VV_EFORMAT);
+	CHECK(!strncmp(err.msg, "tensor \"lie\": ", 14));
+	vv_tensor_close(&s);
+	toy_release(&t);
+}
+
 int main(void)
 {
+	test_packed();
 	test_gather();
 	test_refused();
 	return done();

@@ -52,6 +52,15 @@ static inline void toy_view(struct toy *t, const char *name, unsigned ndim, cons
 		(struct vv_view){name, ndim, dims, stride ? dims + 8 : NULL, offset};
 }
 
+/* The last segment is a coded stream. */
+static inline void toy_coded(struct toy *t, unsigned coding, uint64_t skip)
+{
+	struct vv_segment *s = &t->m.segs[t->m.n_segs - 1].seg;
+
+	s->coding = (uint8_t)coding;
+	s->skip = skip;
+}
+
 /* A tensor of n elements: shape [n]. */
 static inline void toy_tensor(struct toy *t, const char *name, enum vv_dtype dt, uint64_t n, const void *data)
 {
