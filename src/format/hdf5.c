@@ -7,6 +7,7 @@
 #include "base/check.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Of names, paths included: a file can make them as long as it likes. */
@@ -292,7 +293,7 @@ static const struct {
 	[VV_HDF5_BIG_ENDIAN] = {"big-endian", "have numbers in big-endian order"},
 	[VV_HDF5_TYPE] = {"unknown-dtype", "have elements that are no numbers of a known type"},
 	[VV_HDF5_DIMS] = {"limit", "have too many dimensions"},
-	[VV_HDF5_CHUNKED] = {"chunked", "are in chunks"},
+	[VV_HDF5_CHUNKED] = {"chunked", "are in chunks, through filters or in an order that is not read"},
 	[VV_HDF5_LAYOUT] = {"unread", "are laid out or described in a way that is not read"},
 	[VV_HDF5_EXTERNAL] = {"external-path", "have their elements in other files, which are not opened"},
 };
@@ -303,17 +304,116 @@ static int by_name(const void *a, const void *b)
 	return strcmp(((const struct vv_view *)a)->name, ((const struct vv_view *)b)->name);
 }
 
+/* The dataset's names, each with `suffix` behind it, as views that share a shape. Owned by the arena. */
+static int views_of(struct walk *w, const struct dataset *d, const uint64_t *shape, const char *suffix,
+	struct vv_view **out, struct vv_err *err)
+{
+	struct vv_view *views = vv_arena_array(w->h.arena, d->n_names, sizeof(*views));
+	size_t i = 0;
+
+	if (!views)
+		return vv_fail_nomem(err);
+	for (const struct name *n = d->names; n; n = n->next) {
+		size_t len = strlen(n->s), more = strlen(suffix);
+		char *s = more ? vv_arena_alloc(w->h.arena, len + more + 1) : NULL;
+
+		if (more && !s)
+			return vv_fail_nomem(err);
+		if (more) {
+			memcpy(s, n->s, len);
+			memcpy(s + len, suffix, more);
+			w->name_bytes += len + more + 1;
+		}
+		if (len + more > VV_MAX_NAME || w->name_bytes > MAX_NAMES)
+			return vv_fail(err, VV_ELIMIT, "names too long, of the chunks of dataset '%s'", n->s);
+		views[i++] = (struct vv_view){more ? s : n->s, d->o.ndim, shape, NULL, 0};
+	}
+	qsort(views, i, sizeof(*views), by_name);
+	*out = views;
+	return 0;
+}
+
+static int shape_of(struct walk *w, const uint64_t *from, unsigned ndim, uint64_t **out, struct vv_err *err)
+{
+	*out = vv_arena_array(w->h.arena, VV_MAX_DIMS, sizeof(**out));
+	if (!*out)
+		return vv_fail_nomem(err);
+	memcpy(*out, from, ndim * sizeof(**out));
+	return 0;
+}
+
+/* --- chunks --- */
+
+struct chunked {
+	struct walk *w;
+	const struct dataset *d;
+	uint64_t *shape; /* of a chunk */
+	uint64_t bytes;
+};
+
+/* "[0,128]": where it begins. Nothing for one that is the whole dataset. */
+static void suffix_of(char *out, size_t room, const struct vv_hdf5_object *o, const struct vv_hdf5_chunk *chunk)
+{
+	size_t n = 0;
+
+	*out = 0;
+	if (!memcmp(o->chunk, o->shape, o->ndim * sizeof(*o->shape)))
+		return;
+	for (unsigned i = 0; i < o->ndim; i++)
+		n += (size_t)snprintf(out + n, room - n, "%c%" PRIu64, i ? ',' : '[', chunk->at[i]);
+	snprintf(out + n, room - n, "]");
+}
+
+static int report_chunk(void *ctx, const struct vv_hdf5_chunk *chunk, struct vv_err *err)
+{
+	const struct chunked *x = ctx;
+	const struct vv_hdf5_object *o = &x->d->o;
+	struct vv_segment s = {.off = x->w->h.at + chunk->addr, .len = chunk->len, .dtype = o->dtype, .n_views = x->d->n_names};
+	char suffix[VV_MAX_DIMS * 21 + 2];
+	struct vv_view *views;
+	int ret = vv_hdf5_claim(&x->w->h, chunk->addr, chunk->len, true, err);
+
+	for (unsigned i = 0; i < o->n_filters; i++)
+		if (!(chunk->mask >> i & 1))
+			s.coding |= o->filters[i];
+	if (!ret && !s.coding && chunk->len != x->bytes)
+		ret = vv_fail(err, VV_EFORMAT, "a chunk of %" PRIu64 " bytes, address %" PRIu64, chunk->len, chunk->addr);
+	if (ret)
+		return ret;
+	suffix_of(suffix, sizeof(suffix), o, chunk);
+	ret = views_of(x->w, x->d, x->shape, suffix, &views, err);
+	if (ret)
+		return ret;
+	s.views = views;
+	return s.coding ? vv_layout_packed(x->w->build, &s, err)
+			: vv_layout_tensor(x->w->build, s.off, s.len, s.dtype, views, s.n_views, err);
+}
+
+static int report_chunks(struct walk *w, const struct dataset *d, struct vv_err *err)
+{
+	struct chunked x = {.w = w, .d = d};
+	uint64_t numel;
+	int ret = shape_of(w, d->o.chunk, d->o.ndim, &x.shape, err);
+
+	if (!ret && vv_dtype_bytes(d->o.dtype, x.shape, d->o.ndim, &numel, &x.bytes))
+		ret = vv_fail(err, VV_EFORMAT, "chunks of any size");
+	if (!ret)
+		ret = vv_hdf5_chunks(&w->h, &d->o, report_chunk, &x, err);
+	return ret ? vv_err_in(err, "dataset '%s'", d->names->s) : 0;
+}
+
 static int report(struct walk *w, const struct dataset *d, struct vv_err *err)
 {
 	const struct vv_hdf5_object *o = &d->o;
 	const char *path = d->names->s;
 	uint64_t numel, bytes, *shape;
 	struct vv_view *views;
-	size_t i = 0;
 	int ret;
 
 	if (o->null || o->addr == VV_HDF5_NONE)
 		return 0;
+	if (o->n_chunk)
+		return report_chunks(w, d, err);
 	if (vv_dtype_bytes(o->dtype, o->shape, o->ndim, &numel, &bytes) || bytes != o->len)
 		return vv_fail(err, VV_EFORMAT, "dataset '%s': its shape and its %" PRIu64 " bytes do not agree, address %" PRIu64,
 			path, o->len, d->addr);
@@ -322,15 +422,10 @@ static int report(struct walk *w, const struct dataset *d, struct vv_err *err)
 	ret = o->compact ? 0 : vv_hdf5_claim(&w->h, o->addr, bytes, true, err);
 	if (ret)
 		return vv_err_in(err, "dataset '%s'", path);
-	views = vv_arena_array(w->h.arena, d->n_names, sizeof(*views));
-	shape = vv_arena_array(w->h.arena, VV_MAX_DIMS, sizeof(*shape));
-	if (!views || !shape)
-		return vv_fail_nomem(err);
-	memcpy(shape, o->shape, sizeof(o->shape));
-	for (const struct name *n = d->names; n; n = n->next)
-		views[i++] = (struct vv_view){n->s, o->ndim, shape, NULL, 0};
-	qsort(views, i, sizeof(*views), by_name);
-	return vv_layout_tensor(w->build, w->h.at + o->addr, bytes, o->dtype, views, d->n_names, err);
+	ret = shape_of(w, o->shape, o->ndim, &shape, err);
+	if (!ret)
+		ret = views_of(w, d, shape, "", &views, err);
+	return ret ? ret : vv_layout_tensor(w->build, w->h.at + o->addr, bytes, o->dtype, views, d->n_names, err);
 }
 
 static int report_all(struct walk *w, struct vv_err *err)

@@ -10,6 +10,8 @@
 #include "base/map.h"
 #include "format/format.h"
 
+/* More levels than any file's trees have. */
+enum { VV_HDF5_LEVELS = 32 };
 /* An address that points nowhere: nothing was written. */
 #define VV_HDF5_NONE UINT64_MAX
 
@@ -58,6 +60,8 @@ VV_MUST_CHECK int vv_hdf5_number(struct vv_cursor *c, unsigned width, uint64_t *
 VV_MUST_CHECK int vv_hdf5_addr(const struct vv_hdf5 *h, struct vv_cursor *c, uint64_t *v);
 VV_MUST_CHECK int vv_hdf5_length(const struct vv_hdf5 *h, struct vv_cursor *c, uint64_t *v);
 VV_MUST_CHECK int vv_hdf5_skip(struct vv_cursor *c, size_t n);
+/* Rounded down; 0 of 0. */
+unsigned vv_hdf5_log2(uint64_t v);
 
 /* --- hdf5_header.c: one object --- */
 
@@ -67,27 +71,46 @@ enum vv_hdf5_why {
 	VV_HDF5_BIG_ENDIAN,
 	VV_HDF5_TYPE,   /* no type of varve's */
 	VV_HDF5_DIMS,   /* more than VV_MAX_DIMS */
-	VV_HDF5_CHUNKED,
+	VV_HDF5_CHUNKED, /* through filters, or in an order, that varve does not read */
 	VV_HDF5_LAYOUT, /* of a version that varve does not read */
 	VV_HDF5_EXTERNAL,
 	VV_HDF5_WHY_COUNT
 };
+
+/* Where chunks are looked up. Version 4 of the layout numbers them so. */
+enum vv_hdf5_index {
+	VV_HDF5_TREE, /* of version 1 */
+	VV_HDF5_SINGLE,
+	VV_HDF5_IMPLICIT,
+	VV_HDF5_FIXED,
+	VV_HDF5_EXTENSIBLE,
+	VV_HDF5_TREE2,
+};
+
+enum { VV_HDF5_FILTERS = 3 }; /* that varve reads: each may stand there once */
 
 struct vv_hdf5_object {
 	bool has_space, has_type, has_layout; /* all three: a dataset */
 	enum vv_hdf5_why why;    /* of a dataset; in `type_why` and `place_why` what each message says */
 	enum vv_hdf5_why type_why, place_why;
 	unsigned ndim;
-	uint64_t shape[VV_MAX_DIMS];
+	uint64_t shape[VV_MAX_DIMS], max[VV_MAX_DIMS]; /* UINT64_MAX: without limit */
 	bool null;               /* a dataset without any element */
 	enum vv_dtype dtype;
 	uint32_t width;          /* bytes of an element */
-	uint64_t addr, len;      /* where the elements are; VV_HDF5_NONE: never written */
+	uint64_t addr, len;      /* where the elements are, or the chunks' index is; VV_HDF5_NONE: never written */
 	bool compact;            /* they are in the header */
 	uint64_t sum_from, sum_at; /* then: from where to where the checksum behind them counts; equal: there is none */
 	unsigned n_chunk;        /* 0: not in chunks */
 	uint64_t chunk[VV_MAX_DIMS + 1]; /* shape of a chunk, then the bytes of an element */
-	bool tree_of_chunks;     /* `addr` is a B-tree's, not that of the only chunk */
+	enum vv_hdf5_index chunk_index;
+	bool wide_lengths;       /* the index has lengths as wide as any */
+	bool odd_edges;          /* chunks that reach past the shape are not filtered */
+	uint32_t single_mask;    /* of the only chunk when it is filtered; its bytes are in `len` */
+	bool has_filters;
+	unsigned n_filters;
+	uint32_t shuffled;       /* bytes of what is shuffled */
+	uint8_t filters[VV_HDF5_FILTERS]; /* steps of a coding, in the order in which they are taken */
 	bool is_group;
 	uint64_t tree, heap;     /* old groups: the names' B-tree and heap, or VV_HDF5_NONE */
 	uint64_t links, index;   /* new ones: the fractal heap of links and its B-tree, or VV_HDF5_NONE */
@@ -97,6 +120,26 @@ struct vv_hdf5_object {
 typedef int vv_hdf5_body_fn(void *ctx, struct vv_span body, struct vv_err *err);
 /* Reads the object's header. Its links go to `link` as they come, so before it is known to be sound. */
 VV_MUST_CHECK int vv_hdf5_object(struct vv_hdf5 *h, uint64_t addr, struct vv_hdf5_object *out, vv_hdf5_body_fn *link,
+	void *ctx, struct vv_err *err);
+
+/* --- hdf5_chunks.c: a dataset in chunks --- */
+
+struct vv_hdf5_chunk {
+	uint64_t at[VV_MAX_DIMS]; /* its first element */
+	uint64_t addr, len;
+	uint32_t mask;            /* filters that were left out, by bit */
+};
+typedef int vv_hdf5_chunk_fn(void *ctx, const struct vv_hdf5_chunk *chunk, struct vv_err *err);
+/* Every chunk that was written and has elements of the dataset, which must be VV_HDF5_OK. */
+VV_MUST_CHECK int vv_hdf5_chunks(
+	struct vv_hdf5 *h, const struct vv_hdf5_object *o, vv_hdf5_chunk_fn *fn, void *ctx, struct vv_err *err);
+
+/* --- hdf5_tree.c: B-trees of version 2 --- */
+
+/* Borrowed: valid until it returns. */
+typedef int vv_hdf5_record_fn(void *ctx, struct vv_span record, struct vv_err *err);
+/* Every record of the tree at `at`, whose records must be of that type and length. */
+VV_MUST_CHECK int vv_hdf5_records(struct vv_hdf5 *h, uint64_t at, unsigned type, unsigned record, vv_hdf5_record_fn *fn,
 	void *ctx, struct vv_err *err);
 
 /* --- hdf5_group.c: what a group holds --- */

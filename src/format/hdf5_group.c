@@ -8,9 +8,6 @@
 
 #include <inttypes.h>
 
-/* More levels than any file needs. */
-enum { MAX_LEVELS = 32 };
-
 int vv_hdf5_link_parse(const struct vv_hdf5 *h, struct vv_span body, struct vv_hdf5_link *out)
 {
 	enum { ORDERED = 4, TYPED = 8, CHARSET = 16, SOFT = 1, EXTERNAL = 64 };
@@ -121,7 +118,7 @@ static int tree(struct symbols *s, uint64_t addr, unsigned above, struct vv_err 
 
 	if (!ret)
 		ret = vv_hdf5_peek(s->h, addr, head, sizeof(head), err);
-	if (!ret && (memcmp(head, "TREE", 5) || head[5] >= MAX_LEVELS || (above < MAX_LEVELS && head[5] + 1u != above)))
+	if (!ret && (memcmp(head, "TREE", 5) || head[5] >= VV_HDF5_LEVELS || (above < VV_HDF5_LEVELS && head[5] + 1u != above)))
 		ret = vv_fail(err, VV_EFORMAT, "no B-tree of names at address %" PRIu64, addr);
 	if (ret)
 		return ret;
@@ -146,7 +143,7 @@ int vv_hdf5_symbols(struct vv_hdf5 *h, uint64_t at, uint64_t heap, vv_hdf5_link_
 	int ret = names(&s, heap, err);
 
 	if (!ret)
-		ret = tree(&s, at, MAX_LEVELS, err);
+		ret = tree(&s, at, VV_HDF5_LEVELS, err);
 	vv_buf_release(&s.names);
 	return ret;
 }
@@ -164,11 +161,6 @@ struct fractal {
 	unsigned id_len;
 	bool summed;              /* blocks of objects have a checksum */
 };
-
-static unsigned log2_of(uint64_t v)
-{
-	return v ? 63u - (unsigned)__builtin_clzll(v) : 0;
-}
 
 static bool is_power(uint64_t v)
 {
@@ -189,17 +181,17 @@ static int fractal_numbers(struct fractal *f, struct vv_cursor *c)
 		vv_take16(c, &bits) || vv_hdf5_skip(c, 2) || vv_hdf5_addr(h, c, &f->root) || vv_take16(c, &rows))
 		return 1;
 	if (filters || !is_power(width) || !is_power(f->start) || !is_power(f->max_direct) || f->start > f->max_direct ||
-		f->max_direct > UINT32_MAX || bits > 64 || bits < log2_of(f->start) || rows > 64 || id_len > 64 || !id_len)
+		f->max_direct > UINT32_MAX || bits > 64 || bits < vv_hdf5_log2(f->start) || rows > 64 || id_len > 64 || !id_len)
 		return 1;
 	f->width = width;
 	f->rows = rows;
-	f->direct_rows = log2_of(f->max_direct) - log2_of(f->start) + 2;
+	f->direct_rows = vv_hdf5_log2(f->max_direct) - vv_hdf5_log2(f->start) + 2;
 	f->id_len = id_len;
 	f->summed = flags & 2;
 	f->at_width = (bits + 7u) / 8;
-	f->size_width = log2_of(max_object) / 8 + 1;
-	if (f->size_width > (log2_of(f->max_direct) + 7) / 8)
-		f->size_width = (log2_of(f->max_direct) + 7) / 8;
+	f->size_width = vv_hdf5_log2(max_object) / 8 + 1;
+	if (f->size_width > (vv_hdf5_log2(f->max_direct) + 7) / 8)
+		f->size_width = (vv_hdf5_log2(f->max_direct) + 7) / 8;
 	return f->at_width < 1 || f->size_width < 1 || 1 + f->at_width + f->size_width > id_len;
 }
 
@@ -258,7 +250,7 @@ static int descend(struct fractal *f, uint64_t *addr, unsigned *rows, uint64_t *
 	struct vv_err *err)
 {
 	uint64_t line = f->start * f->width, first;
-	unsigned row = *at < line ? 0 : log2_of(*at / line) + 1;
+	unsigned row = *at < line ? 0 : vv_hdf5_log2(*at / line) + 1;
 	uint8_t entry[8];
 	struct vv_cursor c = vv_cursor(vv_span(entry, f->h->off_width));
 	int ret;
@@ -277,7 +269,7 @@ static int descend(struct fractal *f, uint64_t *addr, unsigned *rows, uint64_t *
 		ret = vv_fail(err, VV_EFORMAT, "a short block of links");
 	*at -= first + column * *size;
 	*direct = row < f->direct_rows;
-	*rows = *direct || *size < line ? 0 : log2_of(*size) - log2_of(line) + 1;
+	*rows = *direct || *size < line ? 0 : vv_hdf5_log2(*size) - vv_hdf5_log2(line) + 1;
 	return ret;
 }
 
@@ -296,7 +288,7 @@ static int object(struct fractal *f, struct vv_span id, struct vv_buf *out, stru
 		vv_hdf5_number(&c, f->size_width, &len))
 		return vv_fail(err, VV_EFORMAT, "a link that is not in its heap's blocks");
 	for (unsigned level = 0; !direct && !ret; level++) {
-		if (level == MAX_LEVELS)
+		if (level == VV_HDF5_LEVELS)
 			return vv_fail(err, VV_EFORMAT, "a heap of too many levels");
 		ret = descend(f, &addr, &rows, &at, &size, &direct, err);
 	}
@@ -315,22 +307,19 @@ static int object(struct fractal *f, struct vv_span id, struct vv_buf *out, stru
 	return vv_hdf5_peek(f->h, addr + at, p, out->len, err);
 }
 
-/* --- its B-tree, version 2 --- */
+/* --- its B-tree --- */
 
 struct index {
 	struct fractal heap;
 	struct vv_buf link;
-	uint64_t node_size;
-	unsigned record;               /* bytes */
-	unsigned count_width;          /* of a node's number of records */
-	unsigned total_width[MAX_LEVELS]; /* of the number in all below a node of that depth */
 	vv_hdf5_link_fn *fn;
 	void *ctx;
 };
 
 /* A name's hash, then its place in the heap. */
-static int record(struct index *x, struct vv_span s, struct vv_err *err)
+static int record(void *ctx, struct vv_span s, struct vv_err *err)
 {
+	struct index *x = ctx;
 	struct vv_hdf5_link link;
 	int ret = object(&x->heap, vv_span(s.ptr + 4, s.len - 4), &x->link, err);
 
@@ -339,88 +328,14 @@ static int record(struct index *x, struct vv_span s, struct vv_err *err)
 	return ret ? ret : x->fn(x->ctx, &link, err);
 }
 
-static int node(struct index *x, uint64_t addr, uint64_t n, unsigned depth, struct vv_err *err)
-{
-	struct vv_buf b = VV_BUF_INIT(VV_MAX_TEXT);
-	struct vv_hdf5 *h = x->heap.h;
-	uint64_t pointer = depth ? h->off_width + x->count_width + (depth > 1 ? x->total_width[depth - 1] : 0) : 0;
-	uint64_t len = 6 + n * x->record + (n + 1) * pointer + 4, child = 0, count = 0, total;
-	struct vv_span s;
-	struct vv_cursor c;
-	int ret = vv_hdf5_once(h, addr, err);
-
-	if (!ret && len > x->node_size)
-		ret = vv_fail(err, VV_EFORMAT, "a full node at address %" PRIu64, addr);
-	if (!ret)
-		ret = vv_hdf5_load(h, addr, len, &b, err);
-	if (!ret && (memcmp(b.ptr, depth ? "BTIN" : "BTLF", 5) || b.ptr[5] != 5))
-		ret = vv_fail(err, VV_EFORMAT, "no node of links at address %" PRIu64, addr);
-	if (!ret)
-		ret = vv_hdf5_check(vv_buf_view(&b), addr, "node of links", err);
-	c = vv_cursor(vv_buf_view(&b));
-	if (!ret && vv_hdf5_skip(&c, 6))
-		ret = vv_fail(err, VV_EFORMAT, "a short node");
-	for (uint64_t i = 0; i < n && !ret; i++)
-		ret = vv_take(&c, x->record, &s) ? vv_fail(err, VV_EFORMAT, "a short node") : record(x, s, err);
-	for (uint64_t i = 0; depth && i <= n && !ret; i++) {
-		if (vv_hdf5_addr(h, &c, &child) || vv_hdf5_number(&c, x->count_width, &count) ||
-			(depth > 1 && vv_hdf5_number(&c, x->total_width[depth - 1], &total)))
-			ret = vv_fail(err, VV_EFORMAT, "a short node");
-		else
-			ret = node(x, child, count, depth - 1, err);
-	}
-	vv_buf_release(&b);
-	return ret;
-}
-
-/* How wide the counts in the nodes are follows from how many records a node can hold. */
-static int widths(struct index *x, unsigned depth)
-{
-	uint64_t most = (x->node_size - 10) / x->record, all = most;
-
-	x->count_width = log2_of(most) / 8 + 1;
-	x->total_width[0] = 0;
-	for (unsigned i = 1; i <= depth; i++) {
-		uint64_t pointer = x->heap.h->off_width + x->count_width + x->total_width[i - 1];
-
-		if (x->node_size < 10 + pointer)
-			return 1;
-		most = (x->node_size - 10 - pointer) / (x->record + pointer);
-		if (vv_mul_over(most + 1, all, &all) || vv_add_over(all, most, &all))
-			return 1;
-		x->total_width[i] = log2_of(all) / 8 + 1;
-	}
-	return 0;
-}
-
 int vv_hdf5_dense(struct vv_hdf5 *h, uint64_t heap, uint64_t at, vv_hdf5_link_fn *fn, void *ctx, struct vv_err *err)
 {
+	enum { LINKS = 5 };
 	struct index x = {.heap = {.h = h}, .link = VV_BUF_INIT(VV_MAX_TEXT), .fn = fn, .ctx = ctx};
-	struct vv_buf head = VV_BUF_INIT(VV_MAX_TEXT);
-	size_t len = 22 + (size_t)h->off_width + h->len_width;
-	uint64_t root = 0;
-	uint16_t depth = 0, n = 0;
-	struct vv_cursor c;
 	int ret = fractal_open(&x.heap, heap, err);
 
 	if (!ret)
-		ret = vv_hdf5_load(h, at, len, &head, err);
-	if (!ret && (memcmp(head.ptr, "BTHD\0\5", 6)))
-		ret = vv_fail(err, VV_EFORMAT, "no B-tree of links at address %" PRIu64, at);
-	if (!ret)
-		ret = vv_hdf5_check(vv_buf_view(&head), at, "B-tree of links", err);
-	if (ret)
-		goto out;
-	c = vv_cursor(vv_span(head.ptr + 12, head.len - 12));
-	x.node_size = vv_get32(head.ptr + 6);
-	x.record = vv_get16(head.ptr + 10);
-	if (vv_take16(&c, &depth) || vv_hdf5_skip(&c, 2) || vv_hdf5_addr(h, &c, &root) || vv_take16(&c, &n) ||
-		depth >= MAX_LEVELS || x.node_size < 10 || x.record != 4 + x.heap.id_len || widths(&x, depth))
-		ret = vv_fail(err, VV_EFORMAT, "a B-tree of links with odd numbers at address %" PRIu64, at);
-	else if (root != VV_HDF5_NONE)
-		ret = node(&x, root, n, depth, err);
-out:
-	vv_buf_release(&head);
+		ret = vv_hdf5_records(h, at, LINKS, 4 + x.heap.id_len, record, &x, err);
 	vv_buf_release(&x.link);
 	return ret;
 }

@@ -118,6 +118,7 @@ static int type(struct vv_hdf5_object *o, struct vv_cursor *c)
 
 static int space(const struct vv_hdf5 *h, struct vv_hdf5_object *o, struct vv_cursor *c)
 {
+	enum { HAS_MAX = 1 };
 	uint8_t version, rank, flags, kind = 1;
 	uint64_t dim;
 
@@ -131,7 +132,13 @@ static int space(const struct vv_hdf5 *h, struct vv_hdf5_object *o, struct vv_cu
 		if (vv_hdf5_length(h, c, &dim))
 			return 1;
 		if (i < VV_MAX_DIMS)
-			o->shape[i] = dim;
+			o->shape[i] = o->max[i] = dim;
+	}
+	for (unsigned i = 0; i < rank && flags & HAS_MAX; i++) {
+		if (vv_hdf5_length(h, c, &dim))
+			return 1;
+		if (i < VV_MAX_DIMS)
+			o->max[i] = dim == UINT64_MAX >> (64 - 8 * h->len_width) ? UINT64_MAX : dim;
 	}
 	return 0;
 }
@@ -149,23 +156,76 @@ static int chunk_dims(struct vv_hdf5_object *o, struct vv_cursor *c, unsigned wi
 	return 0;
 }
 
-/* Of the indexes from version 4 on only that of a single chunk is none. */
+/* What stands before the index's address: what it was made with, which it says itself again. */
+static int index_made_with(const struct vv_hdf5 *h, struct vv_hdf5_object *o, unsigned flags, struct vv_cursor *c)
+{
+	enum { FILTERED = 2 };
+
+	switch (o->chunk_index) {
+	case VV_HDF5_SINGLE:
+		return flags & FILTERED && (vv_hdf5_length(h, c, &o->len) || vv_take32(c, &o->single_mask));
+	case VV_HDF5_IMPLICIT:
+		return 0;
+	case VV_HDF5_FIXED:
+		return vv_hdf5_skip(c, 1);
+	case VV_HDF5_EXTENSIBLE:
+		return vv_hdf5_skip(c, 5);
+	case VV_HDF5_TREE2:
+		return vv_hdf5_skip(c, 6);
+	default:
+		return 1;
+	}
+}
+
 static int chunked(const struct vv_hdf5 *h, struct vv_hdf5_object *o, unsigned version, struct vv_cursor *c)
 {
-	enum { SINGLE = 1, FILTERED = 2 };
+	enum { ODD_EDGES = 1 };
 	uint8_t flags = 0, n, width, index;
 
 	if ((version > 3 && vv_take8(c, &flags)) || vv_take8(c, &n) || !n)
 		return 1;
 	o->n_chunk = n;
-	o->tree_of_chunks = version == 3;
+	o->odd_edges = flags & ODD_EDGES;
+	o->wide_lengths = version > 4;
 	if (version == 3)
 		return vv_hdf5_addr(h, c, &o->addr) || chunk_dims(o, c, 4);
 	if (vv_take8(c, &width) || width < 1 || width > 8 || chunk_dims(o, c, width) || vv_take8(c, &index))
 		return 1;
-	if (index == SINGLE && !(flags & FILTERED))
-		return vv_hdf5_addr(h, c, &o->addr);
-	o->place_why = VV_HDF5_CHUNKED;
+	o->chunk_index = (enum vv_hdf5_index)index;
+	return index_made_with(h, o, flags, c) || vv_hdf5_addr(h, c, &o->addr);
+}
+
+/* Steps that are known, each once, in the order in which everyone takes them; others leave the dataset as bytes. */
+static int filters(struct vv_hdf5_object *o, struct vv_cursor *c)
+{
+	enum { DEFLATE = 1, SHUFFLE = 2, FLETCHER32 = 3, NAMED = 256 };
+	static const uint8_t steps[] = {[DEFLATE] = VV_CODE_ZLIB, [SHUFFLE] = VV_CODE_SHUFFLE, [FLETCHER32] = VV_CODE_FLETCHER32};
+	uint8_t version, n;
+	uint16_t id, name, flags, values;
+	uint32_t value;
+
+	if (vv_take8(c, &version) || version < 1 || version > 2 || vv_take8(c, &n) || (version == 1 && vv_hdf5_skip(c, 6)))
+		return 1;
+	o->has_filters = n != 0;
+	for (unsigned i = 0; i < n; i++) {
+		name = 0;
+		if (vv_take16(c, &id) || ((version == 1 || id >= NAMED) && vv_take16(c, &name)) || vv_take16(c, &flags) ||
+			vv_take16(c, &values) || vv_hdf5_skip(c, version == 1 ? (name + 7u) / 8 * 8 : name))
+			return 1;
+		unsigned step = id < VV_COUNT(steps) ? steps[id] : 0, last = i && o->n_filters == i ? o->filters[i - 1] : 0;
+		for (unsigned k = 0; k < values; k++) {
+			if (vv_take32(c, &value))
+				return 1;
+			if (id == SHUFFLE && !k)
+				o->shuffled = value;
+		}
+		if (version == 1 && values % 2 && vv_hdf5_skip(c, 4))
+			return 1;
+		if (step > last && o->n_filters == i && i < VV_HDF5_FILTERS)
+			o->filters[o->n_filters++] = (uint8_t)step;
+	}
+	if (o->n_filters < n)
+		o->place_why = o->place_why ? o->place_why : VV_HDF5_CHUNKED;
 	return 0;
 }
 
@@ -255,9 +315,9 @@ static int message(struct reader *r, unsigned kind, unsigned flags, struct vv_sp
 		o->place_why = VV_HDF5_EXTERNAL;
 		return 0;
 	case M_FILTERS:
-		if (o->place_why == VV_HDF5_OK)
-			o->place_why = VV_HDF5_CHUNKED;
-		return 0;
+		if (shared)
+			o->place_why = VV_HDF5_LAYOUT;
+		return o->has_filters || (!shared && filters(o, &c));
 	case M_LINKS:
 		return group_links(r, &c);
 	case M_SYMBOLS:
@@ -348,52 +408,31 @@ static int next(struct reader *r, uint64_t addr, uint64_t len, struct vv_err *er
 
 /* --- the whole --- */
 
-/* A B-tree of chunks that has one: a leaf with one key. */
-static int only_chunk(struct vv_hdf5 *h, struct vv_hdf5_object *o, bool *is, struct vv_err *err)
+/* Can the chunks be told, each as a tensor of its own? */
+static bool good_chunks(const struct vv_hdf5_object *o)
 {
-	uint8_t node[8 + 3 * 8 + 8 + (VV_MAX_DIMS + 1) * 8], *key = node + 8 + 2 * (size_t)h->off_width;
-	size_t len = (size_t)(key - node) + 8 + o->n_chunk * 8 + h->off_width;
-	struct vv_cursor c = vv_cursor(vv_span(node + len - h->off_width, h->off_width));
-	int ret = vv_hdf5_claim(h, o->addr, len, false, err);
+	uint64_t numel, bytes;
 
-	if (!ret)
-		ret = vv_hdf5_peek(h, o->addr, node, len, err);
-	if (ret)
-		return ret;
-	if (memcmp(node, "TREE", 4) || node[4] != 1)
-		return vv_fail(err, VV_EFORMAT, "no B-tree of chunks at address %" PRIu64, o->addr);
-	*is = !node[5] && vv_get16(node + 6) == 1 && vv_get32(key) == o->len && !vv_get32(key + 4);
-	for (size_t i = 0; i < o->n_chunk; i++)
-		*is &= !vv_get64(key + 8 + i * 8);
-	if (*is && vv_hdf5_addr(h, &c, &o->addr))
-		VV_BUG("an address is as wide as an address");
-	return 0;
+	for (unsigned i = 0; i < o->ndim; i++)
+		if (!o->chunk[i])
+			return false;
+	for (unsigned i = 0; i < o->n_filters; i++)
+		if (o->filters[i] == VV_CODE_SHUFFLE && o->shuffled != o->width)
+			return false;
+	return o->ndim && o->n_chunk == o->ndim + 1 && o->chunk[o->ndim] == o->width && !(o->odd_edges && o->has_filters) &&
+		!vv_dtype_bytes(o->dtype, o->chunk, o->ndim, &numel, &bytes);
 }
 
-/* A chunk that is the whole dataset is no different from contiguous elements. */
-static int chunks(struct vv_hdf5 *h, struct vv_hdf5_object *o, struct vv_err *err)
-{
-	uint64_t numel;
-	bool is = o->n_chunk == o->ndim + 1 && o->chunk[o->ndim] == o->width &&
-		!memcmp(o->chunk, o->shape, o->ndim * sizeof(*o->shape)) &&
-		!vv_dtype_bytes(o->dtype, o->shape, o->ndim, &numel, &o->len);
-	int ret = 0;
-
-	if (is && o->tree_of_chunks && o->addr != VV_HDF5_NONE)
-		ret = only_chunk(h, o, &is, err);
-	if (!is)
-		o->why = VV_HDF5_CHUNKED;
-	return ret;
-}
-
-static int settle(struct vv_hdf5 *h, struct vv_hdf5_object *o, struct vv_err *err)
+static int settle(struct vv_hdf5_object *o, struct vv_err *err)
 {
 	if (!o->has_space || !o->has_type || !o->has_layout)
 		return 0;
 	if (o->is_group)
 		return vv_fail(err, VV_EFORMAT, "an object that is a group and a dataset");
 	o->why = o->place_why ? o->place_why : o->type_why ? o->type_why : o->ndim > VV_MAX_DIMS ? VV_HDF5_DIMS : VV_HDF5_OK;
-	return o->why || !o->n_chunk ? 0 : chunks(h, o, err);
+	if (!o->why && (o->n_chunk ? !good_chunks(o) : o->has_filters))
+		o->why = VV_HDF5_CHUNKED;
+	return 0;
 }
 
 int vv_hdf5_object(struct vv_hdf5 *h, uint64_t addr, struct vv_hdf5_object *out, vv_hdf5_body_fn *link, void *ctx,
@@ -419,7 +458,7 @@ int vv_hdf5_object(struct vv_hdf5 *h, uint64_t addr, struct vv_hdf5_object *out,
 	if (!ret)
 		ret = vv_buf_check(&r.more, err);
 	if (!ret)
-		ret = settle(h, out, err);
+		ret = settle(out, err);
 	vv_buf_release(&r.chunk);
 	vv_buf_release(&r.more);
 	return ret;

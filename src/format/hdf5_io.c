@@ -153,6 +153,11 @@ int vv_hdf5_disjoint(struct vv_hdf5 *h, struct vv_err *err)
 	return 0;
 }
 
+unsigned vv_hdf5_log2(uint64_t v)
+{
+	return v ? 63u - (unsigned)__builtin_clzll(v) : 0;
+}
+
 int vv_hdf5_number(struct vv_cursor *c, unsigned width, uint64_t *v)
 {
 	struct vv_span s;

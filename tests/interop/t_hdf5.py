@@ -3,8 +3,11 @@
 
 Skips itself where h5py is not installed, and Keras' part where Keras is not. On PATH: varve, git-varve, assemble.
 """
+import io
+import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 
@@ -59,6 +62,44 @@ def compact(path, libver):
             p.set_layout(h5py.h5d.COMPACT)
             d = h5py.Dataset(h5py.h5d.create(f.id, f"c{i}".encode(), h5py.h5t.IEEE_F32LE, h5py.h5s.create_simple((5,)), p))
             d[...] = rand(5)
+
+
+KINDS = {
+    "plain": dict(shape=(5, 7), chunks=(2, 3)),
+    "gzip": dict(shape=(9, 8), chunks=(4, 8), compression="gzip", shuffle=True, fletcher32=True),
+    "whole": dict(shape=(6, 6), chunks=(6, 6), compression="gzip"),
+    "grows": dict(shape=(90, 2), chunks=(1, 2), maxshape=(None, 2)),
+    "wide": dict(shape=(2, 90), chunks=(2, 1), maxshape=(3, None), compression="gzip"),
+    "both": dict(shape=(10, 20), chunks=(2, 3), maxshape=(None, None)),
+    "long": dict(shape=(1030,), chunks=(1,)),
+}
+
+
+def chunks(path, libver):
+    with h5py.File(path, "w", libver=libver) as f:
+        for name, how in KINDS.items():
+            f.create_dataset(name, data=rand(*how["shape"]), **{k: v for k, v in how.items() if k != "shape"})
+        d = f.create_dataset("far", (200000,), "f4", chunks=(1,), maxshape=(None,))
+        d[3] = d[150000] = d[199999] = 1.5
+
+
+def chunk_values(repo, name):
+    """Every chunk that was written is told, and a few of each dataset are what h5py reads."""
+    told = {t["name"] for t in json.loads(run("varve", "show", "--json", name, cwd=repo).stdout)["tensors"]}
+    with h5py.File(f"{repo}/{name}") as f:
+        count = sum(f[k].id.get_num_chunks() for k in f)
+        ok(len(told) == count, f"{name}: as many as there are chunks", (len(told), count))
+        wrong = []
+        for k in f:
+            d = f[k]
+            some = [t for t in told if t == k or t.startswith(k + "[")]
+            for t in (some[0], some[-1], some[len(some) // 2]):
+                at = [int(x) for x in t[len(k) + 1:-1].split(",")] if t != k else [0] * d.ndim
+                r = subprocess.run(("varve", "cat", "-q", name, t), cwd=repo, capture_output=True)
+                have, want = np.load(io.BytesIO(r.stdout)), d[tuple(slice(o, o + n) for o, n in zip(at, d.chunks))]
+                if have.shape != d.chunks or not np.array_equal(have[tuple(map(slice, want.shape))], want):
+                    wrong.append(t)
+        ok(not wrong, f"{name}: chunks are what h5py reads", wrong)
 
 
 def contents(path):
@@ -187,6 +228,10 @@ def through_git():
         comes_back(repo, "block.h5", lambda p: layers(p, "latest", block=1024), "hdf5", kernel, contents)
         for v in ("earliest", "latest"):
             comes_back(repo, f"many-{v}.h5", lambda p, v=v: many(p, v), "hdf5", ("name 5999 long", "name 0 long"), contents)
+        for v in ("earliest", "latest"):
+            comes_back(repo, f"chunks-{v}.h5", lambda p, v=v: chunks(p, v), "hdf5",
+                       ('tensor "plain[2,3]" f32 [2,3] ', 'packed "gzip[4,0]" f32 [4,8] - shuffle-zlib-fletcher32 0'), contents)
+            chunk_values(repo, f"chunks-{v}.h5")
         merge(repo)
         if KERAS:
             print(f"# no Keras: {KERAS}")

@@ -4,11 +4,12 @@ usage: make.py [FOLDER]     (h5py 3.16 with HDF5 2.0, Keras 3.15 on PyTorch)
 
 expected has a line for each tensor: file, name, type, shape, strides or -, offset, bytes; and a line
 `file ! code` for each finding. Fields are parted by tabs. Offsets are those that the library reports, and
-what stands there is compared with what it reads.
+what stands there is compared with what it reads. Of a filtered chunk two fields follow: its coding, and 0.
 """
 import os
 import sys
 import zipfile
+import zlib
 
 import h5py
 import numpy as np
@@ -41,19 +42,43 @@ def links(group, path=''):
 
 
 def place(d, data, start):
-    """Where its elements are; None when varve sees no tensor."""
+    """Where its elements are: [(offset, name behind the path, shape, bytes, coding or None)]."""
     p = d.id.get_create_plist()
     if not d.size or not d.id.get_storage_size() or d.is_virtual or d.external or d.dtype.name not in OURS or d.dtype.byteorder == '>' or d.ndim > 8:
-        return None
+        return []
     raw = d[()].tobytes()
     if p.get_layout() == h5py.h5d.COMPACT:
         assert data.count(raw) == 1
-        return data.index(raw), raw
+        return [(data.index(raw), '', d.shape, len(raw), None)]
     if p.get_layout() == h5py.h5d.CHUNKED:
-        if d.chunks != d.shape or p.get_nfilters() or None in d.maxshape or d.maxshape != d.shape:
-            return None
-        return start + d.id.get_chunk_info(0).byte_offset, raw
-    return start + d.id.get_offset(), raw
+        return chunks(d, data, start, [p.get_filter(i)[0] for i in range(p.get_nfilters())])
+    assert data[start + d.id.get_offset():].startswith(raw)
+    return [(start + d.id.get_offset(), '', d.shape, len(raw), None)]
+
+
+STEPS = {1: 'zlib', 2: 'shuffle', 3: 'fletcher32'}
+
+
+def chunks(d, data, start, filters):
+    if set(filters) - set(STEPS):
+        return []
+    found, whole = [], d[()]
+    for i in range(d.id.get_num_chunks()):
+        c = d.id.get_chunk_info(i)
+        used = [STEPS[f] for k, f in enumerate(filters) if not c.filter_mask >> k & 1]
+        raw = data[start + c.byte_offset:][:c.size]
+        if 'fletcher32' in used:
+            raw = raw[:-4]
+        if 'zlib' in used:
+            raw = zlib.decompress(raw)
+        if 'shuffle' in used:
+            raw = np.frombuffer(raw, 'u1').reshape(d.dtype.itemsize, -1).T.tobytes()
+        part = whole[tuple(slice(o, o + n) for o, n in zip(c.chunk_offset, d.chunks))]
+        stored = np.frombuffer(raw, d.dtype).reshape(d.chunks)[tuple(map(slice, part.shape))]
+        assert stored.tobytes() == part.tobytes(), (d, c)
+        name = '' if d.chunks == d.shape else '[' + ','.join(map(str, c.chunk_offset)) + ']'
+        found.append((start + c.byte_offset, name, d.chunks, c.size, '-'.join(used) or None))
+    return found
 
 
 def expect(file, *findings, inside=None, start=0):
@@ -63,12 +88,12 @@ def expect(file, *findings, inside=None, start=0):
     rows = []
     with h5py.File(inside or os.path.join(here, file)) as h:
         for path, o in links(h):
-            at = isinstance(o, h5py.Dataset) and place(o, data, start)
-            if at:
-                assert data[at[0]:at[0] + len(at[1])] == at[1], (file, path)
-                rows.append((at[0], path, OURS[o.dtype.name], '[' + ','.join(map(str, o.shape)) + ']', len(at[1])))
-    for off, path, dtype, shape, n in sorted(rows):
-        table.append((file, path, dtype, shape, '-', str(off), str(n)))
+            if isinstance(o, h5py.Dataset):
+                for off, name, shape, n, coding in place(o, data, start):
+                    rows.append((off, path + name, OURS[o.dtype.name], '[' + ','.join(map(str, shape)) + ']', '-', str(off), str(n)) +
+                                ((coding, '0') if coding else ()))
+    for row in sorted(rows):
+        table.append((file,) + row[1:])
     for code in findings:
         table.append((file, '!', code))
 
@@ -126,8 +151,49 @@ def stored(file):
         f.create_dataset('zipped', data=array('f4', (8, 8)), chunks=(8, 8), compression='gzip')
         f['bool'] = np.array([True, False, True])
         f.create_dataset('grows', data=array('f4', (2, 2)), chunks=(2, 2), maxshape=(None, 2))
+        f.create_dataset('other', data=np.zeros((64,), 'f4'), chunks=(64,), compression='lzf')
         f['w'] = array('f4', (2, 2))
     expect(file, 'chunked')
+
+
+def many_chunks(file, libver):
+    """Each kind of index, in levels and filtered; chunks past the edge, ones that were never written, ones left over."""
+    zeros = np.zeros((8, 16), 'f4')
+    with h5(file, libver=libver) as f:
+        f.create_dataset('edge', data=array('f4', (3, 5), 1), chunks=(2, 3))
+        f.create_dataset('all', data=zeros + 1, chunks=(8, 8), compression='gzip', shuffle=True, fletcher32=True)
+        f.create_dataset('gzip', data=np.concatenate([zeros, np.frombuffer(np.random.default_rng(1).bytes(512), 'f4').reshape(8, 16)]),
+                         chunks=(8, 16), compression='gzip', shuffle=True)
+        f.create_dataset('any', data=array('u1', (6, 30), 4), chunks=(1, 2), maxshape=(None, None))
+        d = f.create_dataset('sparse', (9, 4), 'u1', chunks=(3, 2))
+        d[4, 3] = 7
+        f['other name'] = f['edge']
+        if libver == 'earliest':
+            return
+        f.create_dataset('sum', data=array('i2', (7,), 2), chunks=(7,), fletcher32=True)
+        f.create_dataset('turn', data=array('f8', (4,), 2), chunks=(2,), shuffle=True)
+        f.create_dataset('column', data=array('u1', (2, 90), 3), chunks=(2, 1), maxshape=(2, None))
+        f.create_dataset('packed column', data=array('u1', (40,), 3), chunks=(1,), maxshape=(None,), compression='gzip')
+        f.create_dataset('packed any', data=array('u2', (2, 3), 4), chunks=(1, 2), maxshape=(None, None), shuffle=True)
+        d = f.create_dataset('shrunk', data=array('u1', (8,), 5), chunks=(2,), maxshape=(9,))
+        d.resize((3,))
+        f.create_dataset('once more', (5, 2), 'u1', chunks=(2, 2), maxshape=(9, 2))[...] = 3
+        p = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        p.set_chunk((2, 2))
+        p.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+        d = h5py.Dataset(h5py.h5d.create(f.id, b'early', h5py.h5t.STD_U8LE, h5py.h5s.create_simple((3, 4)), p))
+        d[...] = array('u1', (3, 4), 6)
+
+
+def paged(file):
+    """Indexes so long that they have pages, of which few are written."""
+    with h5(file, libver='latest') as f:
+        d = f.create_dataset('fixed', (1100,), 'u1', chunks=(1,))
+        d[0] = d[1099] = 1
+        d = f.create_dataset('grows', (200000,), 'u1', chunks=(1,), maxshape=(None,))
+        for i in (0, 5, 100, 140000):
+            d[i] = 1
+    expect(file)
 
 
 def outside(file):
@@ -180,6 +246,10 @@ model('v108.h5', 1, libver=('v108', 'v108'), userblock_size=512)
 for file in ('old.h5', 'new.h5', 'new-changed.h5', 'v108.h5'):
     walk_loops(file)
 stored('stored.h5')
+for file, libver in (('chunks-old.h5', 'earliest'), ('chunks-new.h5', 'latest')):
+    many_chunks(file, libver)
+    expect(file)
+paged('paged.h5')
 outside('outside.h5')
 many('many-new.h5', 60, 'latest')
 keras_files()

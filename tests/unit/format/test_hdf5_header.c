@@ -125,6 +125,12 @@ static void test_spaces(void)
 	mkh5_msg(&m, 1, 0, MKH5_SPAN("\1\1\0\0\0\0\0\0\7\0\0\0\0\0\0\0"));
 	CHECK_OK(read_new(&o, &m), &err);
 	CHECK(o.ndim == 1 && o.shape[0] == 7);
+	CHECK_INT(o.max[0], 7);
+	mkh5_msg(&m, 1, 0, MKH5_SPAN("\2\2\1\1\7\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\3\0\0\0\0\0\0\0"));
+	CHECK_OK(read_new(&o, &m), &err);
+	CHECK(o.shape[0] == 7 && o.max[0] == UINT64_MAX && o.shape[1] == 2 && o.max[1] == 3);
+	mkh5_msg(&m, 1, 0, MKH5_SPAN("\2\1\1\1\7\0\0\0\0\0\0\0"));
+	CHECK_INT(read_new(&o, &m), VV_EFORMAT);
 	mkh5_msg(&m, 1, 0, MKH5_SPAN("\3\0\0\0"));
 	CHECK_INT(read_new(&o, &m), VV_EFORMAT);
 	mkh5_msg(&m, 1, 0, MKH5_SPAN("\2\1\0\1\0\0\0\0\0\0\0"));
@@ -146,8 +152,6 @@ static int with_layout(struct vv_hdf5_object *o, struct mkh5 *m, struct vv_span 
 
 static void test_layouts(void)
 {
-	static const char tree[] = "TREE\1\0\1\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
-				   "\3\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\5\0\0\0\0\0\0\0";
 	struct mkh5 m = MKH5_INIT;
 	struct vv_hdf5_object o;
 
@@ -163,38 +167,90 @@ static void test_layouts(void)
 	CHECK_OK(with_layout(&o, &m, MKH5_SPAN("\4\3\0\0\0\0\0\0\0\0\0\0\0\0")), &err);
 	CHECK_INT(o.why, VV_HDF5_EXTERNAL);
 	CHECK_INT(with_layout(&o, &m, MKH5_SPAN("\4\4")), VV_EFORMAT);
-	/* Chunks: the only one, compressed, of another shape or width, in an index, broken. */
+	/* Chunks: each kind of index, then what cannot be told, then what is broken. */
 	CHECK_OK(with_layout(&o, &m, MKH5_SPAN("\4\2\0\2\1\3\1\1\7\0\0\0\0\0\0\0")), &err);
-	CHECK(!o.why && o.addr == 7 && o.len == 3);
-	CHECK_OK(with_layout(&o, &m, MKH5_SPAN("\4\2\2\2\1\3\1\1\7\0\0\0\0\0\0\0")), &err);
-	CHECK_INT(o.why, VV_HDF5_CHUNKED);
-	CHECK_OK(with_layout(&o, &m, MKH5_SPAN("\4\2\0\2\1\4\1\1\7\0\0\0\0\0\0\0")), &err);
-	CHECK_INT(o.why, VV_HDF5_CHUNKED);
+	CHECK(!o.why && o.addr == 7 && o.chunk_index == VV_HDF5_SINGLE && o.n_chunk == 2 && o.chunk[0] == 3 && o.chunk[1] == 1);
+	CHECK_OK(with_layout(&o, &m, MKH5_SPAN("\4\2\2\2\1\3\1\1\x9\0\0\0\0\0\0\0\2\0\0\0\7\0\0\0\0\0\0\0")), &err);
+	CHECK(!o.why && o.addr == 7 && o.len == 9 && o.single_mask == 2);
+	CHECK_OK(with_layout(&o, &m, MKH5_SPAN("\4\2\0\2\1\2\1\2\7\0\0\0\0\0\0\0")), &err);
+	CHECK(!o.why && o.addr == 7 && o.chunk_index == VV_HDF5_IMPLICIT && o.chunk[0] == 2);
+	CHECK_OK(with_layout(&o, &m, MKH5_SPAN("\4\2\0\2\1\2\1\3\xa\7\0\0\0\0\0\0\0")), &err);
+	CHECK(!o.why && o.addr == 7 && o.chunk_index == VV_HDF5_FIXED && !o.wide_lengths);
+	CHECK_OK(with_layout(&o, &m, MKH5_SPAN("\5\2\0\2\2\2\0\1\0\4\x20\4\4\x10\xa\7\0\0\0\0\0\0\0")), &err);
+	CHECK(!o.why && o.addr == 7 && o.chunk_index == VV_HDF5_EXTENSIBLE && o.wide_lengths);
+	CHECK_OK(with_layout(&o, &m, MKH5_SPAN("\4\2\0\2\1\2\1\5\0\2\0\0\x64\x28\7\0\0\0\0\0\0\0")), &err);
+	CHECK(!o.why && o.addr == 7 && o.chunk_index == VV_HDF5_TREE2);
+	CHECK_OK(with_layout(&o, &m, MKH5_SPAN("\3\2\2\x30\0\0\0\0\0\0\0\3\0\0\0\1\0\0\0")), &err);
+	CHECK(!o.why && o.addr == 0x30 && o.chunk_index == VV_HDF5_TREE);
 	CHECK_OK(with_layout(&o, &m, MKH5_SPAN("\4\2\0\2\1\3\2\1\7\0\0\0\0\0\0\0")), &err);
+	CHECK_INT(o.why, VV_HDF5_CHUNKED);
+	CHECK_OK(with_layout(&o, &m, MKH5_SPAN("\4\2\0\2\1\0\1\1\7\0\0\0\0\0\0\0")), &err);
 	CHECK_INT(o.why, VV_HDF5_CHUNKED);
 	CHECK_OK(with_layout(&o, &m, MKH5_SPAN("\4\2\0\1\1\3\1\7\0\0\0\0\0\0\0")), &err);
 	CHECK_INT(o.why, VV_HDF5_CHUNKED);
-	CHECK_OK(with_layout(&o, &m, MKH5_SPAN("\5\2\0\2\1\3\1\3\0")), &err);
-	CHECK_INT(o.why, VV_HDF5_CHUNKED);
+	CHECK_INT(with_layout(&o, &m, MKH5_SPAN("\4\2\0\2\1\3\1\6\7\0\0\0\0\0\0\0")), VV_EFORMAT);
+	CHECK_INT(with_layout(&o, &m, MKH5_SPAN("\4\2\2\2\1\3\1\1\x9\0\0\0\0\0\0\0\2\0\0")), VV_EFORMAT);
+	CHECK_INT(with_layout(&o, &m, MKH5_SPAN("\5\2\0\2\1\3\1\3\0")), VV_EFORMAT);
 	CHECK_INT(with_layout(&o, &m, MKH5_SPAN("\4\2\0\2\x9\3\1\1")), VV_EFORMAT);
 	CHECK_INT(with_layout(&o, &m, MKH5_SPAN("\4\2\0\0\1\3\1\1")), VV_EFORMAT);
-	/* Old chunks have a B-tree: at 48. */
-	for (int i = 0; i < 6; i++) {
-		static const struct {
-			size_t at;
-			uint8_t is;
-		} bad[] = {{6, 2}, {5, 1}, {24, 4}, {32, 1}, {0, 't'}};
+	mkh5_release(&m);
+}
 
-		mkh5_begin(&m);
-		mkh5_add(&m, tree, sizeof(tree));
-		if (i)
-			m.out.ptr[48 + bad[i - 1].at] = bad[i - 1].is;
-		int ret = with_layout(&o, &m, MKH5_SPAN("\3\2\2\x30\0\0\0\0\0\0\0\3\0\0\0\1\0\0\0"));
-		CHECK_INT(ret, i == 5 ? VV_EFORMAT : 0);
-		if (!ret)
-			CHECK_INT(o.why, i ? VV_HDF5_CHUNKED : VV_HDF5_OK);
-		CHECK(i || o.addr == 5);
-	}
+/* A vector of three i8 in one chunk through those filters. */
+static int with_filters(struct vv_hdf5_object *o, struct mkh5 *m, unsigned flags, struct vv_span filters)
+{
+	mkh5_msg(m, 11, 0, filters);
+	return with_layout(o, m, flags ? MKH5_SPAN("\4\2\1\2\1\3\1\1\7\0\0\0\0\0\0\0") : MKH5_SPAN("\4\2\0\2\1\3\1\1\7\0\0\0\0\0\0\0"));
+}
+
+#define SHUFFLE "\2\0\0\0\1\0\1\0\0\0"
+#define DEFLATE "\1\0\0\0\1\0\6\0\0\0"
+#define SUM "\3\0\0\0\0\0"
+
+static void test_filters(void)
+{
+	struct mkh5 m = MKH5_INIT;
+	struct vv_hdf5_object o;
+
+	mkh5_begin(&m);
+	CHECK_OK(with_filters(&o, &m, 0, MKH5_SPAN("\2\3" SHUFFLE DEFLATE SUM)), &err);
+	CHECK(!o.why && o.n_filters == 3 && o.filters[0] == VV_CODE_SHUFFLE && o.filters[1] == VV_CODE_ZLIB &&
+		o.filters[2] == VV_CODE_FLETCHER32);
+	/* As they were first written: all with a name, numbers in pairs. */
+	CHECK_OK(with_filters(&o, &m, 0, MKH5_SPAN("\1\1\0\0\0\0\0\0\1\0\x8\0\0\0\1\0" "deflate\0\6\0\0\0\0\0\0\0")), &err);
+	CHECK(!o.why && o.n_filters == 1 && o.filters[0] == VV_CODE_ZLIB);
+	CHECK_OK(with_filters(&o, &m, 0, MKH5_SPAN("\2\0")), &err);
+	CHECK(!o.why && !o.n_filters);
+	/* In another order, twice, of another width, unknown, named, with bytes where the edge is. */
+	CHECK_OK(with_filters(&o, &m, 0, MKH5_SPAN("\2\2" DEFLATE SHUFFLE)), &err);
+	CHECK_INT(o.why, VV_HDF5_CHUNKED);
+	CHECK_OK(with_filters(&o, &m, 0, MKH5_SPAN("\2\2" DEFLATE DEFLATE)), &err);
+	CHECK_INT(o.why, VV_HDF5_CHUNKED);
+	CHECK_OK(with_filters(&o, &m, 0, MKH5_SPAN("\2\4" SHUFFLE DEFLATE SUM SUM)), &err);
+	CHECK_INT(o.why, VV_HDF5_CHUNKED);
+	CHECK_OK(with_filters(&o, &m, 0, MKH5_SPAN("\2\1\2\0\0\0\1\0\4\0\0\0")), &err);
+	CHECK_INT(o.why, VV_HDF5_CHUNKED);
+	CHECK_OK(with_filters(&o, &m, 0, MKH5_SPAN("\2\2\4\0\0\0\0\0" DEFLATE)), &err);
+	CHECK_INT(o.why, VV_HDF5_CHUNKED);
+	CHECK_OK(with_filters(&o, &m, 0, MKH5_SPAN("\2\1\0\x7d\4\0\0\0\1\0" "lzf\0\6\0\0\0")), &err);
+	CHECK_INT(o.why, VV_HDF5_CHUNKED);
+	CHECK_OK(with_filters(&o, &m, 1, MKH5_SPAN("\2\1" DEFLATE)), &err);
+	CHECK_INT(o.why, VV_HDF5_CHUNKED);
+	CHECK_OK(with_filters(&o, &m, 1, MKH5_SPAN("\2\0")), &err);
+	CHECK(!o.why);
+	/* Broken; twice; elsewhere; with elements in one piece. */
+	CHECK_INT(with_filters(&o, &m, 0, MKH5_SPAN("\2\1")), VV_EFORMAT);
+	CHECK_INT(with_filters(&o, &m, 0, MKH5_SPAN("\3\0")), VV_EFORMAT);
+	CHECK_INT(with_filters(&o, &m, 0, MKH5_SPAN("\2\1\1\0\0\0\2\0\6\0\0\0")), VV_EFORMAT);
+	CHECK_INT(with_filters(&o, &m, 0, MKH5_SPAN("\1\1\0\0\0\0\0\0\1\0\x8\0\0\0\1\0" "deflate\0\6\0\0\0")), VV_EFORMAT);
+	mkh5_msg(&m, 11, 0, MKH5_SPAN("\2\1" DEFLATE));
+	CHECK_INT(with_filters(&o, &m, 0, MKH5_SPAN("\2\1" DEFLATE)), VV_EFORMAT);
+	mkh5_msg(&m, 11, 2, MKH5_SPAN("\3\2\0\0\0\0\0\0\0\0"));
+	CHECK_OK(with_layout(&o, &m, MKH5_SPAN("\4\2\0\2\1\3\1\1\7\0\0\0\0\0\0\0")), &err);
+	CHECK_INT(o.why, VV_HDF5_LAYOUT);
+	mkh5_msg(&m, 11, 0, MKH5_SPAN("\2\1" DEFLATE));
+	CHECK_OK(with_layout(&o, &m, MKH5_SPAN("\3\1\7\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0")), &err);
+	CHECK_INT(o.why, VV_HDF5_CHUNKED);
 	mkh5_release(&m);
 }
 
@@ -205,7 +261,7 @@ static void test_messages(void)
 	struct vv_hdf5_object o;
 
 	mkh5_begin(&m);
-	/* A shape twice; a shared type; a pipeline of filters; elements in other files; a group with elements. */
+	/* A shape twice; a shared type; elements in other files; a group with elements. */
 	mkh5_space(&m, 1, three);
 	mkh5_space(&m, 1, three);
 	CHECK_INT(read_new(&o, &m), VV_EFORMAT);
@@ -214,9 +270,6 @@ static void test_messages(void)
 	mkh5_msg(&m, 3, 2, MKH5_SPAN("\3\2\0\0\0\0\0\0\0\0"));
 	CHECK_OK(read_new(&o, &m), &err);
 	CHECK_INT(o.why, VV_HDF5_LAYOUT);
-	mkh5_msg(&m, 11, 0, MKH5_SPAN("\2\1"));
-	CHECK_OK(with_layout(&o, &m, MKH5_SPAN("\4\2\0\2\1\3\1\1\7\0\0\0\0\0\0\0")), &err);
-	CHECK_INT(o.why, VV_HDF5_CHUNKED);
 	mkh5_msg(&m, 7, 0, MKH5_SPAN(""));
 	CHECK_OK(with_layout(&o, &m, MKH5_SPAN("\3\1\xff\xff\xff\xff\xff\xff\xff\xff\3\0\0\0\0\0\0\0")), &err);
 	CHECK_INT(o.why, VV_HDF5_EXTERNAL);
@@ -291,6 +344,7 @@ int main(void)
 	test_types();
 	test_spaces();
 	test_layouts();
+	test_filters();
 	test_messages();
 	test_continued();
 	return done();
