@@ -71,6 +71,8 @@ VV_MUST_CHECK int vv_layout_packed(struct vv_layout_build *b, const struct vv_se
 void vv_layout_finding(struct vv_layout_build *b, const char *code, uint64_t off, const char *fmt, ...)
 	VV_PRINTF(4, 5);
 struct vv_arena *vv_layout_arena(struct vv_layout_build *b);
+/* Places that are reported from now on count from `off`: those of a file within the file. */
+void vv_layout_within(struct vv_layout_build *b, uint64_t off);
 
 /* A tensor that a file says lies in another one: told by a checkpoint's index, or as external data. */
 struct vv_elsewhere {
@@ -135,6 +137,8 @@ struct vv_format {
 	 * format names no other file.
 	 */
 	int (*elsewhere)(struct vv_elsewheres *out, const struct vv_source *src, struct vv_err *err);
+	/* Called once chosen: this one, or another that files which begin alike may be of. NULL: this one. */
+	const struct vv_format *(*variant)(const struct vv_source *src);
 };
 
 /* All formats, strictest probe first; the last is "opaque". Ends with NULL. */

@@ -15,6 +15,7 @@ extern const struct vv_format vv_format_pickle;
 extern const struct vv_format vv_format_safetensors;
 extern const struct vv_format vv_format_tflite;
 extern const struct vv_format vv_format_torch;
+extern const struct vv_format vv_format_torch_dcp;
 extern const struct vv_format vv_format_torch_legacy;
 
 #endif

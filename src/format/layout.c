@@ -20,11 +20,17 @@ struct vv_layout_build {
 	struct vv_segment *segs;
 	size_t n, cap, n_views;
 	uint64_t name_bytes;
+	uint64_t within; /* what places that are reported count from */
 };
 
 struct vv_arena *vv_layout_arena(struct vv_layout_build *b)
 {
 	return &b->layout->arena;
+}
+
+void vv_layout_within(struct vv_layout_build *b, uint64_t off)
+{
+	b->within = off;
 }
 
 void vv_layout_finding(struct vv_layout_build *b, const char *code, uint64_t off, const char *fmt, ...)
@@ -44,7 +50,7 @@ void vv_layout_finding(struct vv_layout_build *b, const char *code, uint64_t off
 		snprintf(text, sizeof(text), "and more than can be listed");
 	}
 	const char *detail = vv_arena_copy(&l->arena, vv_span_str(text));
-	l->findings[l->n_findings++] = (struct vv_finding){code, off, detail ? detail : ""};
+	l->findings[l->n_findings++] = (struct vv_finding){code, b->within + off, detail ? detail : ""};
 }
 
 /* Do the view's elements lie inside the segment? */
@@ -70,7 +76,7 @@ static bool view_fits(uint64_t len, enum vv_dtype dt, const struct vv_view *v)
 
 static int add(struct vv_layout_build *b, const struct vv_segment *s, struct vv_err *err)
 {
-	uint64_t size = b->layout->size;
+	uint64_t size = b->layout->size - b->within;
 
 	if (s->off > size || s->len > size - s->off)
 		return vv_fail(err, VV_EFORMAT, "tensor '%s' lies past the end, at offset %" PRIu64, s->views[0].name, s->off);
@@ -90,7 +96,8 @@ static int add(struct vv_layout_build *b, const struct vv_segment *s, struct vv_
 		b->cap = cap;
 	}
 	b->n_views += s->n_views;
-	b->segs[b->n++] = *s;
+	b->segs[b->n] = *s;
+	b->segs[b->n++].off += b->within;
 	return 0;
 }
 
@@ -254,7 +261,7 @@ static const struct vv_format *choose(struct vv_span head, uint64_t size)
 
 int vv_layout_locate(struct vv_layout *out, const struct vv_source *src, struct vv_err *err)
 {
-	struct vv_layout_build b = {out, NULL, 0, 0, 0};
+	struct vv_layout_build b = {.layout = out};
 	struct vv_err why = VV_ERR_INIT;
 	uint8_t head[HEAD_BYTES];
 	size_t n = src->size < HEAD_BYTES ? (size_t)src->size : HEAD_BYTES;
@@ -265,7 +272,10 @@ int vv_layout_locate(struct vv_layout *out, const struct vv_source *src, struct 
 	if (ret)
 		return ret;
 	out->format = choose(vv_span(head, n), src->size);
+	if (out->format->variant)
+		out->format = out->format->variant(src);
 	ret = out->format->locate ? out->format->locate(&b, src, &why) : 0;
+	b.within = 0;
 	if (!ret)
 		ret = cover(&b, &why);
 	if (!ret && out->format->locate && !vv_zip_probe(vv_span(head, n)) && vv_zip_trails(src))

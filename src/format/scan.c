@@ -2,8 +2,8 @@
 
 #include "base/buf.h"
 #include "base/check.h"
-#include "format/pickle.h"
-#include "format/zip.h"
+#include "format/formats.h"
+#include "format/torch.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -196,6 +196,25 @@ static int scan_zip(struct scanner *s, const char *where, const struct vv_source
 	return ret;
 }
 
+/* Archives one after the other. */
+static int scan_run(struct scanner *s, const struct vv_source *src, struct vv_err *err)
+{
+	struct vv_torch_part *parts;
+	size_t n;
+	int ret = vv_torch_run(&parts, &n, src, err);
+
+	if (ret)
+		return ret;
+	for (size_t i = 0; i < n && !ret; i++) {
+		char where[40];
+
+		snprintf(where, sizeof(where), "%zu: ", i);
+		ret = scan_zip(s, where, &parts[i].base, parts[i].off, 0, err);
+	}
+	free(parts);
+	return ret;
+}
+
 /* What a file, or a member, is by its content, whatever its name is. */
 static int scan_source(struct scanner *s, const char *where, const struct vv_source *src, uint64_t off, unsigned level,
 	struct vv_err *err)
@@ -208,6 +227,8 @@ static int scan_source(struct scanner *s, const char *where, const struct vv_sou
 
 	if (ret)
 		return ret;
+	if (level == 0 && !strcmp(s->out->format, vv_format_torch_dcp.name))
+		return scan_run(s, src, err);
 	if (vv_zip_probe(vv_span(head, n)) || (level == 0 && vv_zip_trails(src))) {
 		if (level > MAX_LEVEL) {
 			tell(s, where, "limit", off, "an archive too deep inside archives to look into");

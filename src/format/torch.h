@@ -53,6 +53,8 @@ struct vv_torch {
 VV_MUST_CHECK int vv_torch_read(struct vv_torch *t, const struct vv_source *src, struct vv_arena *arena,
 	struct vv_layout_build *b, struct vv_err *err);
 void vv_torch_release(struct vv_torch *t);
+/* The views of each storage, in the pickle's order. */
+VV_MUST_CHECK int vv_torch_report(const struct vv_torch *t, struct vv_layout_build *b, struct vv_err *err);
 /* The member's name after the common folder, or NULL for one outside it. */
 const char *vv_torch_member(const struct vv_torch *t, size_t i);
 
@@ -121,6 +123,22 @@ VV_MUST_CHECK int vv_torch_archive(const struct vv_torch *t, const struct vv_ass
 	const struct vv_torch_match *match, struct vv_span pickle, const struct vv_torch_payload *payloads,
 	size_t n_payloads, struct vv_arena *arena, struct vv_sink *out, struct vv_err *err);
 int vv_torch_assemble(const struct vv_assembly *a, struct vv_sink *out, struct vv_err *err);
+/* The same, but VV_ENOTSUP unless only bytes differ, so that the length stays. */
+VV_MUST_CHECK int vv_torch_assemble_same(const struct vv_assembly *a, struct vv_sink *out, struct vv_err *err);
+
+/* --- torch_dcp.c: archives one after the other --- */
+
+/* An archive of a run, as a source of its own. */
+struct vv_torch_part {
+	struct vv_source base;
+	const struct vv_source *of;
+	uint64_t off;
+};
+/* Does another archive end where the last one begins? Reads a few hundred bytes. */
+bool vv_torch_is_run(const struct vv_source *src);
+/* All of them, in the file's order. Owned by the caller. VV_EFORMAT when there is anything else between them. */
+VV_MUST_CHECK int vv_torch_run(
+	struct vv_torch_part **out, size_t *n, const struct vv_source *src, struct vv_err *err);
 
 /* Members of a new archive, as PyTorch lays them out. */
 struct vv_torch_writer {

@@ -204,7 +204,7 @@ static int another_set(struct vv_torch *t, const struct vv_assembly *a, const st
 	return ret;
 }
 
-int vv_torch_assemble(const struct vv_assembly *a, struct vv_sink *out, struct vv_err *err)
+static int assemble(const struct vv_assembly *a, bool same, struct vv_sink *out, struct vv_err *err)
 {
 	struct vv_torch_match match = {0};
 	struct vv_arena arena = {0};
@@ -213,11 +213,24 @@ int vv_torch_assemble(const struct vv_assembly *a, struct vv_sink *out, struct v
 
 	if (!ret)
 		ret = match_parts(&match, &t.tree, a, err);
-	if (!ret)
-		ret = match.same ? rewrite(&t, a, &match, out, err) : another_set(&t, a, &match, &arena, out, err);
+	if (!ret && match.same)
+		ret = rewrite(&t, a, &match, out, err);
+	else if (!ret)
+		ret = same ? vv_fail(err, VV_ENOTSUP, "only the values of tensors can be changed")
+			   : another_set(&t, a, &match, &arena, out, err);
 	free(match.of_tensor);
 	free(match.taken);
 	vv_torch_release(&t);
 	vv_arena_release(&arena);
 	return ret;
+}
+
+int vv_torch_assemble(const struct vv_assembly *a, struct vv_sink *out, struct vv_err *err)
+{
+	return assemble(a, false, out, err);
+}
+
+int vv_torch_assemble_same(const struct vv_assembly *a, struct vv_sink *out, struct vv_err *err)
+{
+	return assemble(a, true, out, err);
 }

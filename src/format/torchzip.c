@@ -276,7 +276,7 @@ int vv_torch_read(struct vv_torch *t, const struct vv_source *src, struct vv_are
 }
 
 /* The views of each storage, in the pickle's order. */
-static int report(const struct vv_torch *t, struct vv_layout_build *b, struct vv_err *err)
+int vv_torch_report(const struct vv_torch *t, struct vv_layout_build *b, struct vv_err *err)
 {
 	const struct vv_torch_tree *tree = &t->tree;
 	struct vv_view *views = vv_arena_array(vv_layout_arena(b), tree->n_tensors, sizeof(*views));
@@ -301,10 +301,15 @@ static int locate(struct vv_layout_build *b, const struct vv_source *src, struct
 	int ret = vv_torch_read(&t, src, vv_layout_arena(b), b, err);
 
 	if (!ret)
-		ret = report(&t, b, err);
+		ret = vv_torch_report(&t, b, err);
 	vv_torch_release(&t);
 	return ret;
 }
 
-const struct vv_format vv_format_torch = {
-	.name = "torch", .probe = probe, .locate = locate, .assemble = vv_torch_assemble, .empty = vv_torch_empty};
+static const struct vv_format *variant(const struct vv_source *src)
+{
+	return vv_torch_is_run(src) ? &vv_format_torch_dcp : &vv_format_torch;
+}
+
+const struct vv_format vv_format_torch = {.name = "torch", .probe = probe, .variant = variant, .locate = locate,
+	.assemble = vv_torch_assemble, .empty = vv_torch_empty};

@@ -129,15 +129,25 @@ static int end64(struct vv_zip *z, const struct vv_source *src, uint64_t end, st
 static int find_end(const struct vv_source *src, uint64_t *at, uint8_t *end, struct vv_err *err)
 {
 	size_t n = (size_t)vv_min64(src->size, ZIP_END + 0xffff), i;
-	uint8_t *tail = malloc(n + 1);
-	int ret = tail ? vv_source_read(src, src->size - n, tail, n, err) : vv_fail_nomem(err);
+	uint8_t *tail;
+	int ret = n < ZIP_END ? vv_fail(err, VV_EFORMAT, "zip: no end record") : 0;
 
+	/* Almost none has a comment: then it is at the very end. */
+	if (!ret)
+		ret = vv_source_read(src, src->size - ZIP_END, end, ZIP_END, err);
+	if (ret)
+		return ret;
+	*at = src->size - ZIP_END;
+	if (vv_get32(end) == ZIP_SIG_END && !vv_get16(end + 20))
+		return 0;
+	tail = malloc(n + 1);
+	ret = tail ? vv_source_read(src, src->size - n, tail, n, err) : vv_fail_nomem(err);
 	if (ret)
 		goto out;
-	for (i = n + 1 - ZIP_END; n >= ZIP_END && i-- > 0;)
+	for (i = n + 1 - ZIP_END; i-- > 0;)
 		if (vv_get32(tail + i) == ZIP_SIG_END)
 			break;
-	if (n < ZIP_END || i > n) {
+	if (i > n) {
 		ret = vv_fail(err, VV_EFORMAT, "zip: no end record");
 		goto out;
 	}

@@ -190,6 +190,28 @@ static void test_torch(void)
 	}
 }
 
+/* Each of the archives of a distributed checkpoint is looked into, also the ones in the middle. */
+static void test_run(void)
+{
+	struct vv_buf run = VV_BUF_INIT(VV_MAX_TEXT);
+	size_t at[3];
+
+	for (int i = 0; i < 3; i++) {
+		struct mkzip z = MKZIP_INIT;
+		at[i] = run.len;
+		mkzip_add(&z, "archive/data.pkl", i == 1 ? SPAN(evil2) : SPAN("\x80\x02}."), 0);
+		vv_buf_span(&run, mkzip_end(&z, true, ""));
+		mkzip_release(&z);
+	}
+	scan_bytes(vv_buf_view(&run));
+	CHECK_STR(scan.format, "torch-dcp");
+	CHECK_INT(worst(), VV_DANGEROUS);
+	CHECK_INT(count("pickle-global", NULL), 1);
+	CHECK_INT(count("malformed", NULL), 0);
+	CHECK(scan.n && scan.findings[0].off > at[1] && scan.findings[0].off < at[2]);
+	vv_buf_release(&run);
+}
+
 static int no_read(const struct vv_source *self VV_UNUSED, uint64_t off VV_UNUSED, void *dst VV_UNUSED,
 	size_t len VV_UNUSED, struct vv_err *err)
 {
@@ -207,6 +229,7 @@ int main(void)
 	test_bomb();
 	test_many();
 	test_torch();
+	test_run();
 	vv_scan_release(&scan);
 	CHECK_INT(vv_scan(&scan, &broken, NULL, &err), VV_EIO);
 	vv_scan_release(&scan);

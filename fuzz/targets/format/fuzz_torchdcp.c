@@ -1,0 +1,3 @@
+#include "check.h"
+
+FUZZ_FORMAT(true)
