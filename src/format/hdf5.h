@@ -33,6 +33,8 @@ struct vv_hdf5 {
 	struct vv_map seen;           /* addresses of structures, each of which may be come upon once */
 	struct vv_hdf5_range *ranges; /* of structures that were read */
 	size_t n_ranges, cap_ranges;
+	struct vv_buf heap;           /* the heap of attributes that was read last, which lies at: */
+	uint64_t heap_at;
 };
 
 void vv_hdf5_init(struct vv_hdf5 *h, const struct vv_source *src, uint64_t at, uint64_t len, struct vv_arena *arena);
@@ -98,6 +100,8 @@ struct vv_hdf5_object {
 	bool null;               /* a dataset without any element */
 	enum vv_dtype dtype;
 	uint32_t width;          /* bytes of an element */
+	bool opaque;             /* whose meaning HDF5 does not know */
+	bool says_bf16;          /* but an attribute does */
 	uint64_t addr, len;      /* where the elements are, or the chunks' index is; VV_HDF5_NONE: never written */
 	bool compact;            /* they are in the header */
 	uint64_t sum_from, sum_at; /* then: from where to where the checksum behind them counts; equal: there is none */
@@ -121,6 +125,11 @@ typedef int vv_hdf5_body_fn(void *ctx, struct vv_span body, struct vv_err *err);
 /* Reads the object's header. Its links go to `link` as they come, so before it is known to be sound. */
 VV_MUST_CHECK int vv_hdf5_object(struct vv_hdf5 *h, uint64_t addr, struct vv_hdf5_object *out, vv_hdf5_body_fn *link,
 	void *ctx, struct vv_err *err);
+
+/* --- hdf5_attribute.c --- */
+
+/* *is: the attribute's message says that opaque elements are bfloat16, as Keras has it. Untouched otherwise. */
+VV_MUST_CHECK int vv_hdf5_says_bf16(struct vv_hdf5 *h, struct vv_span body, bool *is, struct vv_err *err);
 
 /* --- hdf5_chunks.c: a dataset in chunks --- */
 

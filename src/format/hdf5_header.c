@@ -6,7 +6,7 @@
 #include <inttypes.h>
 
 enum message { M_SPACE = 1, M_LINKS = 2, M_TYPE = 3, M_LINK = 6, M_EXTERNAL = 7, M_LAYOUT = 8, M_FILTERS = 11,
-	M_CONTINUED = 16, M_SYMBOLS = 17 };
+	M_ATTRIBUTE = 12, M_CONTINUED = 16, M_SYMBOLS = 17 };
 /* The message stands elsewhere, for several objects. */
 enum { SHARED = 2 };
 
@@ -96,7 +96,7 @@ static int enum_type(struct vv_hdf5_object *o, uint32_t bits, unsigned version, 
 
 static int type(struct vv_hdf5_object *o, struct vv_cursor *c)
 {
-	enum { FIXED = 0, FLOAT = 1, ENUM = 8 };
+	enum { FIXED = 0, FLOAT = 1, OPAQUE = 5, ENUM = 8 };
 	uint32_t head;
 
 	if (vv_take32(c, &head) || vv_take32(c, &o->width))
@@ -107,6 +107,9 @@ static int type(struct vv_hdf5_object *o, struct vv_cursor *c)
 		return fixed_type(o, head >> 8, c);
 	case FLOAT:
 		return float_type(o, head >> 8, c);
+	case OPAQUE:
+		o->opaque = true;
+		return 0;
 	case ENUM:
 		return enum_type(o, head >> 8, head >> 4 & 15, c);
 	default:
@@ -351,6 +354,8 @@ static int messages(struct reader *r, uint64_t addr, size_t from, size_t end, st
 			r->o->sum_from = addr;
 			r->o->sum_at = addr + end;
 		}
+		if (kind == M_ATTRIBUTE && !(flags & SHARED))
+			ret = vv_hdf5_says_bf16(r->h, body, &r->o->says_bf16, err);
 		if (kind == M_LINK) {
 			r->o->is_group = true;
 			ret = r->link(r->ctx, body, err);
@@ -427,6 +432,10 @@ static int settle(struct vv_hdf5_object *o, struct vv_err *err)
 {
 	if (!o->has_space || !o->has_type || !o->has_layout)
 		return 0;
+	if (o->opaque && o->says_bf16 && o->width == 2) {
+		o->dtype = VV_DT_BF16;
+		o->type_why = VV_HDF5_OK;
+	}
 	if (o->is_group)
 		return vv_fail(err, VV_EFORMAT, "an object that is a group and a dataset");
 	o->why = o->place_why ? o->place_why : o->type_why ? o->type_why : o->ndim > VV_MAX_DIMS ? VV_HDF5_DIMS : VV_HDF5_OK;

@@ -9,12 +9,13 @@ void vv_hdf5_init(struct vv_hdf5 *h, const struct vv_source *src, uint64_t at, u
 {
 	/* Objects within a heap's block are counted beside the block. */
 	*h = (struct vv_hdf5){.src = src, .at = at, .len = len, .room = len * 2, .off_width = 8, .len_width = 8,
-		.arena = arena};
+		.arena = arena, .heap = VV_BUF_INIT(VV_MAX_TEXT)};
 }
 
 void vv_hdf5_release(struct vv_hdf5 *h)
 {
 	vv_map_release(&h->seen);
+	vv_buf_release(&h->heap);
 	free(h->ranges);
 	h->ranges = NULL;
 }
