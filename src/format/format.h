@@ -92,6 +92,9 @@ struct vv_elsewheres {
 	size_t n;
 };
 
+/* A locate's answer: after all the file is none of this format's, and opaque without a finding. */
+enum { VV_NOT_THIS = 1 };
+
 enum vv_probe { VV_PROBE_NO, VV_PROBE_MAYBE, VV_PROBE_YES };
 
 /* One tensor of the file that an assembler writes. */
@@ -118,7 +121,8 @@ struct vv_format {
 	enum vv_probe (*probe)(struct vv_span head, uint64_t size);
 	/*
 	 * Reports tensors and findings. VV_EFORMAT or VV_ELIMIT: the wrapper drops what was reported but
-	 * the findings, and keeps the file opaque. Any other code is passed on. NULL: no tensors.
+	 * the findings, and keeps the file opaque. VV_NOT_THIS when nothing was reported. Any other code is passed on.
+	 * NULL: no tensors.
 	 */
 	int (*locate)(struct vv_layout_build *b, const struct vv_source *src, struct vv_err *err);
 	/*

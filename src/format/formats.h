@@ -4,10 +4,11 @@
 
 #include "format/format.h"
 
-extern const struct vv_format vv_format_msgpack;
+extern const struct vv_format vv_format_floats;
 extern const struct vv_format vv_format_gguf;
 extern const struct vv_format vv_format_hdf5;
 extern const struct vv_format vv_format_keras;
+extern const struct vv_format vv_format_msgpack;
 extern const struct vv_format vv_format_npy;
 extern const struct vv_format vv_format_npz;
 extern const struct vv_format vv_format_onnx;

@@ -276,6 +276,10 @@ int vv_layout_locate(struct vv_layout *out, const struct vv_source *src, struct 
 		out->format = out->format->variant(src);
 	ret = out->format->locate ? out->format->locate(&b, src, &why) : 0;
 	b.within = 0;
+	if (ret == VV_NOT_THIS) {
+		out->format = vv_format_find(vv_span_str("opaque"));
+		ret = 0;
+	}
 	if (!ret)
 		ret = cover(&b, &why);
 	if (!ret && out->format->locate && !vv_zip_probe(vv_span(head, n)) && vv_zip_trails(src))

@@ -237,7 +237,8 @@ static int scan_source(struct scanner *s, const char *where, const struct vv_sou
 		return scan_zip(s, where, src, off, level, err);
 	}
 	sure = vv_pickle_probe(vv_span(head, n));
-	if (!sure && strcmp(s->out->format, "opaque"))
+	/* Numbers may stand behind a pickle as behind anything. */
+	if (!sure && strcmp(s->out->format, "opaque") && strcmp(s->out->format, "floats"))
 		return 0;
 	n = (size_t)vv_min64(src->size, sure ? VV_MAX_PICKLE : LOOK_INTO);
 	bytes = malloc(n + 1);
