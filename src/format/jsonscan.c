@@ -112,6 +112,75 @@ int vv_json_u64(struct vv_json *j, uint64_t *out)
 	return j->at < j->text.len && strchr(".eE", j->text.ptr[j->at]) && j->text.ptr[j->at];
 }
 
+static size_t digits(struct vv_json *j)
+{
+	size_t start = j->at;
+
+	while (j->at < j->text.len && j->text.ptr[j->at] >= '0' && j->text.ptr[j->at] <= '9')
+		j->at++;
+	return j->at - start;
+}
+
+/* Is the next character one of these? Then it is stepped over. */
+static bool step(struct vv_json *j, const char *set)
+{
+	bool is = j->at < j->text.len && j->text.ptr[j->at] && strchr(set, j->text.ptr[j->at]);
+
+	j->at += is;
+	return is;
+}
+
+static int number(struct vv_json *j)
+{
+	size_t n;
+
+	step(j, "-");
+	n = digits(j);
+	if (!n || (n > 1 && j->text.ptr[j->at - n] == '0') || (step(j, ".") && !digits(j)))
+		return 1;
+	if (!step(j, "eE"))
+		return 0;
+	step(j, "+-");
+	return !digits(j);
+}
+
+static int word(struct vv_json *j)
+{
+	static const char *const words[] = {"true", "false", "null"};
+	struct vv_span rest = {j->text.ptr + j->at, j->text.len - j->at};
+
+	for (size_t i = 0; i < VV_COUNT(words); i++)
+		if (vv_span_starts(rest, words[i])) {
+			j->at += strlen(words[i]);
+			return 0;
+		}
+	return 1;
+}
+
+static int skip(struct vv_json *j, struct vv_buf *text, unsigned depth)
+{
+	bool object = vv_json_peek(j, '{');
+	char end = object ? '}' : ']';
+
+	if (vv_json_peek(j, '"'))
+		return vv_json_string(j, text);
+	if (!object && !vv_json_peek(j, '['))
+		return j->at < j->text.len && strchr("tfn", j->text.ptr[j->at]) ? word(j) : number(j);
+	if (depth == VV_JSON_DEPTH)
+		return 1;
+	j->at++;
+	for (bool first = true; !vv_json_peek(j, end); first = false)
+		if ((!first && vv_json_char(j, ',')) || (object && (vv_json_string(j, text) || vv_json_char(j, ':'))) ||
+			skip(j, text, depth + 1))
+			return 1;
+	return vv_json_char(j, end);
+}
+
+int vv_json_skip(struct vv_json *j, struct vv_buf *text)
+{
+	return skip(j, text, 0);
+}
+
 int vv_json_end(struct vv_json *j)
 {
 	space(j);

@@ -7,6 +7,8 @@
 
 #include "base/buf.h"
 
+enum { VV_JSON_DEPTH = 64 };
+
 struct vv_json {
 	struct vv_span text;
 	size_t at;
@@ -19,6 +21,8 @@ bool vv_json_peek(struct vv_json *j, char c);
 VV_MUST_CHECK int vv_json_string(struct vv_json *j, struct vv_buf *out);
 /* Digits only: no sign, fraction, exponent or leading zero. */
 VV_MUST_CHECK int vv_json_u64(struct vv_json *j, uint64_t *out);
+/* Any value, of at most VV_JSON_DEPTH objects and arrays in each other. `text` takes one string at a time. */
+VV_MUST_CHECK int vv_json_skip(struct vv_json *j, struct vv_buf *text);
 /* Nothing but white space is left. */
 VV_MUST_CHECK int vv_json_end(struct vv_json *j);
 

@@ -145,7 +145,8 @@ static bool is_number(struct vv_span s, uint64_t *v)
 
 struct external {
 	const char *bad;
-	bool located;
+	struct vv_pb_field file; /* its path */
+	bool measured;           /* `length` is given */
 	uint64_t offset, length;
 };
 
@@ -178,11 +179,13 @@ static int external_entry(struct vv_onnx_walk *w, struct external *x, struct vv_
 		return 0;
 	ret = text_of(w, &value, err);
 	if (location) {
-		x->located = true;
+		x->file = value;
+		x->file.number = VV_ONNX_LOCATION;
 		bad = vv_elsewhere_bad(vv_buf_view(&w->text));
 	} else if (!ret && !is_number(vv_buf_view(&w->text), number)) {
 		bad = "an offset or length that is no number";
 	}
+	x->measured |= number == &x->length;
 	if (bad && !x->bad)
 		x->bad = bad;
 	return ret;
@@ -192,7 +195,7 @@ static const char *external_wrong(const struct external *x)
 {
 	uint64_t end;
 
-	if (x->bad || !x->located)
+	if (x->bad || !x->file.number)
 		return x->bad ? x->bad : "no path";
 	return vv_add_over(x->offset, x->length, &end) || end > INT64_MAX ? "an offset and length past any end" : NULL;
 }
@@ -341,6 +344,39 @@ static int place(struct vv_onnx_walk *w, struct vv_onnx_tensor *t, const struct 
 	return 0;
 }
 
+/* What its length does not agree with, or has no type here, is told as bytes, of which the length must be known. */
+static int tell(struct vv_onnx_walk *w, const struct vv_onnx_tensor *t, const struct content *c, struct vv_err *err)
+{
+	struct vv_elsewhere e = {.off = c->external.offset, .len = c->external.length, .shape = c->shape};
+	unsigned type = c->type < VV_COUNT(types) ? (unsigned)c->type : 0;
+	uint64_t numel, bytes, bits;
+	char *name;
+	int ret = vv_onnx_name(w, t, &w->elsewhere->arena, &name, err);
+
+	if (!ret)
+		ret = text_of(w, &c->external.file, err);
+	if (ret)
+		return ret;
+	if (types[type].bits && c->ndim <= VV_MAX_DIMS &&
+		!vv_dtype_bytes(VV_DT_U8, c->shape, (unsigned)c->ndim, &numel, &bytes) &&
+		!vv_mul_over(numel, (uint64_t)types[type].bits, &bits)) {
+		bytes = vv_div_up(bits, 8);
+		if (!c->external.measured)
+			e.len = bytes;
+		if (e.len == bytes && types[type].bits == vv_dtype_info(types[type].dt)->bits && !(bits % 8)) {
+			e.dtype = types[type].dt;
+			e.ndim = (unsigned)c->ndim;
+		}
+	} else if (!c->external.measured) {
+		return 0;
+	}
+	e.name = name;
+	e.file = (const char *)w->text.ptr;
+	ret = vv_elsewhere_add(w->elsewhere, &e, err);
+	/* A folder, or past any end: findings do not tell of that. */
+	return ret == VV_EUNSAFE || ret == VV_EFORMAT ? 0 : ret;
+}
+
 static int tensor(struct vv_onnx_walk *w, struct vv_pb *around, const struct vv_pb_field *f, enum kind in,
 	struct vv_err *err)
 {
@@ -358,6 +394,10 @@ static int tensor(struct vv_onnx_walk *w, struct vv_pb *around, const struct vv_
 		return ret;
 	if (c.location == EXTERNAL && (wrong = external_wrong(&c.external)))
 		finding(w, &t, "external-path", wrong);
+	else if (c.location == EXTERNAL && w->elsewhere && in != SPARSE)
+		ret = tell(w, &t, &c, err);
+	if (ret)
+		return ret;
 	/* What a sparse tensor is made of has places of its own, which are none of a tensor's. */
 	if (in != SPARSE)
 		ret = place(w, &t, &c, err);
@@ -552,6 +592,18 @@ static int locate(struct vv_layout_build *b, const struct vv_source *src, struct
 	return vv_onnx_walk(&w, src, err);
 }
 
+static int pass(struct vv_onnx_walk *w VV_UNUSED, const struct vv_onnx_tensor *t VV_UNUSED, struct vv_err *err VV_UNUSED)
+{
+	return 0;
+}
+
+static int elsewhere(struct vv_elsewheres *out, const struct vv_source *src, struct vv_err *err)
+{
+	struct vv_onnx_walk w = {.elsewhere = out, .tensor = pass};
+
+	return vv_onnx_walk(&w, src, err);
+}
+
 /* Messages and their lengths, each under 128 bytes but for the note. */
 static void empty(struct vv_buf *out, const char *note)
 {
@@ -568,4 +620,5 @@ static void empty(struct vv_buf *out, const char *note)
 }
 
 const struct vv_format vv_format_onnx = {
-	.name = "onnx", .probe = probe, .locate = locate, .assemble = vv_onnx_assemble, .empty = empty};
+	.name = "onnx", .probe = probe, .locate = locate, .assemble = vv_onnx_assemble, .empty = empty,
+	.elsewhere = elsewhere};

@@ -40,6 +40,7 @@ struct vv_onnx_walk {
 	struct vv_layout_build *findings; /* NULL: they are not wanted */
 	/* The name: the tensor's own, or after the node that it is a constant of. */
 	int (*tensor)(struct vv_onnx_walk *w, const struct vv_onnx_tensor *t, struct vv_err *err);
+	struct vv_elsewheres *elsewhere; /* tensors in other files are told; NULL: they are not wanted */
 	/* The model's own graph ends; `at` is where an initializer more would stand. May be NULL. */
 	int (*graph)(struct vv_onnx_walk *w, struct vv_pb *graph, uint64_t at, struct vv_err *err);
 	/* Private. */

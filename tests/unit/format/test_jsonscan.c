@@ -71,8 +71,39 @@ static void test_u64(void)
 	}
 }
 
+static void test_skip(void)
+{
+	static const char *const good[] = {"0", "-0", "1.5", "-10e3", "2E+9", "0.0e-0", "true", "false", "null", "\"a\"", "[]", "{}",
+		"[1, \"x\", [true], {\"a\": null}]", "{\"a\": {\"b\": [1e5]}, \"a\": 2}", " [ ] "};
+	static const char *const bad[] = {"", "-", "01", "1.", ".5", "1e", "1e+", "tru", "nul", "x", "'a'", "[", "[1", "[1,", "[1,]",
+		"[,]", "[1 2]", "{", "{1:2}", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{\"a\":1]", "]", "}", "\"a", "+1", "[\"\\q\"]"};
+	struct vv_buf text = VV_BUF_INIT(16);
+	char deep[2 * VV_JSON_DEPTH + 3];
+	struct vv_json j;
+
+	for (size_t i = 0; i < VV_COUNT(good); i++) {
+		j = json(good[i]);
+		tap_ok(!vv_json_skip(&j, &text) && !vv_json_end(&j), good[i], __FILE__, __LINE__);
+	}
+	for (size_t i = 0; i < VV_COUNT(bad); i++) {
+		j = json(bad[i]);
+		tap_ok(vv_json_skip(&j, &text) || vv_json_end(&j), bad[i], __FILE__, __LINE__);
+	}
+	j = (struct vv_json){vv_span("\0", 1), 0};
+	CHECK(vv_json_skip(&j, &text));
+	for (size_t depth = VV_JSON_DEPTH; depth <= VV_JSON_DEPTH + 1; depth++) {
+		memset(deep, '[', depth);
+		memset(deep + depth, ']', depth);
+		deep[2 * depth] = 0;
+		j = json(deep);
+		CHECK_INT(vv_json_skip(&j, &text), depth > VV_JSON_DEPTH);
+	}
+	vv_buf_release(&text);
+}
+
 int main(void)
 {
+	test_skip();
 	test_char();
 	test_string();
 	test_u64();

@@ -359,6 +359,75 @@ static void test_external(void)
 	made_release(&m);
 }
 
+/* What is told of data in other files: the place, and what the elements are where the length is theirs. */
+static void test_elsewhere(void)
+{
+	static const struct {
+		uint64_t type, dims[2];
+		const char *location, *offset, *length, *dtype; /* NULL: left out */
+		uint64_t off, len;
+	} rows[] = {{1, {2, 3}, "w.bin", "4096", "24", "f32", 4096, 24}, {1, {2, 3}, "./a/w.bin", NULL, NULL, "f32", 0, 24},
+		{16, {2, 3}, "w.bin", "8", NULL, "bf16", 8, 12}, {1, {2, 3}, "w.bin", "8", "20", "bytes", 8, 20},
+		{22, {2, 3}, "w.bin", "8", NULL, "bytes", 8, 3}, {22, {2, 3}, "w.bin", "8", "3", "bytes", 8, 3},
+		{99, {2, 3}, "w.bin", "8", "5", "bytes", 8, 5}, {99, {2, 3}, "w.bin", "8", NULL, NULL, 0, 0},
+		{8, {2, 3}, "w.bin", "8", "9", "bytes", 8, 9}, {1, {2, 3}, "../w.bin", "8", "24", NULL, 0, 0},
+		{1, {2, 3}, ".", "8", "24", NULL, 0, 0}, {1, {2, 3}, "w.bin", "x", "24", NULL, 0, 0},
+		{1, {INT64_MAX, INT64_MAX}, "w.bin", "0", NULL, NULL, 0, 0},
+		{1, {INT64_MAX / 4, 1}, "w.bin", "9", NULL, NULL, 0, 0}};
+	static const char *const goldens[] = {"onnx/external.onnx", "onnx/external-bad.onnx", "onnx/model.onnx"};
+	struct made m = MADE_INIT;
+
+	for (size_t i = 0; i < VV_COUNT(goldens); i++) {
+		struct vv_elsewheres told;
+		struct located l;
+		CHECK_OK(located_golden(&l, __FILE__, goldens[i]), &l.err);
+		CHECK_OK(vv_elsewhere_read(l.layout.format, &l.mem.base, &told, &l.err), &l.err);
+		CHECK_INT(told.n, i ? 0 : 3);
+		if (!i) {
+			CHECK(!strcmp(told.items[0].name, "plain") && !strcmp(told.items[0].file, "weights.bin"));
+			CHECK(!told.items[0].off && told.items[0].len == 16 && told.items[0].dtype == VV_DT_F32);
+			CHECK(!strcmp(told.items[1].file, "data/w..bin") && told.items[1].off == 4096);
+			CHECK(told.items[1].ndim == 1 && told.items[1].shape[0] == 4);
+		}
+		vv_elsewheres_release(&told);
+		located_release(&l);
+	}
+	for (size_t i = 0; i < VV_COUNT(rows); i++) {
+		const char *const entries[][2] = {{"location", rows[i].location}, {"offset", rows[i].offset}, {"length", rows[i].length}};
+		struct vv_elsewheres told;
+		struct located l;
+
+		vv_buf_clear(&m.t);
+		number(&m.t, 1, rows[i].dims[0]);
+		number(&m.t, 1, rows[i].dims[1]);
+		number(&m.t, 2, rows[i].type);
+		words(&m.t, 8, "far");
+		for (size_t k = 0; k < VV_COUNT(entries); k++) {
+			vv_buf_clear(&m.sub);
+			words(&m.sub, 1, entries[k][0]);
+			words(&m.sub, 2, entries[k][1] ? entries[k][1] : "");
+			if (entries[k][1])
+				vv_pb_put_bytes(&m.t, 13, vv_buf_view(&m.sub));
+		}
+		number(&m.t, 14, 1);
+		vv_buf_clear(&m.graph);
+		vv_pb_put_bytes(&m.graph, 5, vv_buf_view(&m.t));
+		CHECK_OK(located_bytes(&l, model(&m)), &l.err);
+		CHECK_OK(vv_elsewhere_read(l.layout.format, &l.mem.base, &told, &l.err), &l.err);
+		CHECK_INT(told.n, rows[i].dtype != NULL);
+		if (told.n) {
+			CHECK_STR(told.items[0].name, "far");
+			CHECK_STR(told.items[0].file, strchr(rows[i].location, 'a') ? "a/w.bin" : "w.bin");
+			CHECK_STR(vv_dtype_info(told.items[0].dtype)->name, rows[i].dtype);
+			CHECK(told.items[0].off == rows[i].off && told.items[0].len == rows[i].len && !told.items[0].suffix);
+			CHECK_INT(told.items[0].ndim, strcmp(rows[i].dtype, "bytes") ? 2 : 0);
+		}
+		vv_elsewheres_release(&told);
+		located_release(&l);
+	}
+	made_release(&m);
+}
+
 /* Graphs in attributes of nodes of graphs; sparse tensors are stepped over. */
 static void test_depth(void)
 {
@@ -517,6 +586,7 @@ int main(void)
 	test_names();
 	test_many_long_names();
 	test_external();
+	test_elsewhere();
 	test_depth();
 	test_damage();
 	test_large();
