@@ -7,7 +7,7 @@
 #include "format/floatsample.h"
 #include "mkfloats.h"
 
-enum { POOL = 1 << 20, LARGEST = 14 << 20 };
+enum { POOL = 1 << 20, LARGEST = 5 << 20 };
 
 static const enum made_kind kinds[] = {MADE_F32, MADE_BF16, MADE_F16, MADE_F64, MADE_F32, MADE_SPARSE, MADE_NOISE,
 	MADE_TEXT, MADE_TOKENS64, MADE_ZEROS, MADE_F32_OF_BF16, MADE_GREY16, MADE_ONES, MADE_Q8, MADE_F32, MADE_SQUARES};
@@ -18,7 +18,7 @@ static void make(struct vv_buf *file, const uint8_t *data, size_t size)
 	for (; size >= 4 && file->len < LARGEST; data += 4, size -= 4) {
 		struct vv_buf *pool = &pools[data[0] % VV_COUNT(kinds)];
 		/* 0 to 15 bytes more or less than a power of two. */
-		size_t len = ((size_t)1 << data[1] % 22) + data[2] % 16, from = (size_t)data[3] * 1000;
+		size_t len = ((size_t)1 << data[1] % 21) + data[2] % 16, from = (size_t)data[3] * 1000;
 
 		if (!pool->ptr) {
 			vv_buf_init(pool, VV_MAX_TEXT);
