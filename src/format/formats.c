@@ -23,6 +23,7 @@ const struct vv_format *const vv_formats[] = {
 	&vv_format_tf_index,
 	&vv_format_tflite,
 	&vv_format_msgpack,
+	&vv_format_savedmodel,
 	&vv_format_onnx,
 	&vv_format_shard_index,
 	&vv_format_floats, /* whatever looks like it */

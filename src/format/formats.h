@@ -14,6 +14,7 @@ extern const struct vv_format vv_format_npz;
 extern const struct vv_format vv_format_onnx;
 extern const struct vv_format vv_format_pickle;
 extern const struct vv_format vv_format_safetensors;
+extern const struct vv_format vv_format_savedmodel;
 extern const struct vv_format vv_format_shard_index;
 extern const struct vv_format vv_format_tf_index;
 extern const struct vv_format vv_format_tflite;

@@ -4,6 +4,7 @@
  */
 #include "format/formats.h"
 #include "format/hdf5.h"
+#include "format/keras_code.h"
 #include "format/zip.h"
 
 #include "base/le.h"
@@ -45,44 +46,34 @@ static enum vv_probe probe(struct vv_span head, uint64_t size VV_UNUSED)
 	return VV_PROBE_NO;
 }
 
-/* Turns the escapes of ASCII letters into the letters: nobody writes such but to hide a word. */
-static void unescape(struct vv_buf *text)
-{
-	static const char digits[] = "0123456789abcdef";
-	size_t to = 0;
+struct place {
+	struct vv_layout_build *b;
+	const struct vv_zip_member *m;
+};
 
-	for (size_t i = 0; i < text->len; i++, to++) {
-		const char *hi, *lo, *p = (const char *)text->ptr + i;
-		if (text->len - i >= 6 && !memcmp(p, "\\u00", 4) && p[4] && p[5] && (hi = strchr(digits, p[4] | 0x20)) &&
-			(lo = strchr(digits, p[5] | 0x20)) && hi - digits < 8) {
-			text->ptr[to] = (uint8_t)((hi - digits) << 4 | (lo - digits));
-			i += 5;
-		} else {
-			text->ptr[to] = text->ptr[i];
-		}
-	}
-	text->len = to;
+static void tell(void *ctx, const char *code, uint64_t off, const char *detail)
+{
+	struct place *p = ctx;
+
+	vv_layout_finding(p->b, code, p->m->method ? p->m->header : p->m->off + off, "%s", detail);
 }
 
-/* A layer whose code is in the file: Keras runs it when it is told to trust the file. */
+/* What Keras would import and run for the model's layers. */
 static int look_for_code(struct vv_layout_build *b, const struct vv_source *src, const struct vv_zip_member *m,
 	struct vv_err *err)
 {
-	static const char *const words[] = {"\"Lambda\"", "\"__lambda__\""};
+	struct place place = {b, m};
 	struct vv_buf text = VV_BUF_INIT(VV_MAX_TEXT);
-	bool crc_ok, found = false;
+	bool crc_ok;
 	int ret = vv_zip_load(src, m, &text, &crc_ok, err);
 
 	if (ret == VV_EFORMAT || ret == VV_ELIMIT) {
 		vv_layout_finding(b, "malformed", m->header, "member '%s': %s", m->name, err->msg);
 		vv_err_clear(err);
 		ret = 0;
+	} else if (!ret) {
+		ret = vv_keras_code(vv_buf_view(&text), tell, &place, err);
 	}
-	unescape(&text);
-	for (size_t i = 0; i < VV_COUNT(words) && !ret && !found; i++)
-		found = has(vv_buf_view(&text), words[i]);
-	if (found)
-		vv_layout_finding(b, "keras-lambda", m->header, "the model has a layer that is Python code");
 	vv_buf_release(&text);
 	return ret;
 }

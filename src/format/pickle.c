@@ -521,6 +521,13 @@ int vv_pickle_parse(struct vv_pickle *p, struct vv_span bytes, struct vv_err *er
 	return parse(&m, p, bytes, err);
 }
 
+int vv_pickle_parse_joblib(struct vv_pickle *p, struct vv_span bytes, struct vv_err *err)
+{
+	struct vv_machine m = {.p = p, .arrays = true};
+
+	return parse(&m, p, bytes, err);
+}
+
 int vv_pickle_parse_first(struct vv_pickle *p, struct vv_span bytes, size_t *used, struct vv_err *err)
 {
 	struct vv_machine m = {.p = p, .first_only = true};

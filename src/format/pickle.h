@@ -79,6 +79,7 @@ struct vv_pickle {
 	struct vv_arena arena; /* owns the findings' texts */
 	struct vv_pickle_finding findings[VV_MAX_PICKLE_FINDINGS];
 	size_t n_findings;
+	bool arrays; /* joblib would read bytes between the opcodes that Python does not */
 };
 
 /*
@@ -89,6 +90,18 @@ struct vv_pickle {
 VV_MUST_CHECK int vv_pickle_parse(struct vv_pickle *p, struct vv_span bytes, struct vv_err *err);
 /* The same for the first of several in a row; *used: bytes up to the next one, or of all when this is cut off. */
 VV_MUST_CHECK int vv_pickle_parse_first(struct vv_pickle *p, struct vv_span bytes, size_t *used, struct vv_err *err);
+/* As joblib.load would: the bytes of arrays lie behind the objects that stand for them, and are stepped over. */
+VV_MUST_CHECK int vv_pickle_parse_joblib(struct vv_pickle *p, struct vv_span bytes, struct vv_err *err);
+/*
+ * What loading these bytes would import, by Python's reader and by joblib's: calls `fn` with each finding on a global,
+ * once. `sure`: they begin like a pickle. `vague`: perhaps no opcode at all, but numbers or text. Broken bytes are no
+ * error.
+ */
+typedef void vv_pickle_global_fn(void *ctx, const struct vv_pickle_finding *f, bool vague);
+VV_MUST_CHECK int vv_pickle_globals(
+	struct vv_span bytes, bool sure, vv_pickle_global_fn *fn, void *ctx, struct vv_err *err);
+/* Has "module.name" only characters that names have? */
+bool vv_pickle_is_name(const char *s);
 void vv_pickle_release(struct vv_pickle *p);
 /* Do these bytes begin like a binary pickle (protocol 2 to 5)? */
 bool vv_pickle_probe(struct vv_span head);

@@ -119,14 +119,17 @@ static bool bytes_of(struct vv_machine *m, uint32_t node, struct vv_buf *out, ui
 	return s.len > 0;
 }
 
-static void take_findings(struct vv_machine *m, const struct vv_pickle *from, uint32_t off)
+void vv_machine_take(struct vv_machine *m, const struct vv_pickle *from, uint32_t off)
 {
 	struct vv_pickle *p = m->p;
 
 	for (size_t i = 0; i < from->n_findings && p->n_findings < VV_MAX_PICKLE_FINDINGS; i++) {
 		struct vv_pickle_finding f = from->findings[i];
 		/* Bytes that merely look like a pickle are nobody's concern. */
-		if (strcmp(f.code, "pickle-global") != 0 && strcmp(f.code, "pickle-extension") != 0)
+		bool told = strcmp(f.code, "pickle-global") != 0 && strcmp(f.code, "pickle-extension") != 0;
+		for (size_t k = 0; k < p->n_findings && !told; k++)
+			told = !strcmp(p->findings[k].code, f.code) && !strcmp(p->findings[k].detail, f.detail);
+		if (told)
 			continue;
 		f.detail = vv_arena_copy(&p->arena, vv_span_str(f.detail));
 		f.off = off;
@@ -153,7 +156,7 @@ static void nested(struct vv_machine *m, uint32_t args)
 			m->spent += bytes.len;
 			if (vv_machine_parse(&inner, &p, vv_buf_view(&bytes)) == VV_ENOMEM)
 				vv_machine_push(m, 0);
-			take_findings(m, &p, off);
+			vv_machine_take(m, &p, off);
 			vv_pickle_release(&p);
 		}
 		vv_buf_release(&bytes);
@@ -237,6 +240,7 @@ static void build(struct vv_machine *m, uint32_t off)
 	else
 		vv_machine_stop(m, VV_EFORMAT, "pickle-build", off, "a state for something that has none");
 	vv_machine_push(m, node);
+	vv_machine_array(m, node, off);
 }
 
 static void from_mark(struct vv_machine *m, const struct vv_op_at *op)

@@ -1,4 +1,4 @@
-/* The symbolic machine's state. Private to pickle.c and pickle_calls.c. */
+/* The symbolic machine's state. Private to pickle.c, pickle_calls.c and pickle_joblib.c. */
 #ifndef VV_FORMAT_PICKLE_MACHINE_H
 #define VV_FORMAT_PICKLE_MACHINE_H
 
@@ -17,6 +17,7 @@ struct vv_machine {
 	uint32_t cap_memo, n_memo;
 	uint32_t none, yes, no, small[256]; /* shared constants; 0: not made yet */
 	bool first_only;   /* what follows the pickle is none of ours */
+	bool arrays;       /* as joblib reads it: an array's bytes lie behind its wrapper */
 	bool lost;         /* the stack is not what Python's would be */
 	struct vv_err why; /* the first reason for having no structure */
 	unsigned nested;   /* pickles in the arguments of a call in a pickle … */
@@ -39,6 +40,10 @@ int64_t vv_machine_pop_mark(struct vv_machine *m, uint32_t off, uint32_t *first)
 int vv_machine_parse(struct vv_machine *m, struct vv_pickle *p, struct vv_span bytes);
 /* GLOBAL, REDUCE, BUILD, … */
 void vv_machine_call(struct vv_machine *m, const struct vv_op_at *op);
+/* Findings of a pickle within, of which only globals matter; `off`: where it begins in this one. */
+void vv_machine_take(struct vv_machine *m, const struct vv_pickle *from, uint32_t off);
+/* pickle_joblib.c: after BUILD gave `node` its state. Is it an array's wrapper? Steps over what joblib would read. */
+void vv_machine_array(struct vv_machine *m, uint32_t node, uint32_t off);
 /* A finding for the globals that were too many to name. */
 void vv_machine_untold(struct vv_machine *m);
 

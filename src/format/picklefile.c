@@ -6,6 +6,7 @@
 #include "base/quote.h"
 #include "format/formats.h"
 #include "format/pickle.h"
+#include "format/scan.h"
 
 #include <stdlib.h>
 
@@ -17,7 +18,7 @@ static enum vv_probe probe(struct vv_span head, uint64_t size VV_UNUSED)
 }
 
 /* Behind the pickles old checkpoints have raw numbers: those may look like an opcode, hardly like a name. */
-static bool is_name(const char *s)
+static bool is_text(const char *s)
 {
 	struct vv_span rest = vv_span_str(s);
 	uint32_t c;
@@ -32,28 +33,79 @@ static bool is_name(const char *s)
 	return true;
 }
 
+/* Characters of a name in Python, and dots. */
+bool vv_pickle_is_name(const char *s)
+{
+	for (; *s; s++)
+		if (!(*s >= 'a' && *s <= 'z') && !(*s >= 'A' && *s <= 'Z') && !(*s >= '0' && *s <= '9') && *s != '_' &&
+			*s != '.' && !(*s & 0x80))
+			return false;
+	return true;
+}
+
+static bool is_global(const struct vv_pickle_finding *f)
+{
+	return !strcmp(f->code, "pickle-global") || !strcmp(f->code, "pickle-extension");
+}
+
+static bool tells(const struct vv_pickle *p, const char *detail)
+{
+	for (size_t i = 0; i < p->n_findings; i++)
+		if (!strcmp(p->findings[i].detail, detail))
+			return true;
+	return false;
+}
+
+/* Other pickles than PyTorch's use other opcodes, end early in what we read, and break no promise. */
+static int forgive(int ret, struct vv_err *err)
+{
+	if (ret != VV_EFORMAT && ret != VV_ELIMIT)
+		return ret;
+	vv_err_clear(err);
+	return 0;
+}
+
+int vv_pickle_globals(struct vv_span bytes, bool sure, vv_pickle_global_fn *fn, void *ctx, struct vv_err *err)
+{
+	struct vv_pickle p = {0}, q = {0};
+	bool broken = false;
+	int ret = forgive(vv_pickle_parse(&p, bytes, err), err);
+
+	if (!ret && p.arrays)
+		ret = forgive(vv_pickle_parse_joblib(&q, bytes, err), err);
+	for (size_t i = 0; i < p.n_findings; i++)
+		broken |= !strcmp(p.findings[i].code, "pickle-broken") ||
+			(!strcmp(p.findings[i].code, "pickle-global") && !vv_pickle_is_name(p.findings[i].detail));
+	for (size_t i = 0; i < q.n_findings && !ret; i++)
+		if (is_global(&q.findings[i]))
+			fn(ctx, &q.findings[i], false);
+	for (size_t i = 0; i < p.n_findings && !ret; i++)
+		if (is_global(&p.findings[i]) && !tells(&q, p.findings[i].detail))
+			fn(ctx, &p.findings[i], p.arrays || (!sure && broken));
+	vv_pickle_release(&p);
+	vv_pickle_release(&q);
+	return ret;
+}
+
+static void tell(void *ctx, const struct vv_pickle_finding *f, bool vague)
+{
+	const struct vv_finding seen = {f->code, 0, f->detail};
+
+	if (!strcmp(f->code, "pickle-extension") ? !vague
+						 : is_text(f->detail) && (!vague || vv_severity_of(&seen) == VV_DANGEROUS))
+		vv_layout_finding(ctx, f->code, f->off, "%s", f->detail);
+}
+
 static int locate(struct vv_layout_build *b, const struct vv_source *src, struct vv_err *err)
 {
 	size_t n = (size_t)vv_min64(src->size, LOOK_INTO);
 	uint8_t *bytes = malloc(n + 1);
-	struct vv_pickle p = {0};
 	int ret = bytes ? vv_source_read(src, 0, bytes, n, err) : vv_fail_nomem(err);
 
 	if (!ret)
-		ret = vv_pickle_parse(&p, vv_span(bytes, n), err);
-	/* Other pickles than PyTorch's use other opcodes, end early in what we read, and break no promise. */
-	if (ret == VV_EFORMAT || ret == VV_ELIMIT) {
-		vv_err_clear(err);
-		ret = 0;
-	}
-	for (size_t i = 0; i < p.n_findings && !ret; i++) {
-		const struct vv_pickle_finding *f = &p.findings[i];
-		if (!strcmp(f->code, "pickle-extension") || (!strcmp(f->code, "pickle-global") && is_name(f->detail)))
-			vv_layout_finding(b, f->code, f->off, "%s", f->detail);
-	}
+		ret = vv_pickle_globals(vv_span(bytes, n), true, tell, b, err);
 	if (!ret && n < src->size)
 		vv_layout_finding(b, "pickle-limit", n, "what follows was not looked into");
-	vv_pickle_release(&p);
 	free(bytes);
 	return ret;
 }

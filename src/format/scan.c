@@ -3,12 +3,17 @@
 #include "base/buf.h"
 #include "base/check.h"
 #include "format/formats.h"
+#include "format/keras_code.h"
+#include "format/pickle.h"
+#include "format/savedmodel.h"
 #include "format/torch.h"
+#include "format/zip.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <zlib.h>
 
 enum {
 	HEAD = 64,
@@ -84,35 +89,44 @@ static int forgive(int ret, struct vv_err *err)
 	return 0;
 }
 
-static bool is_module_name(const char *s)
+/* Where findings of another reader go. */
+struct telling {
+	struct scanner *s;
+	const char *where;
+	uint64_t off;
+};
+
+static void tell_global(void *ctx, const struct vv_pickle_finding *f, bool vague)
 {
-	for (; *s; s++)
-		if (!(*s >= 'a' && *s <= 'z') && !(*s >= 'A' && *s <= 'Z') && !(*s >= '0' && *s <= '9') && *s != '_' &&
-			*s != '.' && !(*s & 0x80))
-			return false;
-	return true;
+	const struct telling *t = ctx;
+	const struct vv_finding seen = {f->code, 0, f->detail};
+
+	/* What a broken one would run it runs before it breaks. */
+	if (!vague || (vv_pickle_is_name(f->detail) && vv_severity_of(&seen) == VV_DANGEROUS))
+		tell(t->s, t->where, f->code, t->off + f->off, "%s", f->detail);
 }
 
-/* `sure`: it begins like a pickle. Else it is one only if all of it is, and its names are names. */
-static int scan_pickle(struct scanner *s, const char *where, struct vv_span bytes, uint64_t off, bool sure, struct vv_err *err)
+static void tell_keras(void *ctx, const char *code, uint64_t off, const char *detail)
 {
-	struct vv_pickle p = {0};
-	int ret = vv_pickle_parse(&p, bytes, err);
-	bool broken = false;
+	const struct telling *t = ctx;
 
-	for (size_t i = 0; i < p.n_findings; i++)
-		broken |= !strcmp(p.findings[i].code, "pickle-broken") ||
-			(!strcmp(p.findings[i].code, "pickle-global") && !is_module_name(p.findings[i].detail));
-	for (size_t i = 0; i < p.n_findings; i++) {
-		const struct vv_pickle_finding *f = &p.findings[i];
-		const struct vv_finding seen = {f->code, 0, f->detail};
-		/* What a broken one would run it runs before it breaks. */
-		if (!sure && broken && (!is_module_name(f->detail) || vv_severity_of(&seen) != VV_DANGEROUS))
-			continue;
-		if (!strcmp(f->code, "pickle-global") || !strcmp(f->code, "pickle-extension"))
-			tell(s, where, f->code, off + f->off, "%s", f->detail);
-	}
-	vv_pickle_release(&p);
+	tell(t->s, t->where, code, t->off + off, "%s", detail);
+}
+
+static void tell_op(void *ctx, const char *name, uint64_t off)
+{
+	const struct telling *t = ctx;
+
+	tell(t->s, t->where, "tf-op", t->off + off, "%s", name);
+}
+
+static int scan_graph(struct telling *t, const struct vv_source *src, struct vv_err *err)
+{
+	struct vv_savedmodel g = {.op = tell_op, .ctx = t};
+	int ret = vv_savedmodel_walk(&g, src, err);
+
+	if (ret == VV_EFORMAT || ret == VV_ELIMIT)
+		tell(t->s, t->where, "malformed", t->off, "%s", err->msg);
 	return forgive(ret, err);
 }
 
@@ -215,38 +229,113 @@ static int scan_run(struct scanner *s, const struct vv_source *src, struct vv_er
 	return ret;
 }
 
+/* A stream of zlib or gzip, as joblib and pickle's users compress with. */
+static bool is_deflated(struct vv_span head)
+{
+	return head.len > 2 && ((head.ptr[0] == 0x1f && head.ptr[1] == 0x8b && head.ptr[2] == 8) ||
+		(head.ptr[0] == 0x78 && !((head.ptr[0] << 8 | head.ptr[1]) % 31)));
+}
+
+/* Others that joblib takes: bzip2, xz, lzma, lz4. */
+static const char *other_compression(struct vv_span head)
+{
+	static const struct {
+		const char *magic;
+		size_t len;
+		const char *name;
+	} all[] = {{"BZh", 3, "bzip2"}, {"\xfd" "7zXZ", 5, "xz"}, {"\x5d\0\0", 3, "lzma"}, {"\x04\x22\x4d\x18", 4, "lz4"}};
+
+	for (size_t i = 0; i < VV_COUNT(all); i++)
+		if (head.len > all[i].len && !memcmp(head.ptr, all[i].magic, all[i].len))
+			return all[i].name;
+	return NULL;
+}
+
+/* As far as it goes, and no further than LOOK_INTO. */
+static int inflate_start(struct vv_span in, struct vv_buf *out, struct vv_err *err)
+{
+	z_stream z = {.next_in = (Bytef *)(uintptr_t)in.ptr, .avail_in = (uInt)in.len};
+	int got = inflateInit2(&z, MAX_WBITS + 32) == Z_OK ? Z_OK : Z_MEM_ERROR;
+
+	if (got)
+		return vv_fail_nomem(err);
+	while (got == Z_OK && out->len < LOOK_INTO) {
+		uint8_t *room = vv_buf_reserve(out, 1 << 16);
+		if (!room)
+			break;
+		z.next_out = room;
+		z.avail_out = 1 << 16;
+		got = inflate(&z, Z_NO_FLUSH);
+		out->len += (1 << 16) - z.avail_out;
+	}
+	inflateEnd(&z);
+	return got == Z_MEM_ERROR || out->failed ? vv_fail_nomem(err) : 0;
+}
+
+static int scan_deflated(struct scanner *s, const char *where, struct vv_span bytes, uint64_t off, struct vv_err *err)
+{
+	struct telling t = {s, where, off};
+	struct vv_buf text = VV_BUF_INIT(LOOK_INTO + (1 << 16));
+	int ret = inflate_start(bytes, &text, err);
+
+	/* Places in it are none in the file. */
+	if (!ret && text.len >= LOOK_INTO)
+		tell(s, where, "limit", off, "compressed, and more than is looked into");
+	if (!ret && vv_pickle_probe(vv_buf_view(&text)))
+		ret = vv_pickle_globals(vv_buf_view(&text), true, tell_global, &t, err);
+	vv_buf_release(&text);
+	return ret;
+}
+
+/* What neither is an archive nor needs to be asked for by name. */
+static int scan_bytes(struct telling *t, struct vv_span head, const struct vv_source *src, struct vv_err *err)
+{
+	bool sure = vv_pickle_probe(head), config = vv_keras_config_probe(head), deflated = is_deflated(head);
+	size_t n = (size_t)vv_min64(src->size, sure ? VV_MAX_PICKLE : LOOK_INTO);
+	/* Numbers may stand behind a pickle as behind anything. */
+	bool opaque = !strcmp(t->s->out->format, "opaque") || !strcmp(t->s->out->format, "floats");
+	struct vv_span bytes;
+	uint8_t *all;
+	int ret;
+
+	if (opaque && other_compression(head))
+		tell(t->s, t->where, "compressed", t->off, "%s: not looked into", other_compression(head));
+	if (!sure && !config && !deflated && !opaque)
+		return 0;
+	all = malloc(n + 1);
+	ret = all ? vv_source_read(src, 0, all, n, err) : vv_fail_nomem(err);
+	bytes = vv_span(all, n);
+	if (!ret && config)
+		ret = vv_keras_code(bytes, tell_keras, t, err);
+	else if (!ret && deflated)
+		ret = scan_deflated(t->s, t->where, bytes, t->off, err);
+	if (!ret && (sure || opaque))
+		ret = vv_pickle_globals(bytes, sure, tell_global, t, err);
+	free(all);
+	return ret;
+}
+
 /* What a file, or a member, is by its content, whatever its name is. */
 static int scan_source(struct scanner *s, const char *where, const struct vv_source *src, uint64_t off, unsigned level,
 	struct vv_err *err)
 {
+	struct telling t = {s, where, off};
 	uint8_t head[HEAD];
 	size_t n = (size_t)vv_min64(sizeof(head), src->size);
 	int ret = vv_source_read(src, 0, head, n, err);
-	uint8_t *bytes;
-	bool sure;
 
 	if (ret)
 		return ret;
 	if (level == 0 && !strcmp(s->out->format, vv_format_torch_dcp.name))
 		return scan_run(s, src, err);
 	if (vv_zip_probe(vv_span(head, n)) || (level == 0 && vv_zip_trails(src))) {
-		if (level > MAX_LEVEL) {
-			tell(s, where, "limit", off, "an archive too deep inside archives to look into");
-			return 0;
-		}
-		return scan_zip(s, where, src, off, level, err);
-	}
-	sure = vv_pickle_probe(vv_span(head, n));
-	/* Numbers may stand behind a pickle as behind anything. */
-	if (!sure && strcmp(s->out->format, "opaque") && strcmp(s->out->format, "floats"))
+		if (level <= MAX_LEVEL)
+			return scan_zip(s, where, src, off, level, err);
+		tell(s, where, "limit", off, "an archive too deep inside archives to look into");
 		return 0;
-	n = (size_t)vv_min64(src->size, sure ? VV_MAX_PICKLE : LOOK_INTO);
-	bytes = malloc(n + 1);
-	ret = bytes ? vv_source_read(src, 0, bytes, n, err) : vv_fail_nomem(err);
-	if (!ret)
-		ret = scan_pickle(s, where, vv_span(bytes, n), off, sure, err);
-	free(bytes);
-	return ret;
+	}
+	ret = scan_graph(&t, src, err);
+	return ret ? ret : scan_bytes(&t, vv_span(head, n), src, err);
 }
 
 /* The same thing, found by the format already. */

@@ -19,6 +19,14 @@ static const char *const dangerous_globals[] = {"os", "posix", "nt", "subprocess
 	"torch.utils.collect_env", "multiprocessing", "threading", "inspect", "unittest", "tempfile", "mmap", "select",
 	"sqlite3", "shelve", "tarfile", "zipfile", "glob", "platform", "linecache"};
 
+/* Keras' own objects that fetch files, load other models, or lift the guard against code. */
+static const char *const dangerous_keras[] = {"get_file", "enable_unsafe_deserialization", "TorchModuleWrapper", "TFSMLayer",
+	"load_model", "load_weights"};
+
+/* Of TensorFlow's operations: whole files of the host, Python in the process, text to where the model says. */
+static const char *const dangerous_ops[] = {"ReadFile", "WriteFile", "PyFunc", "PyFuncStateless", "EagerPyFunc", "PrintV2",
+	"DebugIdentity", "DebugIdentityV2", "DebugIdentityV3", "DebugNanCount", "DebugNumericSummary", "DebugNumericSummaryV2"};
+
 static const struct {
 	const char *code;
 	enum vv_severity severity;
@@ -70,6 +78,21 @@ static bool is_dangerous(const char *global)
 	return false;
 }
 
+static bool is_in(const char *name, const char *const *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(name, list[i]))
+			return true;
+	return false;
+}
+
+static bool is_dangerous_keras(const char *global)
+{
+	const char *dot = strrchr(global, '.');
+
+	return is_dangerous(global) || is_in(dot ? dot + 1 : global, dangerous_keras, VV_COUNT(dangerous_keras));
+}
+
 enum vv_severity vv_severity_of(const struct vv_finding *f)
 {
 	const char *name = f->detail, *colon;
@@ -79,6 +102,10 @@ enum vv_severity vv_severity_of(const struct vv_finding *f)
 		name = colon + 2;
 	if (!strcmp(f->code, "pickle-global"))
 		return is_dangerous(name) ? VV_DANGEROUS : VV_SUSPICIOUS;
+	if (!strcmp(f->code, "keras-global"))
+		return is_dangerous_keras(name) ? VV_DANGEROUS : VV_SUSPICIOUS;
+	if (!strcmp(f->code, "tf-op"))
+		return is_in(name, dangerous_ops, VV_COUNT(dangerous_ops)) ? VV_DANGEROUS : VV_SUSPICIOUS;
 	for (size_t i = 0; i < VV_COUNT(codes); i++)
 		if (!strcmp(f->code, codes[i].code))
 			return codes[i].severity;

@@ -5,6 +5,8 @@
 #include "mkzip.h"
 #include "tap.h"
 
+#include <zlib.h>
+
 /* os.system, imported and called, by protocol 2, 0 and 4. */
 static const char evil2[] = "\x80\x02" "cos\nsystem\nX\x02\0\0\0hi\x85R.";
 static const char evil0[] = "cos\nsystem\n(S'hi'\ntR.";
@@ -163,6 +165,66 @@ static void test_many(void)
 	mkzip_release(&z);
 }
 
+/* Other programs in a file, whatever it is called and wherever it lies. */
+static void test_others(void)
+{
+	static const char *const packed[] = {"z", "gz"};
+	static const char lambda[] = "{\"class_name\": \"Lambda\"}";
+	struct vv_buf file = VV_BUF_INIT(VV_MAX_MANIFEST);
+	struct mkzip z = MKZIP_INIT;
+	char path[64];
+
+	scan_bytes(SPAN(lambda));
+	CHECK_INT(count("keras-lambda", NULL), 1);
+	mkzip_add(&z, "config.json", SPAN(lambda), MKZIP_DEFLATE);
+	mkzip_add(&z, "graph", SPAN("\x0a\x0d\x12\x0bWriteFile12"), 0);
+	mkzip_add(&z, "pb", SPAN("\x0a\x0b\x12\x09WriteFile"), 0);
+	mkzip_end(&z, false, "");
+	scan_bytes(vv_buf_view(&z.out));
+	CHECK_INT(count("keras-lambda", "config.json: the model has a layer that is Python code"), 1);
+	CHECK_INT(count("tf-op", "pb: WriteFile"), 1);
+	CHECK_INT(count("tf-op", NULL), 1);
+	mkzip_release(&z);
+	scan_bytes(SPAN("\x0a\x0b\x12\x09WriteFile\x0a\x7f"));
+	CHECK_INT(count("tf-op", "WriteFile") + count("malformed", NULL), 2);
+	/* Compressed, by joblib. */
+	for (size_t i = 0; i < VV_COUNT(packed); i++) {
+		snprintf(path, sizeof(path), "joblib/arrays.joblib.%s", packed[i]);
+		vv_buf_clear(&file);
+		golden_read(&file, __FILE__, path);
+		scan_bytes(vv_buf_view(&file));
+		CHECK_INT(count("pickle-global", "fractions.Fraction"), 1);
+	}
+	vv_buf_clear(&file);
+	golden_read(&file, __FILE__, "joblib/arrays.joblib.xz");
+	scan_bytes(vv_buf_view(&file));
+	CHECK_INT(count("compressed", "xz: not looked into"), 1);
+	vv_buf_release(&file);
+}
+
+/* A stream of zeros that is small: no more is inflated than is looked into. */
+static void test_burst(void)
+{
+	struct vv_buf out = VV_BUF_INIT(1 << 20);
+	z_stream s = {.next_in = NULL};
+	uint8_t zeros[1 << 16] = {0};
+	int ret = deflateInit(&s, 9);
+
+	CHECK_INT(ret, Z_OK);
+	for (size_t i = 0; i < 1100 && ret == Z_OK; i++) {
+		s.next_in = zeros;
+		s.avail_in = sizeof(zeros);
+		s.next_out = vv_buf_reserve(&out, 4096);
+		s.avail_out = 4096;
+		ret = deflate(&s, i == 1099 ? Z_FINISH : Z_NO_FLUSH);
+		out.len += 4096 - s.avail_out;
+	}
+	deflateEnd(&s);
+	scan_bytes(vv_buf_view(&out));
+	CHECK_INT(count("limit", NULL), 1);
+	vv_buf_release(&out);
+}
+
 /* What PyTorch wrote is safe, and not told twice what the format told. */
 static void test_torch(void)
 {
@@ -230,6 +292,8 @@ int main(void)
 	test_many();
 	test_torch();
 	test_run();
+	test_others();
+	test_burst();
 	vv_scan_release(&scan);
 	CHECK_INT(vv_scan(&scan, &broken, NULL, &err), VV_EIO);
 	vv_scan_release(&scan);

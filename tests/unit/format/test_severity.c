@@ -24,6 +24,11 @@ int main(void)
 	CHECK_INT(of("pickle-global", "logging.os.system"), VV_DANGEROUS);
 	CHECK_INT(of("pickle-global", "sklearn.osx.system"), VV_SUSPICIOUS);
 	CHECK_INT(of("pickle-extension", "5"), VV_DANGEROUS);
+	CHECK_INT(of("keras-global", "config.json: os.system"), VV_DANGEROUS);
+	CHECK_INT(of("keras-global", "keras.utils.get_file"), VV_DANGEROUS);
+	CHECK_INT(of("keras-global", "mine.layers.Own"), VV_SUSPICIOUS);
+	CHECK_INT(of("tf-op", "saved_model.pb: WriteFile"), VV_DANGEROUS);
+	CHECK_INT(of("tf-op", "TextLineDataset"), VV_SUSPICIOUS);
 	CHECK_INT(of("zip-bomb", ""), VV_DANGEROUS);
 	CHECK_INT(of("crc", "os.system"), VV_SUSPICIOUS);
 	CHECK_INT(of("deflated", ""), VV_NOTE);
