@@ -365,15 +365,44 @@ static bool decimal(struct vv_span s, uint64_t *v)
 	return s.len > 0;
 }
 
+/* What was put under a key beyond the dense ones; NULL: nothing. */
+static uint32_t *memo_far(struct vv_machine *m, uint64_t key)
+{
+	for (uint32_t i = 0; i < m->n_far; i++)
+		if (m->far[i].key == key)
+			return &m->far[i].node;
+	return NULL;
+}
+
+static void memo_put_far(struct vv_machine *m, const struct vv_op_at *op, uint64_t key)
+{
+	uint32_t *node = memo_far(m, key);
+
+	if (!node && m->n_far == VV_MAX_PICKLE_HOLES) {
+		vv_machine_lose(m, op->off, "a memo key out of range");
+		return;
+	}
+	if (!node) {
+		m->n_memo++;
+		m->far[m->n_far].key = key;
+		node = &m->far[m->n_far++].node;
+	}
+	*node = m->stack[m->n_stack - 1];
+}
+
 static void memo_put(struct vv_machine *m, const struct vv_op_at *op, uint64_t key)
 {
 	uint32_t cap = m->cap_memo ? m->cap_memo : 256;
 
 	if (m->lost)
 		return;
-	/* Keys are counted up by every pickler: a memory of holes is no real one's. */
-	if (m->n_stack == bottom(m) || key > m->c.off || key >= VV_MAX_PICKLE_NODES) {
-		vv_machine_lose(m, op->off, "a memo key out of range");
+	if (m->n_stack == bottom(m)) {
+		vv_machine_lose(m, op->off, "a memo key for nothing");
+		return;
+	}
+	/* Keys are counted up by every pickler. */
+	if (key > m->c.off || key >= VV_MAX_PICKLE_NODES) {
+		memo_put_far(m, op, key);
 		return;
 	}
 	while (cap <= key)
@@ -404,6 +433,8 @@ static void memo(struct vv_machine *m, const struct vv_op_at *op)
 		vv_machine_lose(m, op->off, "a memo key that is no number");
 	else if (!get)
 		memo_put(m, op, key);
+	else if (memo_far(m, key))
+		vv_machine_push(m, *memo_far(m, key));
 	else if (key >= m->cap_memo || !m->memo[key])
 		vv_machine_lose(m, op->off, "a memo key that was never put");
 	else

@@ -6,6 +6,8 @@
 #include "format/pickle.h"
 #include "format/pickle_ops.h"
 
+enum { VV_MAX_PICKLE_HOLES = 64 };
+
 struct vv_machine {
 	struct vv_pickle *p;
 	struct vv_cursor c;
@@ -15,6 +17,11 @@ struct vv_machine {
 	uint32_t n_marks;
 	uint32_t *memo;
 	uint32_t cap_memo, n_memo;
+	struct {
+		uint64_t key;
+		uint32_t node;
+	} far[VV_MAX_PICKLE_HOLES]; /* keys that no pickler counts up to: no reason to lose sight of what they hide */
+	uint32_t n_far;
 	uint32_t none, yes, no, small[256]; /* shared constants; 0: not made yet */
 	bool first_only;   /* what follows the pickle is none of ours */
 	bool arrays;       /* as joblib reads it: an array's bytes lie behind its wrapper */

@@ -6,15 +6,53 @@
 #include "base/quote.h"
 #include "format/formats.h"
 #include "format/pickle.h"
+#include "format/pickle_ops.h"
 #include "format/scan.h"
 
 #include <stdlib.h>
 
 enum { LOOK_INTO = 64 << 20 };
 
-static enum vv_probe probe(struct vv_span head, uint64_t size VV_UNUSED)
+/* Characters of a name in Python, and dots. */
+static bool is_name_span(struct vv_span s)
 {
-	return vv_pickle_probe(head) ? VV_PROBE_YES : VV_PROBE_NO;
+	for (size_t i = 0; i < s.len; i++) {
+		uint8_t c = s.ptr[i], small = c | 0x20;
+		if (!(small >= 'a' && small <= 'z') && !(c >= '0' && c <= '9') && c != '_' && c != '.' && !(c & 0x80))
+			return false;
+	}
+	return s.len > 0;
+}
+
+bool vv_pickle_is_name(const char *s)
+{
+	return is_name_span(vv_span_str(s));
+}
+
+/* Protocols 0 and 1 have no signature: all that is seen must be opcodes, and a name be imported. */
+static bool looks_old(struct vv_span head, uint64_t size)
+{
+	struct vv_cursor c = vv_cursor(head);
+	struct vv_op_at op;
+	bool imports = false;
+
+	while (!vv_op_next(&c, &op)) {
+		if (op.code == OP_STOP)
+			return imports;
+		if (op.code != OP_GLOBAL && op.code != OP_INST)
+			continue;
+		if (!is_name_span(op.text) || !is_name_span(op.text2))
+			return false;
+		imports = true;
+	}
+	return imports && (size > head.len || !c.left);
+}
+
+static enum vv_probe probe(struct vv_span head, uint64_t size)
+{
+	if (vv_pickle_probe(head))
+		return VV_PROBE_YES;
+	return looks_old(head, size) ? VV_PROBE_MAYBE : VV_PROBE_NO;
 }
 
 /* Behind the pickles old checkpoints have raw numbers: those may look like an opcode, hardly like a name. */
@@ -30,16 +68,6 @@ static bool is_text(const char *s)
 			return false;
 		rest = vv_span(rest.ptr + n, rest.len - n);
 	}
-	return true;
-}
-
-/* Characters of a name in Python, and dots. */
-bool vv_pickle_is_name(const char *s)
-{
-	for (; *s; s++)
-		if (!(*s >= 'a' && *s <= 'z') && !(*s >= 'A' && *s <= 'Z') && !(*s >= '0' && *s <= '9') && *s != '_' &&
-			*s != '.' && !(*s & 0x80))
-			return false;
 	return true;
 }
 

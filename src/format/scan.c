@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "format/formats.h"
 #include "format/keras_code.h"
+#include "format/npy.h"
 #include "format/pickle.h"
 #include "format/savedmodel.h"
 #include "format/torch.h"
@@ -243,11 +244,14 @@ static const char *other_compression(struct vv_span head)
 		const char *magic;
 		size_t len;
 		const char *name;
-	} all[] = {{"BZh", 3, "bzip2"}, {"\xfd" "7zXZ", 5, "xz"}, {"\x5d\0\0", 3, "lzma"}, {"\x04\x22\x4d\x18", 4, "lz4"}};
+	} all[] = {{"BZh", 3, "bzip2"}, {"\xfd" "7zXZ", 5, "xz"}, {"\x04\x22\x4d\x18", 4, "lz4"}};
 
 	for (size_t i = 0; i < VV_COUNT(all); i++)
 		if (head.len > all[i].len && !memcmp(head.ptr, all[i].magic, all[i].len))
 			return all[i].name;
+	/* No signature: a dictionary of whole 64 KiB, and a length that is not known. */
+	if (head.len > 13 && !memcmp(head.ptr, "\x5d\0\0", 3) && !memcmp(head.ptr + 5, "\xff\xff\xff\xff\xff\xff\xff\xff", 8))
+		return "lzma";
 	return NULL;
 }
 
@@ -284,6 +288,27 @@ static int scan_deflated(struct scanner *s, const char *where, struct vv_span by
 	if (!ret && vv_pickle_probe(vv_buf_view(&text)))
 		ret = vv_pickle_globals(vv_buf_view(&text), true, tell_global, &t, err);
 	vv_buf_release(&text);
+	return ret;
+}
+
+/* A pickle stands where an array of objects has its elements. */
+static int scan_objects(struct telling *t, const struct vv_source *src, struct vv_err *err)
+{
+	struct telling in = *t;
+	struct vv_npy npy;
+	uint8_t *bytes;
+	size_t n;
+	int ret = vv_npy_read(&npy, src, 0, src->size, err);
+
+	if (ret || !npy.finding || strcmp(npy.finding, "pickle") != 0)
+		return forgive(ret, err);
+	n = (size_t)vv_min64(src->size - npy.data, VV_MAX_PICKLE);
+	bytes = malloc(n + 1);
+	ret = bytes ? vv_source_read(src, npy.data, bytes, n, err) : vv_fail_nomem(err);
+	in.off += npy.data;
+	if (!ret)
+		ret = vv_pickle_globals(vv_span(bytes, n), true, tell_global, &in, err);
+	free(bytes);
 	return ret;
 }
 
@@ -334,7 +359,7 @@ static int scan_source(struct scanner *s, const char *where, const struct vv_sou
 		tell(s, where, "limit", off, "an archive too deep inside archives to look into");
 		return 0;
 	}
-	ret = scan_graph(&t, src, err);
+	ret = vv_span_starts(vv_span(head, n), "\x93NUMPY") ? scan_objects(&t, src, err) : scan_graph(&t, src, err);
 	return ret ? ret : scan_bytes(&t, vv_span(head, n), src, err);
 }
 

@@ -17,7 +17,13 @@ static const char *const dangerous_globals[] = {"os", "posix", "nt", "subprocess
 	"idlelib", "lib2to3", "test", "_osx_support", "_aix_support", "_pyrepl", "numpy.f2py", "numpy.testing", "torch.load",
 	"torch.hub", "torch.jit", "torch.compile", "torch._inductor", "torch._dynamo", "torch.storage._load_from_bytes",
 	"torch.utils.collect_env", "multiprocessing", "threading", "inspect", "unittest", "tempfile", "mmap", "select",
-	"sqlite3", "shelve", "tarfile", "zipfile", "glob", "platform", "linecache"};
+	"sqlite3", "shelve", "tarfile", "zipfile", "glob", "platform", "linecache", "pydoc", "cgitb", "cgi", "zipimport",
+	"_frozen_importlib", "_frozen_importlib_external", "_imp", "_ctypes", "_winapi", "winreg", "smtplib", "ftplib", "poplib",
+	"telnetlib", "nntplib", "xmlrpc", "socketserver", "wsgiref", "gzip", "bz2", "lzma", "fileinput", "pstats", "codeop",
+	"rlcompleter", "signal", "gc", "cffi", "builtins.setattr", "builtins.delattr", "builtins.globals", "builtins.vars",
+	"builtins.input", "numpy.load", "pandas.read_pickle", "pandas.io.pickle", "torch.serialization.load", "torch.package",
+	"torch.utils._config_module", "torch.utils.bottleneck", "torch.utils.cpp_extension", "torch.utils.data.datapipes.utils.decoder",
+	"torch.fx.experimental.symbolic_shapes"};
 
 /* Keras' own objects that fetch files, load other models, or lift the guard against code. */
 static const char *const dangerous_keras[] = {"get_file", "enable_unsafe_deserialization", "TorchModuleWrapper", "TFSMLayer",

@@ -100,9 +100,20 @@ static void test_broken(void)
 	pk_expect(LIT("\x80\x02(NNu."), VV_EFORMAT, "pickle-broken items that belong to nothing");
 	pk_expect(LIT("\x80\x02}(Nu."), VV_EFORMAT, "pickle-broken items that belong to nothing");
 	pk_expect(LIT("\x80\x02h\x07."), VV_EFORMAT, "pickle-broken a memo key that was never put");
-	pk_expect(LIT("\x80\x02q\x01."), VV_EFORMAT, "pickle-broken a memo key out of range");
-	/* A hole that no pickler leaves: nothing of that size is taken for it. */
-	pk_expect(LIT("\x80\x02Nr\xff\xff\xff\x7f."), VV_EFORMAT, "pickle-broken a memo key out of range");
+	pk_expect(LIT("\x80\x02q\x01."), VV_EFORMAT, "pickle-broken a memo key for nothing");
+	/* A hole that no pickler leaves: nothing of that size is taken for it, and what lies behind is not lost. */
+	pk_expect(LIT("\x80\x02Nr\xff\xff\xff\x7fj\xff\xff\xff\x7f\x86."), 0, "");
+	pk_expect(LIT("\x80\x02Nr\xff\xff\xff\x7fr\xff\xff\xff\x7fj\xfe\xff\xff\x7f."), VV_EFORMAT,
+		"pickle-broken a memo key that was never put");
+	struct vv_buf far = VV_BUF_INIT(4096);
+	vv_buf_str(&far, "\x80\x02N");
+	for (unsigned i = 0; i < 65; i++) {
+		vv_buf_char(&far, 'r');
+		vv_buf_le(&far, 0x10000 + i, 4);
+	}
+	vv_buf_char(&far, '.');
+	pk_expect(vv_buf_view(&far), VV_EFORMAT, "pickle-broken a memo key out of range");
+	vv_buf_release(&far);
 	/* M14 */
 	pk_expect(LIT("\x80\x02NNNs."), VV_EFORMAT, "pickle-type an item for something that is no dictionary");
 	pk_expect(LIT("\x80\x02](NNu."), VV_EFORMAT, "pickle-type an item for something that is no dictionary");

@@ -23,7 +23,13 @@ int main(void)
 	/* Raw numbers behind a pickle name nothing. */
 	opened(LIT("\x80\x02}q\0.c\x01\x02\n\xff\xfe\n."), "pickle", "");
 	opened(LIT("\x80\x02\xff\xff\xff\xff"), "opaque", "");
-	opened(LIT("(S'id'\nios\nsystem\n."), "opaque", "");
+	/* M4: protocol 0 has no signature, but all of it is opcodes and it imports a name. */
+	opened(LIT("(S'id'\nios\nsystem\n."), "pickle", "pickle-global os.system");
+	opened(LIT("cos\nsystem\n(S'id'\ntR.and more"), "pickle", "pickle-global os.system");
+	opened(LIT("cos\nsystem\n(S'id'\ntR"), "pickle", "pickle-global os.system");
+	opened(LIT("cos\nsystem\n(S'id'\ntR\xff"), "opaque", "");
+	opened(LIT("(S'id'\n."), "opaque", "");
+	opened(LIT("cos\nine of an angle\n."), "opaque", "");
 
 	/* Only so much is looked into. */
 	struct vv_buf big = VV_BUF_INIT((size_t)80 << 20);

@@ -57,7 +57,7 @@ static void test_pickles(void)
 	scan_bytes(SPAN(evil4));
 	CHECK_INT(count("pickle-global", "os.system"), 1);
 	scan_bytes(SPAN(evil0));
-	CHECK_STR(scan.format, "opaque");
+	CHECK_STR(scan.format, "pickle");
 	CHECK_INT(count("pickle-global", "os.system"), 1);
 	CHECK_INT(worst(), VV_DANGEROUS);
 	scan_bytes(vv_span_str("cos\nsystem of equations\nwith text behind it."));
@@ -202,6 +202,19 @@ static void test_others(void)
 	vv_buf_release(&file);
 }
 
+/* M29: objects in an array. */
+static void test_objects(void)
+{
+	static const char array[] = "\x93NUMPY\x01\x00\x39\x00{'descr':'|O','fortran_order':False,'shape':(1,)}       \n"
+		"\x80\x02" "cos\nsystem\n.";
+
+	scan_bytes(SPAN(array));
+	CHECK_STR(scan.format, "npy");
+	CHECK_INT(count("pickle-global", "os.system"), 1);
+	for (size_t i = 0; i < scan.n; i++)
+		CHECK(strcmp(scan.findings[i].code, "pickle-global") != 0 || scan.findings[i].off == 69);
+}
+
 /* A stream of zeros that is small: no more is inflated than is looked into. */
 static void test_burst(void)
 {
@@ -294,6 +307,7 @@ int main(void)
 	test_run();
 	test_others();
 	test_burst();
+	test_objects();
 	vv_scan_release(&scan);
 	CHECK_INT(vv_scan(&scan, &broken, NULL, &err), VV_EIO);
 	vv_scan_release(&scan);
