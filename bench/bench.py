@@ -3,7 +3,7 @@
 
 usage: bench.py [--only NAME,...] [--series DIR] [--gib N] [--runs N] [--keep DIR]
 
-Parts: series solo speed memory status growth tensors. Prints Markdown. Times are medians of --runs
+Parts: series solo speed memory status growth tensors locate. Prints Markdown. Times are medians of --runs
 after one warm-up; CPU is user + system of all child processes; the two tools take turns, so that a
 slow minute of the machine hits both. --series names a folder with NAME-bf16.safetensors files of
 consecutive checkpoints; without it a series is trained with demo/train.py. Needs python3-numpy, git,
@@ -433,8 +433,21 @@ def part_tensors(work):
     table(["what", "value"], rows)
 
 
+def part_locate(work):
+    """What finding the tensors of 10 GiB costs; bench_locate stands where PATH or the build folder has it."""
+    import bigfiles
+    print("## Locating the tensors of 10 GiB\n")
+    tool = shutil.which("bench_locate") or str(Path(shutil.which("varve")).resolve().parents[1] / "bench" / "bench_locate")
+    rows = []
+    for what, path in bigfiles.make(str(work)):
+        name, tensors, size, read, ms = sh(tool, "-n", OPT.runs, path, out=True).decode().split()
+        rows.append((what, name, tensors, f"{int(size) / 2**30:.2f} GiB", f"{int(read) / 1e3:.1f} kB",
+                     f"{100 * int(read) / int(size):.4f} %", float(ms)))
+    table(["file", "format", "tensors", "size", "read", "of it", "ms, warm"], rows)
+
+
 PARTS = {"series": part_series, "solo": part_solo, "speed": part_speed, "memory": part_memory, "status": part_status,
-         "growth": part_growth, "tensors": part_tensors}
+         "growth": part_growth, "tensors": part_tensors, "locate": part_locate}
 
 
 def main():
