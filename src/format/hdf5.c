@@ -575,15 +575,23 @@ void vv_hdf5_patched_release(struct vv_hdf5_patched *p)
 	p->patches = NULL;
 }
 
+/* Other elements in their places; in files of our own also other tensors. */
 static int assemble(const struct vv_assembly *a, struct vv_sink *out, struct vv_err *err)
 {
+	struct vv_err why = VV_ERR_INIT;
 	struct vv_hdf5_patched p;
 	int ret = vv_hdf5_patch(&p, a, 0, a->source->size, err);
 
 	if (!ret)
 		ret = vv_source_copy(&p.base, 0, p.base.size, out, err);
 	vv_hdf5_patched_release(&p);
-	return ret;
+	if (ret != VV_ENOTSUP)
+		return ret;
+	int own = vv_hdf5_rewrite(a, out, &why);
+	if (own < 0)
+		*err = why;
+	return own == 1 ? ret : own;
 }
 
-const struct vv_format vv_format_hdf5 = {.name = "hdf5", .probe = probe, .locate = locate, .assemble = assemble};
+const struct vv_format vv_format_hdf5 = {
+	.name = "hdf5", .probe = probe, .locate = locate, .assemble = assemble, .empty = vv_hdf5_empty};

@@ -190,4 +190,11 @@ VV_MUST_CHECK int vv_hdf5_patch(
 	struct vv_hdf5_patched *p, const struct vv_assembly *a, uint64_t off, uint64_t len, struct vv_err *err);
 void vv_hdf5_patched_release(struct vv_hdf5_patched *p);
 
+/* --- hdf5_write.c: files of our own --- */
+
+/* Groups by the '/' in names; `note` is the attribute "varve" of the first. */
+void vv_hdf5_empty(struct vv_buf *out, const char *note);
+/* Any tensors in a file that was made so; 1: this one was not. VV_ENOTSUP: names or types that HDF5 has not. */
+VV_MUST_CHECK int vv_hdf5_rewrite(const struct vv_assembly *a, struct vv_sink *out, struct vv_err *err);
+
 #endif

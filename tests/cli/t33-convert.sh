@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 
 new_repo "$T/r"
-varve track -q '*.npz' '*.pt' '*.gguf' '*.onnx'
+varve track -q '*.npz' '*.pt' '*.gguf' '*.onnx' '*.h5'
 python3 - <<'P'
 import json, struct
 import numpy as np
@@ -20,12 +20,12 @@ h = json.dumps(head).encode()
 open("m.safetensors", "wb").write(struct.pack("<Q", len(h)) + h + body)
 P
 touch -d '10 seconds ago' m.safetensors; git add .; git commit -q -m one
-for f in a.safetensors a.npz a.pt a.gguf a.onnx; do
+for f in a.safetensors a.npz a.pt a.gguf a.onnx a.h5; do
 	out varve convert m.safetensors -o "$f" && err "^$f: .*, 3 tensors" && varve diff --no-index --exit-code --json m.safetensors "$f" >"$T/d"
 	python3 -c 'import json, sys; d = json.load(open(sys.argv[1])); sys.exit(d["changed"] + d["added"] + d["removed"] + d["renamed"] != 0)' "$T/d"; ok "$f has the same tensors"
 	varve convert -q "$f" -o b.safetensors && varve convert -q "$f" -o b2.safetensors && cmp -s b.safetensors b2.safetensors; ok "and back, twice the same"
 done
-sum=$(sum m.safetensors); grep -qa "from safetensors sha256:$sum" a.safetensors && grep -qa "from safetensors sha256:$sum" a.gguf && grep -qa "from safetensors sha256:$sum" a.onnx; ok "they say where they come from"
+sum=$(sum m.safetensors); grep -qa "from safetensors sha256:$sum" a.safetensors && grep -qa "from safetensors sha256:$sum" a.gguf && grep -qa "from safetensors sha256:$sum" a.onnx && grep -qa "from safetensors sha256:$sum" a.h5; ok "they say where they come from"
 python3 - <<'P'
 import numpy as np
 a, b = np.load("a.npz"), np.load("w.npz")
@@ -49,7 +49,7 @@ out varve convert -t 'net.*' -t steps HEAD:m.safetensors -o p.npz -q && [ "$(pyt
 out varve convert --json -t '*.bias' m.safetensors -o p.npz && json 'd == {"file": "p.npz", "format": "npz", "tensors": 1, "bytes": d["bytes"]}'; ok "--json"
 status_is 128 varve convert -t 'nosuch*' m.safetensors -o q.npz && err "no tensor matches 'nosuch" && [ ! -e q.npz ]; ok "a pattern that matches nothing"
 status_is 128 varve convert -d bf16 m.safetensors -o q.npz && err 'NumPy has no type bf16' && [ ! -e q.npz ]; ok "a type that the format has not: nothing is written"
-status_is 129 varve convert m.safetensors -o q.h5 && err 'no format has this ending'; ok "a format that is not made"
+status_is 129 varve convert m.safetensors -o q.tflite && err 'no format has this ending'; ok "a format that is not made"
 status_is 129 varve convert m.safetensors -o q.npz -d i8 && err 'f32, f16 or bf16'; ok "a type that is not cast to"
 status_is 129 varve convert m.safetensors; ok "no -o"
 echo hello >text; status_is 128 varve convert text -o q.npz && err 'no tensors are seen'; ok "a file without tensors"

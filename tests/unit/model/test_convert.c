@@ -84,7 +84,7 @@ static void test_casts(void)
 
 static void test_formats(void)
 {
-	static const char *const formats[] = {"safetensors", "npz", "torch", "gguf", "onnx"};
+	static const char *const formats[] = {"safetensors", "npz", "torch", "gguf", "onnx", "hdf5"};
 	static const float w[6] = {1, 2, 3, 4, 5, 6};
 	struct toy t;
 	size_t n;
@@ -115,7 +115,7 @@ static void test_formats(void)
 		}
 		CHECK_INT(bad, 0);
 	}
-	CHECK_INT(convert(&t, "hdf5", VV_DT_BYTES, NULL, &n), VV_ENOTSUP);
+	CHECK_INT(convert(&t, "keras", VV_DT_BYTES, NULL, &n), VV_ENOTSUP);
 	CHECK_INT(convert(&t, "npz", VV_DT_BF16, NULL, &n), VV_ENOTSUP);
 	CHECK_INT(convert(&t, "npz", VV_DT_BYTES, "nothing", &n), VV_ENOTFOUND);
 	toy_release(&t);
