@@ -5,6 +5,7 @@
 #include "cli/bytes.h"
 #include "cli/outfile.h"
 #include "model/assembly.h"
+#include "model/cast.h"
 #include "model/convert.h"
 
 #include <stdlib.h>
@@ -32,13 +33,21 @@ static int find_format(struct vv_ctx *ctx, const char *name, const char *file, c
 	return *out && (*out)->empty ? 0 : vv_fail(&ctx->err, VV_EUSAGE, "varve makes no new files of the format '%s'", name);
 }
 
-static int find_type(struct vv_ctx *ctx, const char *name, enum vv_dtype *out)
+static int find_type(struct vv_ctx *ctx, const char *name, struct vv_convert *how)
 {
-	*out = VV_DT_BYTES;
+	bool gguf = !strcmp(how->format->name, "gguf");
+
+	how->to = VV_DT_BYTES;
 	if (!name)
 		return 0;
-	if (vv_dtype_find(out, vv_span_str(name)) || (*out != VV_DT_F32 && *out != VV_DT_F16 && *out != VV_DT_BF16))
-		return vv_fail(&ctx->err, VV_EUSAGE, "--dtype takes f32, f16 or bf16, not '%s'", name);
+	if (!strcmp(name, "int8"))
+		how->quant = VV_QUANT_INT8;
+	else if (!strcmp(name, "q8_0"))
+		how->quant = VV_QUANT_Q8_0;
+	else if (vv_dtype_find(&how->to, vv_span_str(name)) || !vv_castable(how->to))
+		return vv_fail(&ctx->err, VV_EUSAGE, "--dtype takes f32, f16, bf16, f8_e4m3, f8_e5m2, int8 or q8_0, not '%s'", name);
+	if (how->quant && gguf != (how->quant == VV_QUANT_Q8_0))
+		return vv_fail(&ctx->err, VV_EUSAGE, "q8_0 is GGUF's; int8 is for all other formats");
 	return 0;
 }
 
@@ -68,7 +77,7 @@ int cmd_convert(struct vv_ctx *ctx, int argc, char **argv)
 	const struct vv_opt opts[] = {
 		{'o', "output", VV_OPT_TEXT, &file, "FILE", "the new file"},
 		{'f', "format", VV_OPT_TEXT, &format, "NAME", "its format, if its ending does not say it"},
-		{'d', "dtype", VV_OPT_TEXT, &type, "TYPE", "floats as f32, f16 or bf16"},
+		{'d', "dtype", VV_OPT_TEXT, &type, "TYPE", "floats as f32, f16, bf16, f8_e4m3, f8_e5m2, int8 or q8_0"},
 		{'t', "tensor", VV_OPT_LIST, &globs, "GLOB", "only such tensors (* crosses dots)"},
 		{0},
 	};
@@ -85,7 +94,7 @@ int cmd_convert(struct vv_ctx *ctx, int argc, char **argv)
 	if (!ret)
 		ret = find_format(ctx, format, file, &how.format);
 	if (!ret)
-		ret = find_type(ctx, type, &how.to);
+		ret = find_type(ctx, type, &how);
 	how.patterns = globs.v;
 	how.n_patterns = globs.n;
 	if (!ret)

@@ -105,6 +105,7 @@ struct vv_part {
 	const uint64_t *shape;
 	uint64_t len;                  /* bytes, row-major, contiguous */
 	const struct vv_source *bytes; /* exactly `len` long. Borrowed. */
+	const char *blocks;            /* GGUF's name of the blocks that the u8 are; NULL: an old tensor must say it */
 };
 
 /* The wanted file: like `layout` (whose bytes are `source`), but with these tensors, in this order. */

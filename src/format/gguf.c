@@ -67,6 +67,8 @@ static const struct {
 	[41] = {VV_DT_U8, 128, 18}, /* Q1_0 */
 };
 
+enum { Q8_0 = 8 }; /* the one that convert makes */
+
 /* Types of values, and the bytes of those that have a width. */
 enum { VALUE_U32 = 4, VALUE_STRING = 8, VALUE_ARRAY = 9 };
 static const uint8_t widths[] = {1, 1, 2, 2, 4, 4, 4, 1, [VALUE_STRING] = 0, [VALUE_ARRAY] = 0, 8, 8, 8};
@@ -471,6 +473,10 @@ static int type_of(const struct gguf *old, const struct vv_part *p, uint32_t *ty
 			return 0;
 	if (p->dtype != VV_DT_U8)
 		return vv_fail(err, VV_ENOTSUP, "tensor '%s': GGUF has no type %s", p->name, vv_dtype_info(p->dtype)->name);
+	if (p->blocks && !strcmp(p->blocks, "q8_0") && p->ndim > 1 && p->shape[p->ndim - 1] == types[Q8_0].size) {
+		*type = Q8_0;
+		return 0;
+	}
 	at = vv_map_find(&old->names, vv_span_str(p->name));
 	if (!at || types[old->infos[*at].type].block == 1 || !same_shape(p, old->infos[*at].view))
 		return vv_fail(err, VV_ENOTSUP, "tensor '%s': the file has no quantised tensor of that name and shape", p->name);

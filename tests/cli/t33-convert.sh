@@ -50,7 +50,7 @@ out varve convert --json -t '*.bias' m.safetensors -o p.npz && json 'd == {"file
 status_is 128 varve convert -t 'nosuch*' m.safetensors -o q.npz && err "no tensor matches 'nosuch" && [ ! -e q.npz ]; ok "a pattern that matches nothing"
 status_is 128 varve convert -d bf16 m.safetensors -o q.npz && err 'NumPy has no type bf16' && [ ! -e q.npz ]; ok "a type that the format has not: nothing is written"
 status_is 129 varve convert m.safetensors -o q.tflite && err 'no format has this ending'; ok "a format that is not made"
-status_is 129 varve convert m.safetensors -o q.npz -d i8 && err 'f32, f16 or bf16'; ok "a type that is not cast to"
+status_is 129 varve convert m.safetensors -o q.npz -d i16 && err 'f32, f16, bf16'; ok "a type that is not cast to"
 status_is 129 varve convert m.safetensors; ok "no -o"
 echo hello >text; status_is 128 varve convert text -o q.npz && err 'no tensors are seen'; ok "a file without tensors"
 varve convert -q m.safetensors -f npz -o - >s.npz && python3 -c 'import numpy; assert len(numpy.load("s.npz").files) == 3'; ok "to standard output"
