@@ -16,7 +16,7 @@ bool vv_castable(enum vv_dtype dt)
 	return dt == VV_DT_F32 || dt == VV_DT_F16 || dt == VV_DT_BF16 || dt == VV_DT_F8_E4M3 || dt == VV_DT_F8_E5M2;
 }
 
-/* `over`: what is written past the largest number, and what is the least that stands for NaN. */
+/* `over`: the last that is written, for all that would be past it. */
 static uint8_t to_f8(uint32_t v, unsigned mant, unsigned bias, uint8_t over, uint8_t nan)
 {
 	uint32_t sign = v >> 24 & 0x80, a = v & 0x7fffffff, e = a >> 23, shift = 23 - mant, r;
@@ -44,7 +44,7 @@ static void from_f32(enum vv_dtype to, const uint8_t *in, uint8_t *out, size_t n
 		memcpy(out, in, n * 4);
 	} else if (to == VV_DT_F8_E4M3) {
 		for (size_t i = 0; i < n; i++)
-			out[i] = to_f8(vv_get32(in + 4 * i), 3, 7, 0x7f, 0x7f);
+			out[i] = to_f8(vv_get32(in + 4 * i), 3, 7, 0x7e, 0x7f);
 	} else if (to == VV_DT_F8_E5M2) {
 		for (size_t i = 0; i < n; i++)
 			out[i] = to_f8(vv_get32(in + 4 * i), 2, 15, 0x7c, 0x7f);

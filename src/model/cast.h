@@ -12,7 +12,10 @@
 
 /* f32, f16, bf16, f8_e4m3 and f8_e5m2: each can be cast to each. */
 bool vv_castable(enum vv_dtype dt);
-/* `n` elements from `in` to `out`, which do not overlap. As PyTorch: past f8_e4m3's largest is NaN, for it has no infinity. */
+/*
+ * `n` elements from `in` to `out`, which do not overlap. As PyTorch of now: what is past
+ * f8_e4m3's largest, 448, becomes that, for it has no infinity; f8_e5m2 has.
+ */
 void vv_cast_elements(enum vv_dtype from, enum vv_dtype to, const uint8_t *in, uint8_t *out, size_t n);
 
 /* Borrows what it reads. */
