@@ -1,8 +1,11 @@
 /* A model in another format, or its floats in another type. */
+#define _GNU_SOURCE
 #include "cli/cli.h"
 
 #include "base/check.h"
 #include "cli/bytes.h"
+#include "cli/exporter.h"
+#include "cli/lineage.h"
 #include "cli/outfile.h"
 #include "model/assembly.h"
 #include "model/cast.h"
@@ -70,48 +73,99 @@ static int write_out(struct vv_ctx *ctx, const struct vv_version *from, const st
 	return ret;
 }
 
+/* The user's own exporter. What it exits with is what we do. */
+static int export(struct vv_ctx *ctx, const struct vv_exporter *e)
+{
+	json_t *output = NULL, *lineage;
+	int status = 0, ret = vv_exporter_run(ctx, e, &status, &output);
+	char *name = NULL, size[32], line[64];
+
+	if (ret)
+		return ret;
+	if (status) {
+		snprintf(line, sizeof(line), "the command failed with status %d", status);
+		if (ctx->json)
+			vv_print_json(json_pack("{s:{s:s,s:s,s:i}}", "error", "code", "command", "message", line, "status", status));
+		vv_say(line);
+		return status;
+	}
+	if (asprintf(&name, "%s" VV_LINEAGE_ENDING, e->file) < 0) {
+		json_decref(output);
+		return vv_fail_nomem(&ctx->err);
+	}
+	lineage = vv_json_name(name);
+	free(name);
+	if (ctx->json)
+		vv_print_json(json_pack("{s:o,s:O,s:O,s:o}", "file", vv_json_name(e->file), "bytes", json_object_get(output, "size"),
+			"sha256", json_object_get(output, "sha256"), "lineage", lineage));
+	else if (!ctx->quiet)
+		fprintf(stderr, "%s: %s, made by the command; the record is beside it\n", e->file,
+			vv_human((uint64_t)json_integer_value(json_object_get(output, "size")), size));
+	if (!ctx->json)
+		json_decref(lineage);
+	json_decref(output);
+	return VV_EXIT_OK;
+}
+
+static int convert(struct vv_ctx *ctx, const char *model, const struct vv_convert *how, const char *file)
+{
+	struct vv_named named = {0};
+	struct vv_bytes bytes;
+	size_t written = 0;
+	uint64_t len = 0;
+	char size[32];
+	int ret = vv_named_open(ctx, model, &named);
+
+	if (ret)
+		return ret;
+	ret = vv_bytes_open(ctx, &named, &bytes);
+	if (!ret)
+		ret = write_out(ctx, &bytes.version, how, file, &written, &len);
+	if (!ret && ctx->json)
+		vv_print_json(json_pack("{s:o,s:s,s:I,s:I}", "file", vv_json_name(file), "format", how->format->name, "tensors",
+			(json_int_t)written, "bytes", (json_int_t)len));
+	else if (!ret && !ctx->quiet)
+		fprintf(stderr, "%s: %s, %zu tensor%s, %s\n", file, how->format->name, written, written == 1 ? "" : "s",
+			vv_human(len, size));
+	vv_named_release(&named);
+	return ret;
+}
+
 int cmd_convert(struct vv_ctx *ctx, int argc, char **argv)
 {
-	const char *file = NULL, *format = NULL, *type = NULL;
-	struct vv_opt_list globs = {0};
+	const char *file = NULL, *format = NULL, *type = NULL, *with = NULL;
+	struct vv_opt_list globs = {0}, env = {0};
 	const struct vv_opt opts[] = {
 		{'o', "output", VV_OPT_TEXT, &file, "FILE", "the new file"},
 		{'f', "format", VV_OPT_TEXT, &format, "NAME", "its format, if its ending does not say it"},
 		{'d', "dtype", VV_OPT_TEXT, &type, "TYPE", "floats as f32, f16, bf16, f8_e4m3, f8_e5m2, int8 or q8_0"},
 		{'t', "tensor", VV_OPT_LIST, &globs, "GLOB", "only such tensors (* crosses dots)"},
+		{'w', "with", VV_OPT_TEXT, &with, "COMMAND", "made by a command of your own, from $VARVE_INPUT into $VARVE_OUTPUT"},
+		{'e', "env", VV_OPT_LIST, &env, "NAME", "with --with: the record keeps this variable"},
 		{0},
 	};
-	struct vv_named named = {0};
 	struct vv_convert how = {0};
-	struct vv_bytes bytes;
-	size_t written = 0;
-	uint64_t len = 0;
-	char size[32];
 	int ret = vv_opt_parse(ctx, opts, &argc, argv, NULL);
 
-	if (!ret && (argc != 2 || !file))
+	if (!ret && (argc < 2 || (argc > 2 && !with) || !file))
 		ret = vv_fail(&ctx->err, VV_EUSAGE, "convert takes a model, and -o FILE");
-	if (!ret)
-		ret = find_format(ctx, format, file, &how.format);
+	if (!ret && (with ? format || type || globs.n : env.n > 0))
+		ret = vv_fail(&ctx->err, VV_EUSAGE, "--with goes with --env and no other option");
+	if (ret)
+		goto out;
+	if (with) {
+		ret = export(ctx, &(struct vv_exporter){with, file, argv + 1, (size_t)argc - 1, env});
+		goto out;
+	}
+	ret = find_format(ctx, format, file, &how.format);
 	if (!ret)
 		ret = find_type(ctx, type, &how);
 	how.patterns = globs.v;
 	how.n_patterns = globs.n;
 	if (!ret)
-		ret = vv_named_open(ctx, argv[1], &named);
-	if (ret)
-		goto out;
-	ret = vv_bytes_open(ctx, &named, &bytes);
-	if (!ret)
-		ret = write_out(ctx, &bytes.version, &how, file, &written, &len);
-	if (!ret && ctx->json)
-		vv_print_json(json_pack("{s:o,s:s,s:I,s:I}", "file", vv_json_name(file), "format", how.format->name, "tensors",
-			(json_int_t)written, "bytes", (json_int_t)len));
-	else if (!ret && !ctx->quiet)
-		fprintf(stderr, "%s: %s, %zu tensor%s, %s\n", file, how.format->name, written, written == 1 ? "" : "s",
-			vv_human(len, size));
+		ret = convert(ctx, argv[1], &how, file);
 out:
-	vv_named_release(&named);
 	free(globs.v);
-	return ret ? ret : VV_EXIT_OK;
+	free(env.v);
+	return ret;
 }

@@ -1,11 +1,13 @@
 /* What a model is: its layers as a tree, counted, and what it costs. */
 #include "cli/cli.h"
 
+#include "cli/lineage.h"
 #include "cli/table.h"
 #include "cli/whole.h"
 #include "model/assembly.h"
 #include "model/describe.h"
 #include "model/lineup.h"
+#include "os/file.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -154,7 +156,27 @@ static void print_files(const struct vv_whole *w)
 	}
 }
 
-static void print_head(const struct shower *s, const struct vv_named *named, const struct vv_description *d, bool store)
+/* How the file was made, when a record beside it says so. Its words are not ours. */
+static void print_lineage(const json_t *record)
+{
+	char *command = vv_safe(json_string_value(json_object_get(record, "command")));
+	const json_t *input;
+	size_t i;
+
+	printf("  made by    %s\n", command);
+	free(command);
+	json_array_foreach(json_object_get(record, "inputs"), i, input) {
+		const char *name = json_string_value(json_object_get(input, "name"));
+		const char *sha = json_string_value(json_object_get(input, "sha256"));
+		char *a = vv_safe(name ? name : ""), *b = vv_safe(sha ? sha : "");
+		printf("  from       %s sha256:%s\n", a, b);
+		free(a);
+		free(b);
+	}
+}
+
+static void print_head(const struct shower *s, const struct vv_named *named, const struct vv_description *d,
+	const json_t *lineage, bool store)
 {
 	const struct vv_manifest *m = named->manifest;
 	const struct vv_whole *w = named->whole;
@@ -178,6 +200,8 @@ static void print_head(const struct shower *s, const struct vv_named *named, con
 	printf("  around     %s between the tensors\n", vv_human(d->opaque, a));
 	if (store)
 		print_stored(d, m);
+	if (lineage)
+		print_lineage(lineage);
 	printf("  merges     %s\n", vv_can_assemble(m) ? "tensor by tensor" : "as a whole file");
 	print_findings(ctx, "", m);
 	for (size_t i = 0; w && i < w->n; i++)
@@ -227,7 +251,7 @@ static json_t *json_files(const struct vv_whole *w)
 	return list;
 }
 
-static void print_json(const struct vv_named *named, const struct vv_description *d, bool store)
+static void print_json(const struct vv_named *named, const struct vv_description *d, json_t *lineage, bool store)
 {
 	const struct vv_manifest *m = named->manifest;
 	const struct vv_whole *w = named->whole;
@@ -247,6 +271,7 @@ static void print_json(const struct vv_named *named, const struct vv_description
 		dtypes, "findings", findings, "tensors", tensors);
 	if (w)
 		json_object_set_new(root, "files", json_files(w));
+	json_object_set(root, "lineage", lineage ? lineage : json_null());
 	json_object_set_new(root, "manifest", named->oid[0] ? json_string(named->oid) : json_null());
 	if (store)
 		json_object_set_new(root, "stored",
@@ -255,6 +280,17 @@ static void print_json(const struct vv_named *named, const struct vv_description
 	else
 		json_object_set_new(root, "stored", json_null());
 	vv_print_json(root);
+}
+
+/* Of a file on disk only: git's versions of the record are git's to show. New. */
+static json_t *lineage_of(const struct vv_ctx *ctx, const struct vv_named *n)
+{
+	char *full = n->rev || (!n->outside && !ctx->repo.top) ? NULL :
+		n->outside ? strdup(n->path) : vv_join(ctx->repo.top, n->path);
+	json_t *record = full ? vv_lineage_read(full, &n->manifest->sha256) : NULL;
+
+	free(full);
+	return record;
 }
 
 int cmd_show(struct vv_ctx *ctx, int argc, char **argv)
@@ -269,6 +305,7 @@ int cmd_show(struct vv_ctx *ctx, int argc, char **argv)
 	};
 	struct vv_description d;
 	struct vv_named named = {0};
+	json_t *lineage = NULL;
 	int ret = vv_opt_parse(ctx, opts, &argc, argv, NULL);
 
 	if (!ret && argc != 2)
@@ -282,16 +319,18 @@ int cmd_show(struct vv_ctx *ctx, int argc, char **argv)
 	ret = vv_describe(&d, ctx->repo.store, named.manifest, &ctx->err);
 	if (ret)
 		goto out;
+	lineage = lineage_of(ctx, &named);
 	if (ctx->json) {
-		print_json(&named, &d, ctx->repo.store != NULL);
+		print_json(&named, &d, lineage, ctx->repo.store != NULL);
 	} else {
-		print_head(&s, &named, &d, ctx->repo.store != NULL);
+		print_head(&s, &named, &d, lineage, ctx->repo.store != NULL);
 		for (const struct vv_layer *l = s.depth ? d.root->child : NULL; l;)
 			l = put_layer(&s, l, "", 0);
 		if (s.table.n)
 			putchar('\n');
 		vv_table_print(&s.table, ctx, 0);
 	}
+	json_decref(lineage);
 	vv_description_release(&d);
 out:
 	vv_named_release(&named);

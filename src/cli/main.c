@@ -29,7 +29,7 @@ const struct vv_cmd vv_cmds[] = {
 		"[--json] [--tensor GLOB] [REV] [--] FILE"},
 	{"cat", cmd_cat, 0, "look", "one tensor's values, as .npy or raw", "[--raw] [-o FILE] [REV:]FILE TENSOR"},
 	{"convert", cmd_convert, 0, "look", "a model in another format, or its floats in another type",
-		"[--format NAME] [--dtype TYPE] [--tensor GLOB]... [REV:]FILE -o FILE"},
+		"[--format NAME] [--dtype TYPE] [--tensor GLOB]... [--with COMMAND [--env NAME]...] [REV:]FILE... -o FILE"},
 	{"scan", cmd_scan, 0, "look", "what loading a model would do besides: is it safe?",
 		"[--strict] [--allow GLOB]... [--json|--sarif] [[REV:]FILE|FOLDER]..."},
 	{"archive", cmd_archive, VV_CMD_REPO, "look", "git archive with the models in it",

@@ -90,7 +90,7 @@ static void quantise_q8_0(struct item *x, struct vv_part *p, uint64_t numel)
 {
 	unsigned last = p->ndim - 1;
 
-	if (!p->ndim || p->ndim == 1) {
+	if (p->ndim < 2) {
 		cast(x, p, VV_DT_F32, numel);
 		return;
 	}

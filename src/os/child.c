@@ -65,6 +65,8 @@ static int redirect(posix_spawn_file_actions_t *fa, unsigned flags, int in, int 
 		sys = posix_spawn_file_actions_addopen(fa, 0, "/dev/null", O_RDONLY, 0);
 	if (!sys && flags & VV_CHILD_OUT)
 		sys = posix_spawn_file_actions_adddup2(fa, out, 1);
+	else if (!sys && flags & VV_CHILD_TALK)
+		sys = posix_spawn_file_actions_adddup2(fa, 2, 1);
 	if (!sys && flags & VV_CHILD_ERR)
 		sys = posix_spawn_file_actions_adddup2(fa, err, 2);
 	else if (!sys && flags & VV_CHILD_NOERR)
@@ -90,7 +92,7 @@ int vv_child_start(
 	sigemptyset(&defaults);
 	sigaddset(&defaults, SIGPIPE);
 	posix_spawnattr_setsigdefault(&attr, &defaults);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF);
+	posix_spawnattr_setflags(&attr, (short)(POSIX_SPAWN_SETSIGDEF | (flags & VV_CHILD_GROUP ? POSIX_SPAWN_SETPGROUP : 0)));
 	if ((flags & VV_CHILD_IN && pipe2(in, O_CLOEXEC)) || (flags & VV_CHILD_OUT && pipe2(out, O_CLOEXEC)) ||
 		(flags & VV_CHILD_ERR && pipe2(errs, O_CLOEXEC))) {
 		ret = vv_fail_sys(err, errno, "pipe");

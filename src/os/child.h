@@ -12,6 +12,8 @@ enum vv_child_flags {
 	VV_CHILD_NOERR = 4,    /* its standard error to /dev/null (else ours) */
 	VV_CHILD_INHERIT = 8,  /* our standard input */
 	VV_CHILD_ERR = 16,     /* a pipe from its standard error */
+	VV_CHILD_TALK = 32,    /* its standard output to our standard error */
+	VV_CHILD_GROUP = 64,   /* in a process group of its own, which has its pid */
 };
 
 struct vv_child {

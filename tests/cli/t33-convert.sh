@@ -45,6 +45,35 @@ ok "--dtype f16 rounds as NumPy does, and leaves integers"
 out varve convert -d bf16 m.safetensors -o h.safetensors && varve convert -q -d f32 h.safetensors -o w.npz2 -f npz && varve convert -q -d bf16 w.npz2 -o h2.safetensors
 varve cat -q --raw h.safetensors net.0.weight >"$T/1"; varve cat -q --raw h2.safetensors net.0.weight >"$T/2"; cmp -s "$T/1" "$T/2" && [ "$(stat -c %s "$T/1")" = 2400 ]; ok "bf16 to f32 and back"
 touch -d '10 seconds ago' h.safetensors; out varve add --json h.safetensors && json 'd["files"][0]["stored"] < 700'; ok "a cast beside its original costs next to nothing"
+python3 - <<'P'
+import json, struct
+import numpy as np
+r = np.random.default_rng(4)
+t = {"w": r.standard_normal((5, 64)).astype("f4"), "w.scale": np.ones(2, "f4"), "v": r.standard_normal(64).astype("f2"), "odd": r.standard_normal((2, 33)).astype("f4")}
+def save(name, t):
+    head, body = {}, b""
+    for k, v in t.items():
+        head[k] = {"dtype": {"f4": "F32", "f2": "F16"}[v.dtype.str[1:]], "shape": list(v.shape), "data_offsets": [len(body), len(body) + v.nbytes]}
+        body += v.tobytes()
+    h = json.dumps(head).encode()
+    open(name, "wb").write(struct.pack("<Q", len(h)) + h + body)
+save("q.safetensors", t)
+t["odd"][1, 2] = np.nan
+save("nan.safetensors", t)
+P
+out varve convert -d int8 q.safetensors -o i8.npz && err 'i8.npz: npz, 6 tensors' && python3 - <<'P'
+import numpy as np
+q = np.load("i8.npz")
+assert sorted(q) == ["odd", "odd.scale", "v", "w", "w.scale", "w.scale_1"], sorted(q)
+assert q["w"].dtype == np.int8 and q["w"].shape == (5, 64) and q["w.scale_1"].shape == (5,) and q["v"].dtype == np.float16 and (q["w.scale"] == 1).all()
+assert (np.abs(q["w"]).max(axis=1) == 127).all()
+P
+ok "int8 with scales, under names that are free"
+out varve convert -d q8_0 q.safetensors -t w -t v -t odd -o q.gguf && varve show --json q.gguf >"$T/out" && json '[(t["name"], t["dtype"], t["shape"]) for t in d["tensors"]] == [("w", "u8", [5, 2, 34]), ("v", "f32", [64]), ("odd", "f32", [2, 33])]' && grep -qa 'as q8_0' q.gguf; ok "q8_0 where rows are blocks, vectors as f32"
+status_is 128 varve convert -d int8 nan.safetensors -o no.npz && err "tensor 'odd': element 35 is not finite" && one_line && [ ! -e no.npz ]; ok "what int8 cannot say is told"
+status_is 129 varve convert -d int8 q.safetensors -o no.gguf && err "q8_0 is GGUF's"; ok "int8 is not GGUF's"
+status_is 129 varve convert -d q8_0 q.safetensors -o no.npz; ok "q8_0 is nobody else's"
+out varve convert -q -d f8_e4m3 q.safetensors -o f8.safetensors && varve convert -q -d f32 f8.safetensors -o f9.safetensors && varve convert -q -d f8_e4m3 f9.safetensors -o f10.safetensors && varve cat -q --raw f8.safetensors w >"$T/1" && varve cat -q --raw f10.safetensors w >"$T/2" && cmp -s "$T/1" "$T/2" && [ "$(stat -c %s "$T/1")" = 320 ]; ok "f8 to f32 and back"
 out varve convert -t 'net.*' -t steps HEAD:m.safetensors -o p.npz -q && [ "$(python3 -c 'import numpy; print(len(numpy.load("p.npz").files))')" = 3 ]; ok "patterns, an old version"
 out varve convert --json -t '*.bias' m.safetensors -o p.npz && json 'd == {"file": "p.npz", "format": "npz", "tensors": 1, "bytes": d["bytes"]}'; ok "--json"
 status_is 128 varve convert -t 'nosuch*' m.safetensors -o q.npz && err "no tensor matches 'nosuch" && [ ! -e q.npz ]; ok "a pattern that matches nothing"

@@ -1,0 +1,68 @@
+#define _GNU_SOURCE
+#include "os/job.h"
+
+#include "base/check.h"
+#include "os/child.h"
+
+#include <errno.h>
+#include <signal.h>
+
+static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+/* A handler can be told nothing else than what is global. */
+static volatile sig_atomic_t caught, group;
+static struct sigaction before[VV_COUNT(signals)];
+
+static void on_signal(int sig)
+{
+	int sys = errno;
+
+	if (group > 0)
+		kill(-(pid_t)group, caught ? SIGKILL : sig);
+	caught = sig;
+	errno = sys;
+}
+
+void vv_job_begin(void)
+{
+	struct sigaction now = {.sa_handler = on_signal};
+
+	caught = group = 0;
+	sigemptyset(&now.sa_mask);
+	for (size_t i = 0; i < VV_COUNT(signals); i++)
+		/* What is ignored, as nohup does it, stays so. */
+		if (!sigaction(signals[i], NULL, &before[i]) && before[i].sa_handler != SIG_IGN)
+			sigaction(signals[i], &now, NULL);
+}
+
+int vv_job_caught(void)
+{
+	return caught;
+}
+
+int vv_job_run(const char *const *argv, const char *const *env, int *status, struct vv_err *err)
+{
+	struct vv_child c = VV_CHILD_INIT;
+	int ret = vv_child_start(&c, argv, env, VV_CHILD_GROUP | VV_CHILD_TALK, err);
+
+	if (ret)
+		return ret;
+	group = c.pid;
+	if (caught) /* before there was a group */
+		kill(-(pid_t)group, caught);
+	ret = vv_child_wait(&c, status, err);
+	if (caught)
+		kill(-(pid_t)group, SIGKILL);
+	group = 0;
+	return ret;
+}
+
+void vv_job_end(void)
+{
+	int sig = caught;
+
+	for (size_t i = 0; i < VV_COUNT(signals); i++)
+		sigaction(signals[i], &before[i], NULL);
+	caught = 0;
+	if (sig)
+		raise(sig);
+}
