@@ -64,7 +64,7 @@ _varve_options() {
 	diff) echo --stat --cached --staged --no-index --exit-code ;;
 	log) echo --tensor --max-count --names ;;
 	cat) echo --raw --output ;;
-	convert) echo --output --format --dtype --tensor ;;
+	convert) echo --output --format --dtype --tensor --with --env ;;
 	scan) echo --strict --allow --sarif ;;
 	archive) echo --prefix --output --format ;;
 	du) echo --files ;;

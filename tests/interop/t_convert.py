@@ -3,15 +3,11 @@
 
 Skips itself where NumPy or safetensors are not installed, and a part where its tool is not. On PATH: varve, git-varve.
 """
-import hashlib
 import importlib
 import json
 import os
-import signal
-import subprocess
 import sys
 import tempfile
-import time
 
 try:
     import numpy as np
@@ -184,9 +180,9 @@ def q8_0(t, gguf):
             ok(same(x.data.reshape(shape), want), f"q8_0: {x.name} stays {want.dtype}")
 
 
-def storage(t):
+def storage():
     """What a copy in another type costs beside its original."""
-    repo = Repo(os.path.abspath("r"), "*.safetensors *.h5 *.gguf *.npz".split()[0])
+    repo = Repo(os.path.abspath("r"), "*.safetensors")
     repo.run("varve", "track", "-q", "*.h5", "*.gguf", "*.npz")
     v = {f"l{i}.weight": rand(128, 256) * 0.02 for i in range(6)}
     save_file(v, "r/m.safetensors")
@@ -200,6 +196,49 @@ def storage(t):
         size = os.path.getsize(f"r/{name}")
         print(f"# {name}: {size} bytes cost {stored}")
         ok(0 <= stored <= size * most, f"{name} costs next to nothing" if most < 1 else f"{name} is stored", r.stderr)
+
+
+EXPORT = """
+import os, sys, torch
+from safetensors.torch import load_file
+t = load_file(os.environ["VARVE_INPUT"])
+net = torch.nn.Sequential(torch.nn.Linear(6, 5), torch.nn.ReLU(), torch.nn.Linear(5, 2))
+net.load_state_dict(t)
+x = torch.arange(12, dtype=torch.float32).reshape(2, 6)
+torch.onnx.export(net.eval(), (x,), os.environ["VARVE_OUTPUT"], input_names=["x"], dynamo=sys.argv[1] == "new", external_data=True)
+"""
+
+
+def exporter(torch, which):
+    """torch.onnx.export on an older version; ONNX Runtime computes what PyTorch does."""
+    ort = tool("onnxruntime")
+    if not ort:
+        return
+    old, new = ({k: rand(*s) for k, s in (("0.weight", (5, 6)), ("0.bias", (5,)), ("2.weight", (2, 5)), ("2.bias", (2,)))} for _ in range(2))
+    for i, t in enumerate((old, new)):
+        save_file(t, "r/net.safetensors")
+        os.utime("r/net.safetensors", (1e9, 1e9 + i))
+        git("add", ".", cwd="r")
+        git("commit", "-q", "--allow-empty", "-m", f"{which} {i}", cwd="r")
+    with open("export.py", "w") as f:
+        f.write(EXPORT)
+    name = f"r/{which}.onnx"
+    r = run("varve", "convert", "--json", "--with", f"'{sys.executable}' {os.getcwd()}/export.py {which}", "--env", "PYTHONWARNINGS",
+            "HEAD~1:net.safetensors", "-o", f"{which}.onnx", cwd="r")
+    ok(not r.returncode, f"torch.onnx.export, the {which} one, on an older version", r.stderr[-2000:])
+    if r.returncode:
+        return
+    x = np.arange(12, dtype="f4").reshape(2, 6)
+    want = np.maximum(x @ old["0.weight"].T + old["0.bias"], 0) @ old["2.weight"].T + old["2.bias"]
+    got = ort.InferenceSession(name, providers=["CPUExecutionProvider"]).run(None, {"x": x})[0]
+    ok(np.allclose(got, want, atol=1e-4), "ONNX Runtime computes with that version", (got, want))
+    with open(name + ".lineage.json") as f:
+        d = json.load(f)
+    blob = git("cat-file", "-p", "HEAD~1:net.safetensors", cwd="r")
+    ok(d["output"]["sha256"] == sha(name) == json.loads(r.stdout)["sha256"], "the record names the file")
+    ok(f"sha256 {d['inputs'][0]['sha256']}" in blob and d["inputs"][0]["root"] in blob, "and the version", blob[:400])
+    ok(all(sha(f"r/{b['file']}") == b["sha256"] for b in d["beside"]), "and what lies beside it")
+    print(f"# beside: {[b['file'] for b in d['beside']]}")
 
 
 os.environ["PATH"] = ":".join(os.path.abspath(p) for p in os.environ["PATH"].split(":"))
@@ -217,6 +256,10 @@ with tempfile.TemporaryDirectory() as folder:
     int8(tensors)
     if gguf:
         q8_0(tensors, gguf)
-    storage(tensors)
+    storage()
+    if torch:
+        exporter(torch, "old")
+        if tool("onnxscript"):
+            exporter(torch, "new")
     os.chdir("/")
 end()
