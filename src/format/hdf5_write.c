@@ -440,7 +440,7 @@ static int check_old(const struct vv_assembly *a, const char *note, struct vv_er
 
 	for (size_t i = 0; i < a->layout->n_segs && !ret; i++) {
 		const struct vv_segment *s = &a->layout->segs[i];
-		if (s->n_views > 1)
+		if (s->n_views > 1 || s->coding)
 			ret = NOT_OURS;
 		else if (s->n_views)
 			parts[n++] = (struct vv_part){.name = s->views->name, .dtype = s->dtype, .ndim = s->views->ndim,
