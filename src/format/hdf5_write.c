@@ -4,6 +4,7 @@
  */
 #include "base/check.h"
 #include "format/hdf5.h"
+#include "format/nametree.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -30,80 +31,11 @@ static const struct {
 	{VV_DT_I32, 0, 0, 0, true}, {VV_DT_I64, 0, 0, 0, true}, {VV_DT_U8, 0, 0, 0, false}, {VV_DT_U16, 0, 0, 0, false},
 	{VV_DT_U32, 0, 0, 0, false}, {VV_DT_U64, 0, 0, 0, false}};
 
-/* A group, or a dataset. */
-struct node {
-	struct vv_span name;        /* in its group */
-	const struct vv_part *part; /* NULL: a group */
-	uint64_t addr;              /* of its header */
-	uint64_t data;              /* of its elements */
-	size_t first, last, next;   /* members and their chain; 0, which is the root, ends it */
-};
-
 struct writer {
-	struct node *nodes;
-	size_t n, cap;
-	struct vv_map paths; /* → index */
+	struct vv_nametree tree; /* addr: of the header; data: of the elements */
 	struct vv_buf head;
-	uint64_t end;        /* of the file */
+	uint64_t end; /* of the file */
 };
-
-/* --- the tree --- */
-
-static int add_node(struct writer *w, size_t group, struct vv_span name, const struct vv_part *part, struct vv_err *err)
-{
-	if (w->n == w->cap) {
-		size_t cap = w->cap ? 2 * w->cap : 64;
-		struct node *p = realloc(w->nodes, cap * sizeof(*p));
-		if (!p)
-			return vv_fail_nomem(err);
-		w->nodes = p;
-		w->cap = cap;
-	}
-	w->nodes[w->n] = (struct node){.name = name, .part = part};
-	if (w->n) {
-		struct node *g = &w->nodes[group];
-		if (g->first)
-			w->nodes[g->last].next = w->n;
-		else
-			g->first = w->n;
-		g->last = w->n;
-	}
-	w->n++;
-	return 0;
-}
-
-/* The groups that its name tells of, and the dataset. */
-static int add_part(struct writer *w, const struct vv_part *p, struct vv_err *err)
-{
-	const char *from = p->name;
-	size_t group = 0;
-
-	for (unsigned level = 0;; level++) {
-		size_t n = strcspn(from, "/");
-		struct vv_span path = vv_span(p->name, (size_t)(from - p->name) + n);
-		uint64_t *at;
-		bool added;
-		int ret;
-
-		if (!n || (n == 1 && *from == '.') || level > MAX_LEVELS)
-			return vv_fail(err, VV_ENOTSUP, "tensor '%s': HDF5 has no such path", p->name);
-		at = vv_map_put(&w->paths, path, w->n, &added);
-		if (!at)
-			return vv_fail_nomem(err);
-		if (!added && (w->nodes[*at].part || !from[n]))
-			return vv_fail(err, VV_ENOTSUP, "tensor '%s': HDF5 has no tensors within a tensor", p->name);
-		group = added ? group : (size_t)*at;
-		if (added) {
-			ret = add_node(w, group, vv_span(from, n), from[n] ? NULL : p, err);
-			if (ret)
-				return ret;
-			group = w->n - 1;
-		}
-		if (!from[n])
-			return 0;
-		from += n + 1;
-	}
-}
 
 /* --- messages --- */
 
@@ -213,7 +145,7 @@ static bool put_type(struct vv_buf *b, enum vv_dtype dt)
 
 /* --- objects --- */
 
-static int put_dataset(struct vv_buf *b, const struct node *n, struct vv_err *err)
+static int put_dataset(struct vv_buf *b, const struct vv_name_node *n, struct vv_err *err)
 {
 	enum { CONTIGUOUS = 1, CONSTANT = 1 };
 	size_t from = open_header(b), m = open_message(b, M_SPACE, 0);
@@ -264,7 +196,7 @@ static bool is_ascii(struct vv_span s)
 	return true;
 }
 
-static void put_link(struct vv_buf *b, const struct node *n)
+static void put_link(struct vv_buf *b, const struct vv_name_node *n)
 {
 	enum { LEN_OF_2 = 1, HAS_CHARSET = 16, UTF8 = 1 };
 	size_t m = open_message(b, M_LINK, 0);
@@ -278,7 +210,7 @@ static void put_link(struct vv_buf *b, const struct node *n)
 	close_message(b, m);
 }
 
-static void put_group(struct writer *w, const struct node *g, const char *note)
+static void put_group(struct writer *w, const struct vv_name_node *g, const char *note)
 {
 	struct vv_buf *b = &w->head;
 	size_t from = open_header(b), m = open_message(b, M_LINKS, 0);
@@ -292,8 +224,8 @@ static void put_group(struct writer *w, const struct node *g, const char *note)
 	close_message(b, m);
 	if (note)
 		put_note(b, note);
-	for (size_t i = g->first; i; i = w->nodes[i].next)
-		put_link(b, &w->nodes[i]);
+	for (size_t i = g->first; i; i = w->tree.nodes[i].next)
+		put_link(b, &w->tree.nodes[i]);
 	close_header(b, from);
 }
 
@@ -320,12 +252,12 @@ static int put_all(struct writer *w, const char *note, struct vv_err *err)
 
 	vv_buf_clear(&w->head);
 	put_superblock(&w->head, w->end);
-	for (size_t i = 0; i < w->n && !ret; i++) {
-		w->nodes[i].addr = w->head.len;
-		if (w->nodes[i].part)
-			ret = put_dataset(&w->head, &w->nodes[i], err);
+	for (size_t i = 0; i < w->tree.n && !ret; i++) {
+		w->tree.nodes[i].addr = w->head.len;
+		if (w->tree.nodes[i].part)
+			ret = put_dataset(&w->head, &w->tree.nodes[i], err);
 		else
-			put_group(w, &w->nodes[i], i ? NULL : note);
+			put_group(w, &w->tree.nodes[i], i ? NULL : note);
 	}
 	return ret ? ret : vv_buf_check(&w->head, err);
 }
@@ -333,8 +265,8 @@ static int put_all(struct writer *w, const char *note, struct vv_err *err)
 static int place_data(struct writer *w, struct vv_err *err)
 {
 	w->end = w->head.len;
-	for (size_t i = 0; i < w->n; i++) {
-		struct node *n = &w->nodes[i];
+	for (size_t i = 0; i < w->tree.n; i++) {
+		struct vv_name_node *n = &w->tree.nodes[i];
 		if (!n->part || !n->part->len)
 			continue;
 		n->data = vv_div_up(w->end, ALIGN) * ALIGN;
@@ -350,9 +282,10 @@ static int plan(struct writer *w, const char *note, const struct vv_part *parts,
 	int ret;
 
 	*w = (struct writer){.head = VV_BUF_INIT(VV_MAX_HEADER)};
-	ret = add_node(w, 0, vv_span(NULL, 0), NULL, err);
-	for (size_t i = 0; i < n && !ret; i++)
-		ret = add_part(w, &parts[i], err);
+	ret = vv_nametree_make(&w->tree, "HDF5", MAX_LEVELS, parts, n, err);
+	for (size_t i = 0; i < w->tree.n && !ret; i++)
+		if (vv_span_is(w->tree.nodes[i].name, ".")) /* the group itself */
+			ret = vv_fail(err, VV_ENOTSUP, "HDF5 cannot call a group or a dataset '.'");
 	if (!ret)
 		ret = put_all(w, note, err);
 	if (!ret)
@@ -362,9 +295,8 @@ static int plan(struct writer *w, const char *note, const struct vv_part *parts,
 
 static void release(struct writer *w)
 {
-	vv_map_release(&w->paths);
+	vv_nametree_release(&w->tree);
 	vv_buf_release(&w->head);
-	free(w->nodes);
 }
 
 static int zeros(struct vv_sink *out, uint64_t n, struct vv_err *err)
@@ -379,8 +311,8 @@ static int write_all(struct writer *w, struct vv_sink *out, struct vv_err *err)
 	uint64_t at = w->head.len;
 	int ret = out->write(out, vv_buf_view(&w->head), err);
 
-	for (size_t i = 0; i < w->n && !ret; i++) {
-		const struct node *n = &w->nodes[i];
+	for (size_t i = 0; i < w->tree.n && !ret; i++) {
+		const struct vv_name_node *n = &w->tree.nodes[i];
 		if (!n->part || !n->part->len)
 			continue;
 		ret = zeros(out, n->data - at, err);
@@ -453,10 +385,10 @@ static int check_old(const struct vv_assembly *a, const char *note, struct vv_er
 	if (!ret)
 		ret = w.end == a->source->size ? same(a->source, 0, vv_buf_view(&w.head), err) : NOT_OURS;
 	at = w.head.len;
-	for (size_t i = 0; i < w.n && !ret; i++)
-		if (w.nodes[i].part) {
-			ret = same(a->source, at, vv_span(none, (size_t)(w.nodes[i].data - at)), err);
-			at = w.nodes[i].data + w.nodes[i].part->len;
+	for (size_t i = 0; i < w.tree.n && !ret; i++)
+		if (w.tree.nodes[i].part) {
+			ret = same(a->source, at, vv_span(none, (size_t)(w.tree.nodes[i].data - at)), err);
+			at = w.tree.nodes[i].data + w.tree.nodes[i].part->len;
 		}
 	release(&w);
 	free(parts);

@@ -6,32 +6,16 @@
 #include "base/check.h"
 #include "base/map.h"
 #include "format/formats.h"
+#include "format/msgpack.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum {
-	MAX_DEPTH = 64,
 	MAX_TYPE_NAME = 64,
-	MAX_ITEMS = 1 << 24,       /* of all maps and lists */
-	MAX_NAME_BYTES = 64 << 20, /* of all names: a path stands in the file once, and in each name under it */
-	MAX_ARRAY = 1 << 30,       /* bytes: Flax cuts larger ones into chunks */
+	MAX_ITEMS = 1 << 24, /* of all maps and lists */
 };
-
-/* The first key of the map that stands for an array in chunks. */
-static const char chunked[] = "__msgpack_chunked_array__";
-
-/* Float4 and its like are one to a byte here: not as our types have them. */
-static const struct {
-	const char *name;
-	enum vv_dtype dt;
-} types[] = {{"float32", VV_DT_F32}, {"bfloat16", VV_DT_BF16}, {"float16", VV_DT_F16}, {"float64", VV_DT_F64},
-	{"int32", VV_DT_I32}, {"int64", VV_DT_I64}, {"int16", VV_DT_I16}, {"int8", VV_DT_I8}, {"uint32", VV_DT_U32},
-	{"uint64", VV_DT_U64}, {"uint16", VV_DT_U16}, {"uint8", VV_DT_U8}, {"bool", VV_DT_BOOL}, {"complex64", VV_DT_C64},
-	{"complex128", VV_DT_C128}, {"float8_e4m3fn", VV_DT_F8_E4M3}, {"float8_e5m2", VV_DT_F8_E5M2},
-	{"float8_e4m3fnuz", VV_DT_F8_E4M3FNUZ}, {"float8_e5m2fnuz", VV_DT_F8_E5M2FNUZ},
-	{"float8_e8m0fnu", VV_DT_F8_E8M0}};
 
 /* --- tokens --- */
 
@@ -161,7 +145,7 @@ struct walk {
 		uint64_t n, left; /* items */
 		size_t path;      /* length */
 		bool map, chunks;
-	} levels[MAX_DEPTH];
+	} levels[VV_MSGPACK_DEPTH];
 	unsigned depth;
 	uint32_t items;
 };
@@ -179,10 +163,7 @@ static int type_of(struct in *in, struct array *a, struct vv_err *err)
 	a->type[ret ? 0 : t.n] = 0;
 	if (!ret && strspn(a->type, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_[]") != t.n)
 		ret = vv_fail(err, VV_EFORMAT, "an array with a wrong type at offset %" PRIu64, t.at);
-	a->dt = VV_DT_BYTES;
-	for (size_t i = 0; i < VV_COUNT(types) && !ret; i++)
-		if (!strcmp(a->type, types[i].name))
-			a->dt = types[i].dt;
+	a->dt = ret ? VV_DT_BYTES : vv_msgpack_type(a->type);
 	return ret;
 }
 
@@ -245,7 +226,7 @@ static int step(struct walk *w, size_t *len, struct vv_err *err)
 		ret = take(&w->in, name, n, err);
 	if (!ret && memchr(name, 0, n))
 		ret = vv_fail(err, VV_EFORMAT, "a name with a NUL at offset %" PRIu64, t.at);
-	if (!ret && w->levels[top].map && vv_span_is(vv_span(name, n), chunked))
+	if (!ret && w->levels[top].map && vv_span_is(vv_span(name, n), VV_MSGPACK_CHUNKED))
 		w->levels[top].chunks = true;
 	return ret;
 }
@@ -254,8 +235,8 @@ static int enter(struct walk *w, const struct token *t, size_t path, struct vv_e
 {
 	bool chunks = w->depth && w->levels[w->depth - 1].chunks;
 
-	if (w->depth == MAX_DEPTH)
-		return vv_fail(err, VV_ELIMIT, "more than %d maps in each other at offset %" PRIu64, MAX_DEPTH, t->at);
+	if (w->depth == VV_MSGPACK_DEPTH)
+		return vv_fail(err, VV_ELIMIT, "more than %d maps in each other at offset %" PRIu64, VV_MSGPACK_DEPTH, t->at);
 	w->levels[w->depth].n = w->levels[w->depth].left = t->n;
 	w->levels[w->depth].path = path;
 	w->levels[w->depth].map = t->kind == MAP;
@@ -364,8 +345,8 @@ static int report(struct walk *w, const struct array *a, struct vv_err *err)
 		return vv_fail(err, VV_EFORMAT, "an array whose shape and %" PRIu64 " bytes do not agree at offset %" PRIu64,
 			a->len, a->at);
 	l->name_bytes += a->name.len;
-	if (l->name_bytes > MAX_NAME_BYTES)
-		return vv_fail(err, VV_ELIMIT, "more than %d bytes of names", MAX_NAME_BYTES);
+	if (l->name_bytes > VV_MSGPACK_NAMES)
+		return vv_fail(err, VV_ELIMIT, "more than %d bytes of names", VV_MSGPACK_NAMES);
 	v = vv_arena_alloc(arena, sizeof(*v));
 	shape = vv_arena_array(arena, a->ndim + 1, sizeof(*shape));
 	name = vv_arena_copy(arena, a->name);
@@ -394,14 +375,6 @@ struct writing {
 	uint64_t from; /* of the old file: what is not written yet */
 };
 
-static const char *type_name(enum vv_dtype dt)
-{
-	for (size_t i = 0; i < VV_COUNT(types); i++)
-		if (types[i].dt == dt)
-			return types[i].name;
-	return NULL;
-}
-
 /* The next segment that is a tensor, and its part. NULL: there is none. */
 static const struct vv_part *next_part(struct writing *x, const struct vv_segment **s)
 {
@@ -415,6 +388,8 @@ static const struct vv_part *next_part(struct writing *x, const struct vv_segmen
 	return at ? &x->a->parts[*at] : NULL;
 }
 
+enum { OTHER_SET = 1 };
+
 /* Before a byte is written: are these the layout's tensors, whatever their shapes? */
 static int check_set(struct writing *x, struct vv_err *err)
 {
@@ -422,55 +397,14 @@ static int check_set(struct writing *x, struct vv_err *err)
 	size_t n = 0;
 
 	for (const struct vv_part *p; (p = next_part(x, &s)); n++) {
-		if (!type_name(p->dtype))
-			return vv_fail(err, VV_ENOTSUP, "tensor '%s': NumPy has no type %s", p->name,
-				vv_dtype_info(p->dtype)->name);
-		if (p->len > MAX_ARRAY)
-			return vv_fail(err, VV_ENOTSUP, "tensor '%s' is so large that Flax would cut it", p->name);
+		int ret = vv_msgpack_check(p, err);
+		if (ret)
+			return ret;
 	}
 	if (s || n != x->a->n_parts)
-		return vv_fail(err, VV_ENOTSUP, "msgpack keeps its tensors: no other set can be written");
+		return OTHER_SET;
 	x->seg = 0;
 	return 0;
-}
-
-/* The smallest form for `n`, as msgpack's packers choose; `leads`: of 1, 2, 4 and 8 bytes. */
-static void put_number(struct vv_buf *out, const char leads[4], uint64_t n)
-{
-	unsigned k = n <= UINT8_MAX ? 0 : n <= UINT16_MAX ? 1 : n <= UINT32_MAX ? 2 : 3;
-
-	vv_buf_char(out, leads[k]);
-	for (unsigned i = 1U << k; i-- > 0;)
-		vv_buf_char(out, (char)(n >> 8 * i));
-}
-
-/* What stands before an array's bytes. */
-static void put_head(struct vv_buf *out, const struct vv_part *p)
-{
-	struct vv_buf in = VV_BUF_INIT(256);
-	const char *type = type_name(p->dtype);
-	uint64_t n;
-
-	vv_buf_char(&in, (char)0x93);
-	vv_buf_char(&in, (char)(0x90 | p->ndim));
-	for (unsigned i = 0; i < p->ndim; i++)
-		if (p->shape[i] < 0x80)
-			vv_buf_char(&in, (char)p->shape[i]);
-		else
-			put_number(&in, "\xcc\xcd\xce\xcf", p->shape[i]);
-	vv_buf_char(&in, (char)(0xa0 | strlen(type)));
-	vv_buf_str(&in, type);
-	put_number(&in, "\xc4\xc5\xc6", p->len);
-	n = in.len + p->len;
-	if (n == 16) /* the fixed lengths below are too short for any array */
-		vv_buf_char(out, (char)0xd8);
-	else
-		put_number(out, "\xc7\xc8\xc9", n);
-	vv_buf_char(out, 1);
-	vv_buf_span(out, vv_buf_view(&in));
-	if (in.failed)
-		out->failed = in.failed;
-	vv_buf_release(&in);
 }
 
 static int write_array(struct walk *w, const struct array *a, struct vv_err *err)
@@ -491,7 +425,7 @@ static int write_array(struct walk *w, const struct array *a, struct vv_err *err
 		(!p->ndim || !memcmp(p->shape, a->shape, p->ndim * sizeof(*p->shape)));
 	ret = vv_source_copy(x->a->source, x->from, (same ? a->data : a->at) - x->from, x->out, err);
 	if (!ret && !same) {
-		put_head(&head, p);
+		vv_msgpack_head(&head, p);
 		ret = vv_buf_check(&head, err);
 		if (!ret)
 			ret = x->out->write(x->out, vv_buf_view(&head), err);
@@ -516,7 +450,16 @@ static int assemble(const struct vv_assembly *a, struct vv_sink *out, struct vv_
 	if (!ret)
 		ret = vv_source_copy(a->source, x.from, a->source->size - x.from, out, err);
 	vv_map_release(&x.names);
-	return ret;
+	if (ret == OTHER_SET)
+		ret = vv_msgpack_rewrite(a, out, err);
+	return ret <= 0 ? ret : vv_fail(err, VV_ENOTSUP, "msgpack keeps its tensors, for it holds more than maps of arrays");
 }
 
-const struct vv_format vv_format_msgpack = {.name = "msgpack", .probe = probe, .locate = locate, .assemble = assemble};
+/* Flax restores what is there into a tree of its own: there is no place for a note. */
+static void empty(struct vv_buf *out, const char *note VV_UNUSED)
+{
+	vv_buf_char(out, (char)0x80);
+}
+
+const struct vv_format vv_format_msgpack = {
+	.name = "msgpack", .probe = probe, .locate = locate, .assemble = assemble, .empty = empty};

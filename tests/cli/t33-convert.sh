@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 
 new_repo "$T/r"
-varve track -q '*.npz' '*.pt' '*.gguf' '*.onnx' '*.h5'
+varve track -q '*.npz' '*.pt' '*.gguf' '*.onnx' '*.h5' '*.msgpack'
 python3 - <<'P'
 import json, struct
 import numpy as np
@@ -20,7 +20,7 @@ h = json.dumps(head).encode()
 open("m.safetensors", "wb").write(struct.pack("<Q", len(h)) + h + body)
 P
 touch -d '10 seconds ago' m.safetensors; git add .; git commit -q -m one
-for f in a.safetensors a.npz a.pt a.gguf a.onnx a.h5; do
+for f in a.safetensors a.npz a.pt a.gguf a.onnx a.h5 a.msgpack; do
 	out varve convert m.safetensors -o "$f" && err "^$f: .*, 3 tensors" && varve diff --no-index --exit-code --json m.safetensors "$f" >"$T/d"
 	python3 -c 'import json, sys; d = json.load(open(sys.argv[1])); sys.exit(d["changed"] + d["added"] + d["removed"] + d["renamed"] != 0)' "$T/d"; ok "$f has the same tensors"
 	varve convert -q "$f" -o b.safetensors && varve convert -q "$f" -o b2.safetensors && cmp -s b.safetensors b2.safetensors; ok "and back, twice the same"

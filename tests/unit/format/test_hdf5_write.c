@@ -95,7 +95,7 @@ static void test_names(void)
 	for (size_t i = 0; i < VV_COUNT(bad); i++) {
 		struct want w[] = {{"x/y", VV_DT_F32, 1, three}, {bad[i], VV_DT_F32, 1, three}};
 		CHECK_INT(made(&file, NULL, w, 2, 0), VV_ENOTSUP);
-		CHECK(strstr(err.msg, "HDF5 has no"));
+		CHECK(strstr(err.msg, "HDF5 "));
 	}
 	for (size_t i = 0; i < 64; i++)
 		memcpy(deep + 2 * i, "d/", 2);

@@ -84,7 +84,7 @@ static void test_casts(void)
 
 static void test_formats(void)
 {
-	static const char *const formats[] = {"safetensors", "npz", "torch", "gguf", "onnx", "hdf5"};
+	static const char *const formats[] = {"safetensors", "npz", "torch", "gguf", "onnx", "hdf5", "msgpack"};
 	static const float w[6] = {1, 2, 3, 4, 5, 6};
 	struct toy t;
 	size_t n;
