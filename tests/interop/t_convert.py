@@ -18,6 +18,7 @@ except ImportError as e:
 
 from lib import *
 os.environ.setdefault("KERAS_BACKEND", "torch")
+os.environ["JAX_PLATFORMS"] = "cpu"
 
 
 def tool(name):
@@ -67,6 +68,12 @@ def formats(t):
             ok(set(back) == set(t) and all(same(back[k], t[k]) for k in t), f"{name}: and back")
     says("a.safetensors", load_file)
     says("a.npz", lambda p: dict(np.load(p)))
+    flax = tool("flax.serialization")
+    if flax:
+        def restored(p):
+            with open(p, "rb") as f:
+                return flax.msgpack_restore(f.read())
+        says("a.msgpack", restored)
     torch, h5py, gguf, onnx = tool("torch"), tool("h5py"), tool("gguf"), tool("onnx")
     if torch:
         says("a.pt", lambda p: {k: v.numpy() for k, v in torch.load(p, weights_only=True).items()})
@@ -120,6 +127,20 @@ def keras_weights():
     if convert("k.weights.h5", "-o", "k.safetensors") and convert("k.safetensors", "-o", "k2.weights.h5"):
         b.load_weights("k2.weights.h5")
         ok(all((np.asarray(x.numpy()) == y.numpy()).all() for x, y in zip(a.weights, b.weights)), "Keras loads weights that came by safetensors")
+
+
+def flax_tree():
+    """A network's parameters by way of safetensors, with fewer of them, and more: into the tree that Flax expects."""
+    flax = tool("flax.serialization")
+    if not flax:
+        return
+    tree = {"params": {f"layer_{i}": {"kernel": rand(4, 3), "bias": rand(3)} for i in range(20)}, "step": np.array(9, "i4")}
+    with open("f.msgpack", "wb") as f:
+        f.write(flax.to_bytes(tree))
+    if convert("f.msgpack", "-o", "f.safetensors") and convert("f.safetensors", "-o", "f2.msgpack"):
+        with open("f2.msgpack", "rb") as f:
+            back = flax.from_bytes(tree, f.read())
+        ok(all(same(np.asarray(back["params"][k][n]), v) for k, d in tree["params"].items() for n, v in d.items()), "Flax restores its tree")
 
 
 def casts(torch):
@@ -248,6 +269,7 @@ with tempfile.TemporaryDirectory() as folder:
     tensors = model()
     save_file(tensors, "m.safetensors", {"about": "a test"})
     torch, h5py, gguf, onnx = formats(tensors)
+    flax_tree()
     if h5py:
         types_in_hdf5(h5py)
         keras_weights()
