@@ -5,9 +5,11 @@ Rows C1, C2, C7, C9-C12, C15-C17 and M-rows of writing. After each run: a docume
 clear line; nothing half-written under a final name, no temporary file unless killed; the worktree's
 model old, new or git's text; what was acknowledged comes back; the command run again succeeds.
 """
+import json
 import multiprocessing
 import os
 import sys
+import zipfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lib import *
@@ -417,6 +419,40 @@ class Leave(Scenario):
             yield "git does not have the plain file"
 
 
+class Convert(Scenario):
+    name = "varve convert"
+    own = "f16.npz"
+    exported = "exported.safetensors"
+    steps = [["varve", "convert", "-q", "-d", "f16", "v1:" + MODEL, "-o", own],
+             ["varve", "convert", "-q", "--with", 'cp "$1" "$VARVE_OUTPUT"; echo more >"$VARVE_OUTPUT.data"', "v1:" + MODEL, "-o", exported]]
+
+    def made(self, at, whole):
+        """Each file is whole or not there; `whole`: all are there."""
+        r = os.path.join(at, "r")
+        path, own, record = (os.path.join(r, n) for n in (self.exported, self.own, self.exported + ".lineage.json"))
+        if whole or os.path.exists(path):
+            if sum_of(path) != self.old["v1"] or open(path + ".data").read() != "more\n":
+                yield "the exported file is not whole"
+        if whole or os.path.exists(record):
+            if json.load(open(record))["output"]["sha256"] != self.old["v1"]:
+                yield "the record is another's"
+        if whole or os.path.exists(own):
+            if len(zipfile.ZipFile(own).namelist()) != 3 or zipfile.ZipFile(own).testzip():
+                yield "the converted file is not whole"
+
+    def wrong_after(self, at, fault, result):
+        yield from super().wrong_after(at, fault, result)
+        yield from self.made(at, False)
+        # Without memory folders cannot be walked.
+        left = [n for n in os.listdir(os.path.join(at, "r")) if n.startswith(".varve-")]
+        if left and not fault.killed and "alloc" not in fault.classes:
+            yield "left behind: %s" % left
+
+    def wrong_at_end(self, at, result):
+        yield from super().wrong_at_end(at, result)
+        yield from self.made(at, True)
+
+
 class Gc(Scenario):
     """v3 is forgotten: its objects go to the trash and from there; the packs of the others are put together."""
 
@@ -470,8 +506,8 @@ class Repair(Scenario):
             yield "the damaged pack was not kept"
 
 
-SCENARIOS = [AddNew, AddDelta, GitAdd, Checkout, Reset, Materialise, Restore, Stash, Merge, Push, Clone, Init, Leave, Gc,
-             Repair]
+SCENARIOS = [AddNew, AddDelta, GitAdd, Checkout, Reset, Materialise, Restore, Stash, Merge, Push, Clone, Init, Leave, Convert,
+             Gc, Repair]
 
 # What is done to which calls; `keep`: to all from there on. The number is how many n are tried at most
 # in full mode, and in quick mode.
