@@ -145,7 +145,7 @@ static void fill_holes(struct grid *g)
 	}
 }
 
-/* Numbers are a good part of what says anything. */
+/* A quarter of it is numbers, and what goes with them. */
 static bool is_worth_it(const struct grid *g)
 {
 	uint64_t numbers = 0, other = 0;
@@ -153,7 +153,7 @@ static bool is_worth_it(const struct grid *g)
 	for (size_t i = 0; i < g->n; i++)
 		if (is_number(g->cells[i].is))
 			numbers += g->cells[i].len;
-		else if (g->cells[i].is.kind == VV_SAMPLE_OTHER)
+		else
 			other += g->cells[i].len;
 	return numbers && numbers >= other / 3;
 }
