@@ -113,6 +113,11 @@ static inline void make_numbers(struct vv_buf *b, uint64_t *s, enum made_kind ki
 	}
 }
 
+static inline unsigned nibble(double w)
+{
+	return (unsigned)(int)(8 + w * 80) & 15;
+}
+
 static inline void make_bytes(struct vv_buf *b, uint64_t *s, enum made_kind kind, uint64_t i)
 {
 	double w = weight(s), t = (double)i;
@@ -123,7 +128,7 @@ static inline void make_bytes(struct vv_buf *b, uint64_t *s, enum made_kind kind
 	case MADE_RGB: vv_buf_char(b, (char)(int)(90 + 40 * sin(t * 0.0003) + 15 * (double)(i % 3) + w * 50)); break;
 	case MADE_INT8: vv_buf_char(b, (char)(int)(w * 1200)); break;
 	case MADE_UINT8: vv_buf_char(b, (char)(int)(128 + w * 900)); break;
-	case MADE_INT4: vv_buf_char(b, (char)(((unsigned)(int)(8 + w * 80) & 15) | ((unsigned)(int)(8 + weight(s) * 80) & 15) << 4)); break;
+	case MADE_INT4: vv_buf_char(b, (char)(nibble(w) | nibble(weight(s)) << 4)); break;
 	case MADE_E4M3: vv_buf_char(b, (char)((f >> 24 & 128) | (e < -6 ? 0 : (uint32_t)(e + 7) << 3 | (f >> 20 & 7)))); break;
 	case MADE_E5M2: vv_buf_char(b, (char)((f >> 24 & 128) | (e < -14 ? 0 : (uint32_t)(e + 15) << 2 | (f >> 21 & 3)))); break;
 	case MADE_ZEROS: vv_buf_char(b, 0); break;
