@@ -353,6 +353,9 @@ static int tell(struct vv_onnx_walk *w, const struct vv_onnx_tensor *t, const st
 	char *name;
 	int ret = vv_onnx_name(w, t, &w->elsewhere->arena, &name, err);
 
+	/* A name that is none: what was located is read on. */
+	if (ret == VV_EFORMAT)
+		return 0;
 	if (!ret)
 		ret = text_of(w, &c->external.file, err);
 	if (ret)
