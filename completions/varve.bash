@@ -65,7 +65,7 @@ _varve_options() {
 	log) echo --tensor --max-count --names ;;
 	cat) echo --raw --output ;;
 	convert) echo --output --format --dtype --tensor --with --env ;;
-	scan) echo --strict --allow --sarif ;;
+	scan) echo --strict --allow --all --sarif ;;
 	archive) echo --prefix --output --format ;;
 	du) echo --files ;;
 	fsck) echo --repair ;;

@@ -118,6 +118,7 @@ complete -c varve -n '__varve_is status checkout restore diff log blame' -a '(__
 complete -c varve -n '__varve_is restore diff log blame archive' -a '(__varve_refs)'
 complete -c varve -n '__varve_is scan' -s s -l strict -d 'What is suspicious fails, too'
 complete -c varve -n '__varve_is scan' -s a -l allow -r -d 'Globals that are known here'
+complete -c varve -n '__varve_is scan' -l all -d 'Every file of a folder'
 complete -c varve -n '__varve_is scan' -l sarif -d 'For code scanning'
 complete -c varve -n '__varve_is convert' -s f -l format -r -a 'safetensors npz torch gguf onnx hdf5 msgpack' -d 'Its format'
 complete -c varve -n '__varve_is convert' -s d -l dtype -r -a 'f32 f16 bf16 f8_e4m3 f8_e5m2 int8 q8_0' -d 'Floats as this type'

@@ -5,7 +5,9 @@
 #include "cli/bytes.h"
 #include "format/scan.h"
 
+#include <errno.h>
 #include <fnmatch.h>
+#include <fts.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +17,7 @@ struct scanning {
 	struct vv_ctx *ctx;
 	struct vv_opt_list allow; /* patterns of globals */
 	json_t *files;            /* --json, --sarif */
+	bool all;                 /* of folders every file, whatever git has */
 	size_t n, by_severity[3]; /* files, by their worst finding */
 };
 
@@ -122,6 +125,33 @@ static int scan_tracked(struct scanning *s, const char *folder)
 	return ret;
 }
 
+static int by_name(const FTSENT **a, const FTSENT **b)
+{
+	return strcmp((*a)->fts_name, (*b)->fts_name);
+}
+
+/* Every file below the folder, in order. Links are not followed, and git's own folders left out. */
+static int scan_folder(struct scanning *s, char *folder)
+{
+	struct vv_ctx *ctx = s->ctx;
+	char *roots[] = {folder, NULL};
+	FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, by_name);
+	FTSENT *e;
+	int ret = walk ? 0 : vv_fail_sys(&ctx->err, errno, "%s", folder);
+
+	while (!ret && (e = fts_read(walk))) {
+		if (e->fts_info == FTS_D && !strcmp(e->fts_name, ".git"))
+			fts_set(walk, e, FTS_SKIP);
+		else if (e->fts_info == FTS_F)
+			ret = scan_one(s, e->fts_path, e->fts_path);
+		else if (e->fts_info == FTS_DNR || e->fts_info == FTS_ERR || e->fts_info == FTS_NS)
+			ret = vv_fail_sys(&ctx->err, e->fts_errno, "%s", e->fts_path);
+	}
+	if (walk)
+		fts_close(walk);
+	return ret;
+}
+
 /* SARIF 2.1.0, as far as a forge needs it to show findings beside the files. */
 static json_t *sarif(json_t *files)
 {
@@ -160,10 +190,13 @@ static int scan_words(struct scanning *s, char *const *words)
 			ret = scan_one(s, *words, *words);
 			continue;
 		}
-		if (!ctx->repo.git_dir)
-			ret = vv_repo_open(&ctx->repo, &ctx->err);
-		if (!ret)
-			ret = vv_top_path(ctx, *words, &top);
+		/* Outside of a repository a folder is all that is in it. */
+		if (s->all || (!ctx->repo.git_dir && vv_repo_open(&ctx->repo, &ctx->err))) {
+			vv_err_clear(&ctx->err);
+			ret = scan_folder(s, *words);
+			continue;
+		}
+		ret = vv_top_path(ctx, *words, &top);
 		if (!ret)
 			ret = scan_tracked(s, strcmp(top, ".") ? top : NULL);
 		free(top);
@@ -178,6 +211,7 @@ int cmd_scan(struct vv_ctx *ctx, int argc, char **argv)
 	const struct vv_opt opts[] = {
 		{'s', "strict", VV_OPT_FLAG, &strict, NULL, "what is suspicious fails, too"},
 		{'a', "allow", VV_OPT_LIST, &s.allow, "GLOB", "globals of pickles that are known here, as 'sklearn.*'"},
+		{0, "all", VV_OPT_FLAG, &s.all, NULL, "every file of a folder, not only models that git has"},
 		{0, "sarif", VV_OPT_FLAG, &as_sarif, NULL, "SARIF 2.1.0, for a forge's code scanning"},
 		{0},
 	};

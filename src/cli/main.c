@@ -31,7 +31,7 @@ const struct vv_cmd vv_cmds[] = {
 	{"convert", cmd_convert, 0, "look", "a model in another format, or its floats in another type",
 		"[--format NAME] [--dtype TYPE] [--tensor GLOB]... [--with COMMAND [--env NAME]...] [REV:]FILE... -o FILE"},
 	{"scan", cmd_scan, 0, "look", "what loading a model would do besides: is it safe?",
-		"[--strict] [--allow GLOB]... [--json|--sarif] [[REV:]FILE|FOLDER]..."},
+		"[--strict] [--all] [--allow GLOB]... [--json|--sarif] [[REV:]FILE|FOLDER]..."},
 	{"archive", cmd_archive, VV_CMD_REPO, "look", "git archive with the models in it",
 		"[--prefix DIR/] [-o FILE] REV [PATH...]"},
 	{"du", cmd_du, VV_CMD_REPO | VV_CMD_STORE, "store", "what the store holds and what it costs", "[--json] [--files]"},

@@ -92,6 +92,14 @@ st=0; varve scan HEAD~1:e.pkl >"$T/out" || st=$?
 [ $st = 1 ] && grep -q '^HEAD~1:e.pkl: dangerous' "$T/out"; ok "an old version"
 st=0; (cd / && varve scan "$T/r/evil.pkl") >"$T/out" || st=$?
 [ $st = 1 ]; ok "outside of a repository"
+mkdir -p "$T/dl/b" "$T/dl/.git" && cp odd.pkl "$T/dl/b/x" && cp m.safetensors "$T/dl/a" && cp evil.pkl "$T/dl/.git/e" && ln -s "$T/r/evil.pkl" "$T/dl/l"
+out sh -c 'cd / && varve scan "$1"' sh "$T/dl" && [ "$(grep -c ': s' "$T/out")" = 2 ] && grep -q "^$T/dl/a: safe (safetensors)" "$T/out" &&
+	grep -q "^$T/dl/b/x: suspicious" "$T/out" && grep -q '^2 files: 1 safe, 1 suspicious, 0 dangerous$' "$T/out"
+ok "a folder outside of a repository: all in it, links and git's own not followed"
+cp m.safetensors d/new; st=0; varve scan --all --json . >"$T/out" || st=$?
+[ $st = 1 ] && json '{"./d/new", "./d/plain.pkl", "./evil.pkl"} <= {f["path"] for f in d} and not any(".git/" in f["path"] for f in d)'
+ok "--all: files that git does not have"
+rm d/new
 st=0; varve scan nosuch 2>"$T/err" || st=$?
 [ $st = 128 ] && [ "$(wc -l <"$T/err")" = 1 ] && grep -q nosuch "$T/err"; ok "a file that is not there"
 st=0; (cd / && varve scan) 2>"$T/err" || st=$?
