@@ -293,6 +293,28 @@ static json_t *lineage_of(const struct vv_ctx *ctx, const struct vv_named *n)
 	return record;
 }
 
+/* Ranges of which an index tells are no objects: what its files cost is what they cost. */
+static int count_files(struct vv_ctx *ctx, const struct vv_whole *w, struct vv_description *d)
+{
+	int ret = 0;
+
+	d->objects = d->missing = 0;
+	d->stored = d->max_depth = 0;
+	for (size_t i = 0; i < w->n && !ret; i++) {
+		struct vv_description file;
+
+		ret = vv_describe(&file, ctx->repo.store, w->files[i].manifest, &ctx->err);
+		if (ret)
+			break;
+		d->objects += file.objects;
+		d->missing += file.missing;
+		d->stored += file.stored;
+		d->max_depth = file.max_depth > d->max_depth ? file.max_depth : d->max_depth;
+		vv_description_release(&file);
+	}
+	return ret;
+}
+
 int cmd_show(struct vv_ctx *ctx, int argc, char **argv)
 {
 	struct shower s = {.ctx = ctx, .table = VV_TABLE_INIT(1 << 2 | 1 << 3), .depth = UINT64_MAX};
@@ -319,6 +341,10 @@ int cmd_show(struct vv_ctx *ctx, int argc, char **argv)
 	ret = vv_describe(&d, ctx->repo.store, named.manifest, &ctx->err);
 	if (ret)
 		goto out;
+	if (named.whole && named.whole->index.n)
+		ret = count_files(ctx, named.whole, &d);
+	if (ret)
+		goto described;
 	lineage = lineage_of(ctx, &named);
 	if (ctx->json) {
 		print_json(&named, &d, lineage, ctx->repo.store != NULL);
@@ -331,6 +357,7 @@ int cmd_show(struct vv_ctx *ctx, int argc, char **argv)
 		vv_table_print(&s.table, ctx, 0);
 	}
 	json_decref(lineage);
+described:
 	vv_description_release(&d);
 out:
 	vv_named_release(&named);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 /* A longer cell pushes the rest of its own row only. */
-enum { WIDEST = 60 };
+enum { WIDEST = 80 };
 
 struct vv_cell {
 	const char *text; /* NULL: empty */
@@ -87,7 +87,7 @@ void vv_table_print(struct vv_table *t, const struct vv_ctx *ctx, unsigned inden
 			end--;
 		printf("%*s", (int)indent, "");
 		for (unsigned k = 0; k < end; k++) {
-			if (k && width[k])
+			if (k && (width[k] || (row[k].text && *row[k].text)))
 				fputs("  ", stdout);
 			put_cell(ctx, &row[k], width[k], t->right >> k & 1, k + 1 == end);
 		}

@@ -82,9 +82,8 @@ static int add_segment(struct describer *k, struct vv_store *store, const struct
 	}
 	if (ret)
 		return ret;
-	k->d.stored += info.stored;
 	k->d.max_depth = info.depth > k->d.max_depth ? info.depth : k->d.max_depth;
-	return 0;
+	return vv_store_cost(store, &ms->id, &info, &k->d.stored, k->err);
 }
 
 /* --- layers --- */

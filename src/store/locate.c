@@ -202,3 +202,23 @@ bool vv_store_has(struct vv_store *s, const struct vv_id *id)
 
 	return !vv_store_find(s, id, &info, &ignore);
 }
+
+int vv_store_cost(
+	struct vv_store *s, const struct vv_id *id, const struct vv_object_info *info, uint64_t *stored, struct vv_err *err)
+{
+	struct object *list = NULL;
+	int ret = info->chunked ? object_open(&list, s, id, err) : 0;
+
+	*stored += info->stored;
+	for (size_t i = 0; list && i < list->n_rows && !ret; i++) {
+		struct vv_object_info chunk;
+		struct vv_id c;
+		uint32_t len;
+
+		object_chunk(list, i, &c, &len);
+		ret = vv_store_find(s, &c, &chunk, err);
+		*stored += ret ? 0 : chunk.stored;
+	}
+	object_free(list);
+	return ret;
+}

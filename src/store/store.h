@@ -62,6 +62,9 @@ struct vv_object_info {
 VV_MUST_CHECK int vv_store_find(
 	struct vv_store *s, const struct vv_id *id, struct vv_object_info *out, struct vv_err *err);
 bool vv_store_has(struct vv_store *s, const struct vv_id *id);
+/* Adds to *stored what an object takes: of a list of chunks they too, each as often as it stands there. */
+VV_MUST_CHECK int vv_store_cost(
+	struct vv_store *s, const struct vv_id *id, const struct vv_object_info *info, uint64_t *stored, struct vv_err *err);
 
 /* One run of the source to put: a tensor's payload, or opaque bytes. */
 struct vv_put_item {

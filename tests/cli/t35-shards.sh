@@ -1,5 +1,7 @@
 #!/bin/sh
 # A model in several files is one: shown, compared, converted; tensors may move between its files.
+script=$0
+case $script in /*) ;; *) script=$PWD/$script ;; esac
 . "$(dirname "$0")/lib.sh"
 
 new_repo "$T/r"
@@ -38,4 +40,20 @@ git reset -q --hard; rm model-00003-of-00003.safetensors; out varve show model-0
 git checkout -q .; printf x >a-00001-of-00002.bin; printf y >a-00002-of-00002.bin; out varve show a-00001-of-00002.bin; said '^a-\*-of-00002.bin: opaque, 0 tensors, 0 parameters, 2 B'; ok "shards of no known format"
 cp model-00001-of-00003.safetensors d-00001-of-00002.safetensors; cp model-00001-of-00003.safetensors d-00002-of-00002.safetensors
 out varve show --json d-00001-of-00002.safetensors; json '[t["name"] for t in d["tensors"]] == ["h.0.w", "h.1.w", "h.0.w~2", "h.1.w~2"]'; ok "a name that stands in two shards"
+
+# An index and the files that it tells of. Written by TensorFlow: tests/golden/tf/make.py.
+golden="$(cd "$(dirname "$script")/../golden/tf" && pwd)"
+new_repo "$T/tf"; varve track -q '*.index' '*.data-*'; cp "$golden"/model.* "$golden"/shards.* .; git add .; git commit -q -m one; git tag v1
+out varve show model.index; said '^model.index: tf-index, 5 tensors, 40 parameters' && said 'bias/.ATTRIBUTES/VARIABLE_VALUE  *f16 \[3\]' && said '^  stored .* in 2 objects'; ok "show of a checkpoint's index names what lies in its data"
+out varve show v1:shards.index; said '^v0 .*f32 \[2,3\]' && said '^v1 .*f32 \[2,4\]' && said '^  files  *3$'; ok "in several data files, of a revision"
+out varve show --one-file model.index; said '0 tensors'; ok "--one-file"
+out varve cat v1:shards.index v1 -o v1.npy && [ "$(stat -c %s v1.npy)" = 160 ]; ok "cat finds the file it is in"
+printf '\377' | dd of=shards.data-00001-of-00002 bs=1 seek=2 conv=notrunc 2>/dev/null
+out varve diff; said '^shards.index: 1 of 2 tensors changed$' && said '^  changed  v1 .*f32 \[2,4\]' && said '^1 file, 1 tensor'; ok "diff finds the index though it did not change"
+git commit -q -am two; out varve diff v1 HEAD; said '^shards.index: 1 of 2' && said '^1 file'; ok "between revisions"
+out varve diff v1:shards.index HEAD:shards.index; said '^  changed  v1 '; ok "two names"
+out varve diff --stat v1 HEAD; said '^ shards.index  1 of 2 tensors changed'; ok "--stat"
+git rm -q shards.*; git commit -q -m three; out varve diff HEAD~1 HEAD; said '^shards.index: removed, 2 tensors$' && said '^1 file, 0'; ok "removed with its files"
+rm model.data-00000-of-00001; out varve show model.index; err 'tells of tensors in model.data-00000-of-00001: no such file' && said '^model.index: tf-index, 0 tensors'; ok "data that is not there is told"
+ln -s "$golden/model.data-00000-of-00001" model.data-00000-of-00001; out varve show model.index; err 'no such file'; ok "and no link is followed"
 plan_end

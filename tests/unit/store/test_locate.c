@@ -150,10 +150,36 @@ static void test_alternates(void)
 	fx_release(&g);
 }
 
+static void test_cost(void)
+{
+	enum { LEN = 1 << 20 };
+	struct fixture f;
+	uint8_t *raw = malloc(LEN);
+	struct vv_object_info list, one;
+	struct vv_id id, small;
+	uint64_t cost = 0, more;
+
+	fx_init(&f);
+	fill_noise(raw, LEN, 1);
+	id = put(&f, raw, LEN, VV_DT_BYTES, NULL);
+	small = put(&f, raw, 100, VV_DT_F32, NULL);
+	list = info_of(f.store, &id);
+	one = info_of(f.store, &small);
+	CHECK(list.chunked && list.stored < 10000 && !one.chunked);
+	CHECK_OK(vv_store_cost(f.store, &id, &list, &cost, &f.err), &f.err);
+	CHECK(cost > LEN && cost < LEN + LEN / 100);
+	more = cost;
+	CHECK_OK(vv_store_cost(f.store, &small, &one, &more, &f.err), &f.err);
+	CHECK_INT(more - cost, one.stored);
+	free(raw);
+	fx_release(&f);
+}
+
 int main(void)
 {
 	test_table();
 	test_copies();
 	test_alternates();
+	test_cost();
 	return done();
 }
