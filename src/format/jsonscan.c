@@ -50,7 +50,8 @@ static int escape(struct vv_json *j, struct vv_buf *out)
 		return 1;
 	c = j->text.ptr[j->at++];
 	if (c && (at = strchr(from, (int)c))) {
-		vv_buf_char(out, to[at - from]);
+		if (out)
+			vv_buf_char(out, to[at - from]);
 		return 0;
 	}
 	if (c != 'u' || hex4(j, &c))
@@ -65,13 +66,14 @@ static int escape(struct vv_json *j, struct vv_buf *out)
 	} else if (c >= 0xdc00 && c < 0xe000) {
 		return 1;
 	}
-	vv_put_utf8(out, c);
+	if (out)
+		vv_put_utf8(out, c);
 	return 0;
 }
 
-int vv_json_string(struct vv_json *j, struct vv_buf *out)
+/* `out` NULL: it is only stepped over. */
+static int string(struct vv_json *j, struct vv_buf *out)
 {
-	vv_buf_clear(out);
 	if (vv_json_char(j, '"'))
 		return 1;
 	while (j->at < j->text.len) {
@@ -83,17 +85,24 @@ int vv_json_string(struct vv_json *j, struct vv_buf *out)
 			return 1;
 		j->at += n;
 		if (c == '"') {
-			vv_buf_add(out, "", 0);
-			return out->failed != 0;
+			if (out)
+				vv_buf_add(out, "", 0);
+			return out && out->failed;
 		}
 		if (c == '\\') {
 			if (escape(j, out))
 				return 1;
-		} else {
+		} else if (out) {
 			vv_buf_add(out, rest.ptr, n);
 		}
 	}
 	return 1;
+}
+
+int vv_json_string(struct vv_json *j, struct vv_buf *out)
+{
+	vv_buf_clear(out);
+	return string(j, out);
 }
 
 int vv_json_u64(struct vv_json *j, uint64_t *out)
@@ -112,6 +121,24 @@ int vv_json_u64(struct vv_json *j, uint64_t *out)
 	return j->at < j->text.len && strchr(".eE", j->text.ptr[j->at]) && j->text.ptr[j->at];
 }
 
+int vv_json_end(struct vv_json *j)
+{
+	space(j);
+	return j->at != j->text.len;
+}
+
+/* --- values of any kind --- */
+
+static bool word(struct vv_json *j, const char *w)
+{
+	size_t n = strlen(w);
+
+	if (j->text.len - j->at < n || memcmp(j->text.ptr + j->at, w, n))
+		return false;
+	j->at += n;
+	return true;
+}
+
 static size_t digits(struct vv_json *j)
 {
 	size_t start = j->at;
@@ -121,68 +148,112 @@ static size_t digits(struct vv_json *j)
 	return j->at - start;
 }
 
-/* Is the next character one of these? Then it is stepped over. */
-static bool step(struct vv_json *j, const char *set)
-{
-	bool is = j->at < j->text.len && j->text.ptr[j->at] && strchr(set, j->text.ptr[j->at]);
-
-	j->at += is;
-	return is;
-}
-
 static int number(struct vv_json *j)
 {
-	size_t n;
+	size_t start, n;
 
-	step(j, "-");
+	word(j, "-");
+	start = j->at;
 	n = digits(j);
-	if (!n || (n > 1 && j->text.ptr[j->at - n] == '0') || (step(j, ".") && !digits(j)))
+	if (!n || (n > 1 && j->text.ptr[start] == '0') || (word(j, ".") && !digits(j)))
 		return 1;
-	if (!step(j, "eE"))
+	if (!word(j, "e") && !word(j, "E"))
 		return 0;
-	step(j, "+-");
+	if (!word(j, "+"))
+		word(j, "-");
 	return !digits(j);
 }
 
-static int word(struct vv_json *j)
+/* Anything but an object or an array. */
+static int scalar(struct vv_json *j)
 {
-	static const char *const words[] = {"true", "false", "null"};
-	struct vv_span rest = {j->text.ptr + j->at, j->text.len - j->at};
-
-	for (size_t i = 0; i < VV_COUNT(words); i++)
-		if (vv_span_starts(rest, words[i])) {
-			j->at += strlen(words[i]);
-			return 0;
-		}
-	return 1;
-}
-
-static int skip(struct vv_json *j, struct vv_buf *text, unsigned depth)
-{
-	bool object = vv_json_peek(j, '{');
-	char end = object ? '}' : ']';
+	static const char *const words[] = {"true", "false", "null", "NaN", "Infinity", "-Infinity"};
 
 	if (vv_json_peek(j, '"'))
-		return vv_json_string(j, text);
-	if (!object && !vv_json_peek(j, '['))
-		return j->at < j->text.len && strchr("tfn", j->text.ptr[j->at]) ? word(j) : number(j);
-	if (depth == VV_JSON_DEPTH)
-		return 1;
-	j->at++;
-	for (bool first = true; !vv_json_peek(j, end); first = false)
-		if ((!first && vv_json_char(j, ',')) || (object && (vv_json_string(j, text) || vv_json_char(j, ':'))) ||
-			skip(j, text, depth + 1))
-			return 1;
-	return vv_json_char(j, end);
+		return string(j, NULL);
+	for (size_t i = 0; i < VV_COUNT(words); i++)
+		if (word(j, words[i]))
+			return 0;
+	return number(j);
 }
 
-int vv_json_skip(struct vv_json *j, struct vv_buf *text)
+/* A string and what parts it from its value. */
+static int skip_key(struct vv_json *j)
 {
-	return skip(j, text, 0);
+	return string(j, NULL) || vv_json_char(j, ':');
 }
 
-int vv_json_end(struct vv_json *j)
+int vv_json_value(struct vv_json *j, struct vv_span *text)
 {
+	bool object[VV_JSON_DEPTH];
+	unsigned depth = 0;
+	size_t start;
+
 	space(j);
-	return j->at != j->text.len;
+	start = j->at;
+	do {
+		bool opens = vv_json_peek(j, '{'), closed;
+
+		if (opens || vv_json_peek(j, '[')) {
+			if (depth == VV_JSON_DEPTH)
+				return 1;
+			object[depth++] = opens;
+			j->at++;
+			closed = vv_json_peek(j, opens ? '}' : ']');
+			if (!closed) {
+				if (opens && skip_key(j))
+					return 1;
+				continue;
+			}
+		} else if (scalar(j)) {
+			return 1;
+		}
+		/* A value has ended, and with it perhaps those that it is the last of. */
+		while (depth && !vv_json_char(j, object[depth - 1] ? '}' : ']'))
+			depth--;
+		if (depth && (vv_json_char(j, ',') || (object[depth - 1] && skip_key(j))))
+			return 1;
+	} while (depth);
+	if (text)
+		*text = vv_span(j->text.ptr + start, j->at - start);
+	return 0;
+}
+
+/* The next of a list that stands between two characters. */
+static int next(struct vv_json *j, size_t *n, const char *around)
+{
+	if (!*n && vv_json_char(j, around[0]))
+		return 1;
+	if (!vv_json_char(j, around[1]))
+		return VV_JSON_END;
+	return (*n)++ ? vv_json_char(j, ',') : 0;
+}
+
+int vv_json_member(struct vv_json *j, size_t *n, struct vv_buf *key)
+{
+	int ret = next(j, n, "{}");
+
+	return ret ? ret : vv_json_string(j, key) || vv_json_char(j, ':');
+}
+
+int vv_json_item(struct vv_json *j, size_t *n)
+{
+	return next(j, n, "[]");
+}
+
+int vv_json_pick(struct vv_span object, const char *const *keys, struct vv_span *out, size_t n)
+{
+	struct vv_json j = {object, 0};
+	struct vv_buf key = VV_BUF_INIT(VV_MAX_TEXT);
+	struct vv_span value;
+	size_t count = 0;
+	int ret;
+
+	memset(out, 0, n * sizeof(*out));
+	while (!(ret = vv_json_member(&j, &count, &key)) && !(ret = vv_json_value(&j, &value)))
+		for (size_t i = 0; i < n; i++)
+			if (vv_span_is(vv_buf_view(&key), keys[i]))
+				out[i] = value;
+	vv_buf_release(&key);
+	return ret != VV_JSON_END;
 }

@@ -80,7 +80,7 @@ static int object(struct walk *w, struct vv_err *err)
 		bool bad = (!first && vv_json_char(&w->j, ',')) || vv_json_string(&w->j, &w->name) || vv_json_char(&w->j, ':');
 		if (!bad && vv_span_is(vv_buf_view(&w->name), map_key))
 			ret = rows(w, err);
-		else if (bad || vv_json_skip(&w->j, &w->text))
+		else if (bad || vv_json_value(&w->j, NULL))
 			ret = w->found ? broken(w, "broken JSON", err) : VV_NOT_THIS;
 	}
 	if (!ret && !w->found)

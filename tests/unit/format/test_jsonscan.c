@@ -71,41 +71,80 @@ static void test_u64(void)
 	}
 }
 
-static void test_skip(void)
+/* A value of any kind, and where it ends. */
+static void test_value(void)
 {
-	static const char *const good[] = {"0", "-0", "1.5", "-10e3", "2E+9", "0.0e-0", "true", "false", "null", "\"a\"", "[]", "{}",
-		"[1, \"x\", [true], {\"a\": null}]", "{\"a\": {\"b\": [1e5]}, \"a\": 2}", " [ ] "};
-	static const char *const bad[] = {"", "-", "01", "1.", ".5", "1e", "1e+", "tru", "nul", "x", "'a'", "[", "[1", "[1,", "[1,]",
-		"[,]", "[1 2]", "{", "{1:2}", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{\"a\":1]", "]", "}", "\"a", "+1", "[\"\\q\"]"};
-	struct vv_buf text = VV_BUF_INIT(16);
-	char deep[2 * VV_JSON_DEPTH + 3];
-	struct vv_json j;
+	static const char *const good[] = {"1", "-0.5e+7", "0", "10", "1E3", "true", "false", "null", "NaN", "-Infinity", "Infinity",
+		"\"a\\u00e9\\n\"", "[]", "{}", "[1,[2,{}],\"]\"]", "{\"a\":{\"b\":[]} , \"c\" : 1}", "[ ]", "[[[]],[]]"};
+	static const char *const bad[] = {"", "-", "01", "1.", "1e", "+1", "tru", "[", "[1", "[1,]", "[1 2]", "{", "{\"a\"}",
+		"{\"a\":}", "{\"a\":1,}", "{1:2}", "[}", "{]", "\"a", "\"\\x\"", "{\"a\":1 \"b\":2}", ",", "]", "}",
+		".5", "1e+", "nul", "x", "'a'", "[,]", "{\"a\":1]", "[\"\\q\"]"};
+	struct vv_buf deep = VV_BUF_INIT(VV_MAX_TEXT);
+	struct vv_span text;
 
 	for (size_t i = 0; i < VV_COUNT(good); i++) {
-		j = json(good[i]);
-		tap_ok(!vv_json_skip(&j, &text) && !vv_json_end(&j), good[i], __FILE__, __LINE__);
+		char padded[80];
+		struct vv_json j = json(padded);
+		snprintf(padded, sizeof(padded), " %s ,", good[i]);
+		j = json(padded);
+		tap_ok(!vv_json_value(&j, &text) && vv_span_is(text, good[i]), good[i], __FILE__, __LINE__);
+		j = json(padded);
+		CHECK(!vv_json_value(&j, NULL) && !vv_json_char(&j, ',') && !vv_json_end(&j));
 	}
 	for (size_t i = 0; i < VV_COUNT(bad); i++) {
-		j = json(bad[i]);
-		tap_ok(vv_json_skip(&j, &text) || vv_json_end(&j), bad[i], __FILE__, __LINE__);
+		struct vv_json j = json(bad[i]);
+		tap_ok(vv_json_value(&j, &text) == 1, bad[i], __FILE__, __LINE__);
 	}
-	j = (struct vv_json){vv_span("\0", 1), 0};
-	CHECK(vv_json_skip(&j, &text));
-	for (size_t depth = VV_JSON_DEPTH; depth <= VV_JSON_DEPTH + 1; depth++) {
-		memset(deep, '[', depth);
-		memset(deep + depth, ']', depth);
-		deep[2 * depth] = 0;
-		j = json(deep);
-		CHECK_INT(vv_json_skip(&j, &text), depth > VV_JSON_DEPTH);
+	struct vv_json nul = {vv_span("\0", 1), 0};
+	CHECK(vv_json_value(&nul, &text));
+	for (unsigned n = VV_JSON_DEPTH; n <= VV_JSON_DEPTH + 1; n++) {
+		vv_buf_clear(&deep);
+		for (unsigned i = 0; i < n; i++)
+			vv_buf_char(&deep, '[');
+		for (unsigned i = 0; i < n; i++)
+			vv_buf_char(&deep, ']');
+		struct vv_json j = {vv_buf_view(&deep), 0};
+		CHECK_INT(vv_json_value(&j, &text), n > VV_JSON_DEPTH);
 	}
-	vv_buf_release(&text);
+	vv_buf_release(&deep);
+}
+
+static void test_lists(void)
+{
+	static const char *const keys[] = {"b", "none", "a"};
+	struct vv_json j = json("{\"a\": 1, \"b\": [2, 3]} ");
+	struct vv_buf key = VV_BUF_INIT(64);
+	struct vv_span v, picked[3];
+	size_t n = 0;
+
+	CHECK(!vv_json_member(&j, &n, &key) && vv_span_is(vv_buf_view(&key), "a") && !vv_json_value(&j, &v));
+	CHECK(!vv_json_member(&j, &n, &key) && vv_span_is(vv_buf_view(&key), "b") && n == 2);
+	n = 0;
+	CHECK(!vv_json_item(&j, &n) && !vv_json_value(&j, &v) && !vv_json_item(&j, &n) && !vv_json_value(&j, &v));
+	CHECK(vv_span_is(v, "3") && vv_json_item(&j, &n) == VV_JSON_END && n == 2);
+	n = 2;
+	CHECK(vv_json_member(&j, &n, &key) == VV_JSON_END && !vv_json_end(&j));
+	n = 0;
+	j = json("{}");
+	CHECK(vv_json_member(&j, &n, &key) == VV_JSON_END);
+	n = 0;
+	j = json("[1 2]");
+	CHECK(!vv_json_item(&j, &n) && !vv_json_value(&j, NULL) && vv_json_item(&j, &n) == 1);
+	n = 0;
+	j = json("1");
+	CHECK(vv_json_item(&j, &n) == 1 && vv_json_member(&j, &n, &key) == 1);
+	CHECK(!vv_json_pick(vv_span_str("{\"a\":1,\"b\":{},\"a\":2}"), keys, picked, 3));
+	CHECK(vv_span_is(picked[0], "{}") && !picked[1].len && vv_span_is(picked[2], "2"));
+	CHECK(vv_json_pick(vv_span_str("{\"a\":1"), keys, picked, 3) && vv_json_pick(vv_span_str("[]"), keys, picked, 3));
+	vv_buf_release(&key);
 }
 
 int main(void)
 {
-	test_skip();
 	test_char();
 	test_string();
 	test_u64();
+	test_value();
+	test_lists();
 	return done();
 }
