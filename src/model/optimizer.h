@@ -18,11 +18,13 @@ enum vv_optimizer_slots {
 	VV_OPT_STEP_SIZE = 1 << 10,
 	VV_OPT_AX = 1 << 11,
 	VV_OPT_OTHER = 1 << 12, /* state, but of no telling kind */
+	VV_OPT_CLASS = 1 << 13, /* the first of those whose class is in the name: a bit each, in optimizer.c */
 };
 
 /*
  * The bit of a tensor's name; 0 when it is none of an optimizer's. State lies below a component
- * "state" under a name known for it, or anywhere below a component that begins with "optim".
+ * "state" under a name known for it, or anywhere below a component that begins with "optim" (PyTorch, Keras)
+ * or is "opt_state" (Optax). Keras has the optimizer's class in the name.
  */
 unsigned vv_optimizer_slot(const char *name);
 /* What keeps this set of bits; "unknown"; NULL for the empty set. A constant. */

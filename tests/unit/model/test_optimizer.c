@@ -30,6 +30,22 @@ int main(void)
 	CHECK_STR(NAME("state.0.prev", "state.0.step_size"), "Rprop");
 	CHECK_STR(NAME("state.0.ax", "state.0.eta", "state.0.mu"), "ASGD");
 	CHECK_STR(NAME("optimizer.state.0.shampoo"), "unknown");
+	CHECK_STR(NAME("optimizer_weights/adam/d1_kernel_momentum", "optimizer_weights/adam/d1_kernel_velocity",
+		"optimizer_weights/adam/iteration"), "Adam");
+	CHECK_STR(NAME("optimizer_weights/sgd/d1_kernel_momentum", "optimizer_weights/sgd/iteration"), "SGD with momentum");
+	CHECK_STR(NAME("optimizer_weights/sgd_1/iteration"), "SGD");
+	CHECK_STR(NAME("optimizer_weights/rm_sprop/d1_kernel_velocity"), "RMSprop");
+	CHECK_STR(NAME("optimizer_weights/adam_w_2/d1_kernel_velocity"), "AdamW");
+	CHECK_STR(NAME("optimizer_weights/adadelta/d1_kernel_accumulated_grad"), "Adadelta");
+	CHECK_STR(NAME("optimizer_weights/training/Adam/dense/kernel/m:0"), "Adam");
+	CHECK_STR(NAME("optimizer_weights/a_name_of_too_many_letters/x"), "unknown");
+	CHECK_STR(NAME("optimizer/vars/0", "optimizer/vars/1"), "unknown");
+	CHECK_STR(NAME("opt_state/0/mu/Dense_0/bias", "opt_state/0/nu/Dense_0/bias", "opt_state/0/count"), "Adam or AdamW");
+	CHECK_STR(NAME("opt_state/0/trace/Dense_0/bias"), "SGD with momentum");
+	CHECK_STR(NAME("opt_state/0/mu/Dense_0/bias"), "Lion");
+	CHECK_STR(NAME("opt_state/0/nu/Dense_0/bias"), "RMSprop");
+	CHECK_STR(NAME("opt_state/0/sum_of_squares/Dense_0/bias"), "Adagrad");
+	CHECK_STR(NAME("opt_state/v_row/a", "opt_state/v_col/a"), "Adafactor");
 	CHECK(!NAME("layers.0.weight", "sum", "exp_avg", "state", "state.0.weight", "model_state_dict.norm.sum"));
 	CHECK(!vv_optimizer_slot(""));
 	CHECK(!vv_optimizer_slot("optimizer"));
