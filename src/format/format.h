@@ -116,6 +116,8 @@ struct vv_assembly {
 	size_t n_parts;
 };
 
+struct vv_graph; /* format/graph.h */
+
 struct vv_format {
 	const char *name; /* in manifests: never renamed */
 	/* Cheap and pure; `head` is the file's first (up to) 4096 bytes. YES: an own signature was seen. */
@@ -144,6 +146,11 @@ struct vv_format {
 	int (*elsewhere)(struct vv_elsewheres *out, const struct vv_source *src, struct vv_err *err);
 	/* Called once chosen: this one, or another that files which begin alike may be of. NULL: this one. */
 	const struct vv_format *(*variant)(const struct vv_source *src);
+	/*
+	 * What the model computes, into a graph that is empty but for its `room`; called by vv_graph_read, whose
+	 * codes these are and which releases what a failure leaves. NULL: files of this format carry no graph.
+	 */
+	int (*graph)(struct vv_graph *out, const struct vv_source *src, struct vv_err *err);
 };
 
 /* All formats, strictest probe first; the last is "opaque". Ends with NULL. */

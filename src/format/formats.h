@@ -22,4 +22,7 @@ extern const struct vv_format vv_format_torch;
 extern const struct vv_format vv_format_torch_dcp;
 extern const struct vv_format vv_format_torch_legacy;
 
+/* Slots that have a file of their own. */
+int vv_tflite_graph(struct vv_graph *out, const struct vv_source *src, struct vv_err *err);
+
 #endif

@@ -2,6 +2,7 @@
 #include "format/hdf5.h"
 #include "format/inplace.h"
 #include "format/formats.h"
+#include "format/keras_config.h"
 #include "format/zip.h"
 
 #include "base/check.h"
@@ -257,17 +258,24 @@ static int follow(struct walk *w, const struct link *l, struct vv_err *err)
 	return ret || !*at ? ret : add_name(w, &w->sets[*at - 1], l->path, err);
 }
 
-static int walk(struct walk *w, const struct vv_source *src, uint64_t off, uint64_t len, struct vv_arena *arena,
-	struct vv_err *err)
+int vv_hdf5_open(struct vv_hdf5 *h, const struct vv_source *src, uint64_t off, uint64_t len, struct vv_arena *arena,
+	uint64_t *root, struct vv_err *err)
 {
-	struct link root = {0, ""};
 	uint64_t at;
 	int ret = find_superblock(src, off, len, &at, err);
 
 	if (ret)
 		return ret;
-	vv_hdf5_init(&w->h, src, off + at, len - at, arena);
-	ret = superblock(&w->h, &root.addr, err);
+	vv_hdf5_init(h, src, off + at, len - at, arena);
+	return superblock(h, root, err);
+}
+
+static int walk(struct walk *w, const struct vv_source *src, uint64_t off, uint64_t len, struct vv_arena *arena,
+	struct vv_err *err)
+{
+	struct link root = {0, ""};
+	int ret = vv_hdf5_open(&w->h, src, off, len, arena, &root.addr, err);
+
 	if (!ret)
 		ret = follow(w, &root, err);
 	for (size_t i = 0; i < w->n_links && !ret; i++) {
@@ -462,7 +470,9 @@ int vv_hdf5_locate(
 
 static int locate(struct vv_layout_build *b, const struct vv_source *src, struct vv_err *err)
 {
-	return vv_hdf5_locate(b, src, 0, src->size, err);
+	int ret = vv_hdf5_locate(b, src, 0, src->size, err);
+
+	return ret ? ret : vv_keras_h5_report(b, src, err);
 }
 
 /* --- other elements --- */
@@ -593,5 +603,5 @@ static int assemble(const struct vv_assembly *a, struct vv_sink *out, struct vv_
 	return own == 1 ? ret : own;
 }
 
-const struct vv_format vv_format_hdf5 = {
-	.name = "hdf5", .probe = probe, .locate = locate, .assemble = assemble, .empty = vv_hdf5_empty};
+const struct vv_format vv_format_hdf5 = {.name = "hdf5", .probe = probe, .locate = locate, .assemble = assemble,
+	.empty = vv_hdf5_empty, .graph = vv_keras_h5_graph};

@@ -35,6 +35,9 @@ struct vv_hdf5 {
 	size_t n_ranges, cap_ranges;
 	struct vv_buf heap;           /* the heap of attributes that was read last, which lies at: */
 	uint64_t heap_at;
+	/* Attribute messages of the objects that are read go there, as they come. NULL: they are not wanted. */
+	int (*attribute)(struct vv_hdf5 *h, struct vv_span body, struct vv_err *err);
+	void *attribute_ctx;
 };
 
 void vv_hdf5_init(struct vv_hdf5 *h, const struct vv_source *src, uint64_t at, uint64_t len, struct vv_arena *arena);
@@ -171,7 +174,24 @@ VV_MUST_CHECK int vv_hdf5_symbols(
 VV_MUST_CHECK int vv_hdf5_dense(
 	struct vv_hdf5 *h, uint64_t heap, uint64_t index, vv_hdf5_link_fn *fn, void *ctx, struct vv_err *err);
 
+/* --- hdf5_texts.c: texts that hang on the root --- */
+
+struct vv_hdf5_text {
+	const char *name;
+	struct vv_buf text; /* stays empty when there is no such attribute, or it is no text */
+	bool seen;
+};
+/*
+ * Reads these attributes of the file's root. Only those in its header: a file of the newest kind that has
+ * more than a few keeps them in a heap. VV_EFORMAT, VV_ELIMIT: they, or the header, cannot be read.
+ */
+VV_MUST_CHECK int vv_hdf5_texts(struct vv_hdf5_text *texts, size_t n, const struct vv_source *src, struct vv_err *err);
+
 /* --- hdf5.c: the file --- */
+
+/* Begins to read the file that lies there in the source. `h` is released by the caller in any case. */
+VV_MUST_CHECK int vv_hdf5_open(struct vv_hdf5 *h, const struct vv_source *src, uint64_t off, uint64_t len,
+	struct vv_arena *arena, uint64_t *root, struct vv_err *err);
 
 /* Reports the tensors of the file that lies there in the source, a user block before it included. */
 VV_MUST_CHECK int vv_hdf5_locate(

@@ -355,7 +355,8 @@ static int messages(struct reader *r, uint64_t addr, size_t from, size_t end, st
 			r->o->sum_at = addr + end;
 		}
 		if (kind == M_ATTRIBUTE && !(flags & SHARED))
-			ret = vv_hdf5_says_bf16(r->h, body, &r->o->says_bf16, err);
+			ret = r->h->attribute ? r->h->attribute(r->h, body, err)
+					      : vv_hdf5_says_bf16(r->h, body, &r->o->says_bf16, err);
 		if (kind == M_LINK) {
 			r->o->is_group = true;
 			ret = r->link(r->ctx, body, err);

@@ -5,6 +5,7 @@
 #include "format/formats.h"
 #include "format/hdf5.h"
 #include "format/keras_code.h"
+#include "format/keras_config.h"
 #include "format/zip.h"
 
 #include "base/le.h"
@@ -129,4 +130,39 @@ out:
 	return ret;
 }
 
-const struct vv_format vv_format_keras = {.name = "keras", .probe = probe, .locate = locate, .assemble = assemble};
+/* A member's text; empty when there is none. */
+static int load(struct vv_buf *out, const struct vv_zip *z, const struct vv_source *src, const char *name,
+	struct vv_err *err)
+{
+	const struct vv_zip_member *m = vv_zip_find(z, name);
+	bool crc_ok;
+	int ret = m ? vv_zip_load(src, m, out, &crc_ok, err) : 0;
+
+	return ret ? vv_err_in(err, "member '%s'", name) : 0;
+}
+
+static int graph(struct vv_graph *out, const struct vv_source *src, struct vv_err *err)
+{
+	struct vv_buf text = VV_BUF_INIT(VV_MAX_TEXT), version = VV_BUF_INIT(VV_MAX_TEXT);
+	struct vv_arena arena = {0};
+	struct vv_zip z;
+	int ret = vv_zip_read(&z, src, &arena, err);
+
+	if (!ret)
+		ret = load(&text, &z, src, "config.json", err);
+	if (!ret && !text.len)
+		ret = vv_fail(err, VV_ENOTFOUND, "no member config.json");
+	if (!ret)
+		ret = load(&version, &z, src, "metadata.json", err);
+	if (!ret)
+		ret = vv_keras_config(out, vv_buf_view(&text), err);
+	if (!ret && version.len)
+		ret = vv_keras_version(out, vv_buf_view(&version), err);
+	vv_buf_release(&text);
+	vv_buf_release(&version);
+	vv_arena_release(&arena);
+	return ret;
+}
+
+const struct vv_format vv_format_keras = {.name = "keras", .probe = probe, .locate = locate, .assemble = assemble,
+	.graph = graph};

@@ -624,4 +624,4 @@ static void empty(struct vv_buf *out, const char *note)
 
 const struct vv_format vv_format_onnx = {
 	.name = "onnx", .probe = probe, .locate = locate, .assemble = vv_onnx_assemble, .empty = empty,
-	.elsewhere = elsewhere};
+	.elsewhere = elsewhere, .graph = vv_onnx_graph};

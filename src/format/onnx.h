@@ -56,7 +56,8 @@ VV_MUST_CHECK int vv_onnx_name(struct vv_onnx_walk *w, const struct vv_onnx_tens
 /* TensorProto.DataType; 0 when ONNX has none. */
 unsigned vv_onnx_type(enum vv_dtype dt);
 
-/* The slot of the table. */
+/* Slots of the table. */
 int vv_onnx_assemble(const struct vv_assembly *a, struct vv_sink *out, struct vv_err *err);
+int vv_onnx_graph(struct vv_graph *out, const struct vv_source *src, struct vv_err *err);
 
 #endif

@@ -282,5 +282,5 @@ static int locate(struct vv_layout_build *b, const struct vv_source *src, struct
 	return ret;
 }
 
-const struct vv_format vv_format_tflite = {
-	.name = "tflite", .probe = probe, .locate = locate, .assemble = vv_inplace_assemble};
+const struct vv_format vv_format_tflite = {.name = "tflite", .probe = probe, .locate = locate,
+	.assemble = vv_inplace_assemble, .graph = vv_tflite_graph};

@@ -2,6 +2,7 @@
 #ifndef VV_FUZZ_CHECK_H
 #define VV_FUZZ_CHECK_H
 
+#include "format/graph.h"
 #include "layouts.h"
 
 #include <stdlib.h>
@@ -94,6 +95,49 @@ static inline void check_assemble(const struct located *l, bool has_checksums)
 	vv_buf_release(&again.bytes);
 	vv_buf_release(&fewer.bytes);
 }
+
+/* Whatever the file is, it has a sound graph or none, which it counts. */
+static inline void check_graph(const struct vv_format *f, struct vv_span bytes)
+{
+	struct vv_err err = VV_ERR_INIT;
+	struct vv_graph_count *counts;
+	struct vv_source_mem mem;
+	struct vv_graph g;
+	uint64_t sum = 0;
+	size_t n;
+	int ret;
+
+	vv_source_mem_init(&mem, bytes);
+	ret = vv_graph_read(&g, f, &mem.base, &err);
+	MUST(!ret || err.msg[0]);
+	if (ret)
+		return;
+	for (size_t i = 0; i < g.n_nodes; i++) {
+		const struct vv_graph_node *k = &g.nodes[i];
+		MUST(k->name && k->op && (k->inputs || !k->n_inputs) && (k->outputs || !k->n_outputs));
+		for (unsigned j = 0; j < k->n_inputs; j++)
+			MUST(k->inputs[j]);
+		for (unsigned j = 0; j < k->n_outputs; j++)
+			MUST(k->outputs[j]);
+	}
+	for (size_t i = 0; i < g.n_inputs; i++)
+		MUST(g.inputs[i].name && (g.inputs[i].dims || !g.inputs[i].ranked));
+	for (size_t i = 0; i < g.n_outputs; i++)
+		MUST(g.outputs[i].name && (g.outputs[i].dims || !g.outputs[i].ranked));
+	MUST(!vv_graph_counts(&g, false, &counts, &n, &err));
+	for (size_t i = 0; i < n; i++)
+		sum += counts[i].n;
+	MUST(sum == g.n_nodes);
+	MUST(!vv_graph_counts(&g, true, &counts, &n, &err));
+	vv_graph_release(&g);
+}
+
+#define FUZZ_GRAPH(format)                                                                                             \
+	int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)                                                   \
+	{                                                                                                              \
+		check_graph(&(format), vv_span(data, size));                                                           \
+		return 0;                                                                                              \
+	}
 
 /* A target for a format that is found by its content: located soundly, and assembled. */
 #define FUZZ_FORMAT(has_checksums)                                                                                     \

@@ -5,6 +5,7 @@ usage: make.py [FOLDER]     (h5py 3.16 with HDF5 2.0, Keras 3.15 on PyTorch)
 expected has a line for each tensor: file, name, type, shape, strides or -, offset, bytes; and a line
 `file ! code` for each finding. Fields are parted by tabs. Offsets are those that the library reports, and
 what stands there is compared with what it reads. Of a filtered chunk two fields follow: its coding, and 0.
+`graphs` has what Keras sees of the layers of some files, in the lines that tests/lib/graphs.h describes.
 """
 import os
 import sys
@@ -248,6 +249,79 @@ def keras_files():
     table.append(('deflated.keras', '!', 'deflated'))
 
 
+def deflate(path):
+    with zipfile.ZipFile(path) as z:
+        members = [(i.filename, z.read(i)) for i in z.infolist()]
+    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as z:
+        for name, data in members:
+            z.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
+
+
+def keras_graphs():
+    """Models with layers of all kinds, as archives and in the older form, with what Keras sees when it loads them."""
+    import keras
+    from keras import layers
+    keras.utils.set_random_seed(1)
+    a, b = keras.Input((4,), name='a'), keras.Input((None, 2), dtype='float16', name='b')
+    x = layers.LeakyReLU(name='leaky')(layers.Dense(3, activation='relu', name='dense')(a))
+    y = layers.Bidirectional(layers.LSTM(2, name='lstm'), name='both')(b)
+    inner = keras.Sequential([keras.Input((3,)), layers.Dense(2, activation='gelu', name='in')], name='inner')
+    z = layers.Concatenate(name='join')([inner(x), y])
+    m = keras.Model([a, b], {'p': layers.Dense(1, activation='sigmoid', name='p')(z), 'z': z}, name='two')
+    s = keras.Sequential([keras.Input((5, 5, 1)), layers.Conv2D(2, 3, activation='relu', name='conv'),
+                          layers.Flatten(name='flat'), layers.Dense(1, name='d')], name='line')
+    code = keras.Sequential([keras.Input((2,)), layers.Lambda(lambda x: x + 1, name='run')], name='code')
+    c = keras.Input((2,), name='c')
+    short = keras.Model(c, layers.Dense(2, activation='softmax', name='e')(c), name='short')
+    lines = []
+    for model, optimizer in (s, keras.optimizers.SGD(0.1, momentum=0.9)), (short, keras.optimizers.AdamW(0.01)):
+        model.compile(optimizer, loss=keras.losses.MeanSquaredError())
+        optimizer.build(model.trainable_variables)
+    for file, model in {'two.keras': m, 'line.keras': s, 'short.h5': short, 'code.h5': code}.items():
+        path = os.path.join(here, file)
+        model.save(path)
+        if model is m:
+            deflate(path)
+        lines += [(file, *line) for line in graph_lines(keras.models.load_model(path, safe_mode=False), file)]
+    with open(os.path.join(here, 'graphs'), 'w', encoding='utf-8', newline='\n') as out:
+        for line in lines:
+            out.write('\t'.join(line) + '\n')
+
+
+def graph_lines(model, file):
+    import keras
+    for t in model.inputs:
+        layer = t._keras_history.operation
+        yield 'input', layer.name, OURS[layer.dtype], '[' + ','.join('?' if d is None else str(d) for d in t.shape) + ']'
+    outputs = model.outputs
+    for t in outputs:
+        yield 'output', t._keras_history.operation.name, '-', '-'
+
+    def nodes(layers, depth, owner):
+        for n in layers:
+            inputs = [] if depth or isinstance(owner, keras.Sequential) else [
+                t._keras_history.operation.name for node in n._inbound_nodes for t in node.input_tensors]
+            activation = getattr(n, 'activation', None)
+            activation = getattr(activation, '__name__', None)
+            activation = type(n).__name__ if type(n).__name__ == 'LeakyReLU' else activation
+            activation = None if activation == 'linear' or isinstance(n, keras.layers.Bidirectional) else activation
+            yield 'node', str(depth), type(n).__name__, activation or '-', n.name, ','.join(inputs), ''
+            if isinstance(n, keras.layers.Bidirectional):
+                yield from nodes([n.forward_layer], depth + 1, n)
+            if isinstance(n, keras.Sequential):
+                yield from nodes(n._layers, depth + 1, n)
+    yield from nodes(model._layers if isinstance(model, keras.Sequential) else model.layers, 0, model)
+    yield 'fact', 'class', type(model).__name__
+    yield 'fact', 'name', model.name
+    yield 'fact', 'keras', keras.__version__
+    if file.endswith('.h5'):
+        yield 'fact', 'backend', keras.backend.backend()
+    if model.compiled and model.optimizer:
+        c = model.optimizer.get_config()
+        said = [f'{k} {c[k]:g}' for k in ('learning_rate', 'momentum', 'weight_decay') if c.get(k)]
+        yield 'optimizer', f'{type(model.optimizer).__name__} ({", ".join(said)})'
+
+
 types('types.h5', 'earliest')
 model('old.h5', 1, libver='earliest')
 model('new.h5', 1, libver='latest')
@@ -263,6 +337,9 @@ paged('paged.h5')
 outside('outside.h5')
 many('many-new.h5', 60, 'latest')
 keras_files()
+keras_graphs()
+for file in ('short.h5', 'code.h5'):
+    expect(file, *['keras-lambda'] * 2 * (file == 'code.h5'))
 
 with open(os.path.join(here, 'expected'), 'w', encoding='utf-8', newline='\n') as out:
     for row in table:

@@ -4,7 +4,8 @@ usage: make.py [FOLDER]     (onnx 1.23, numpy, ml_dtypes)
 
 expected has a line for each tensor: file, name, type, shape, strides or -, offset, bytes; and a line
 `file ! code` for each finding. Fields are parted by tabs. An offset is where the bytes that onnx reads
-as the tensor's stand in the file: each tensor's are of their own.
+as the tensor's stand in the file: each tensor's are of their own. `graphs` has what onnx sees of some
+files' graphs, in the lines that tests/lib/graphs.h describes.
 """
 import os
 import sys
@@ -205,6 +206,63 @@ with open(os.path.join(here, 'bad-short.onnx'), 'wb') as f:
 table.append(('bad-short.onnx', '!', 'malformed'))
 for file in sorted({row[0] for row in table} - {'external-bad.onnx', 'unknown.onnx', 'bad-length.onnx', 'bad-short.onnx'}):
     onnx.load(os.path.join(here, file), load_external_data=False)
+
+# What models compute: symbolic shapes, operators of other domains, an activation fused into one; an old model's inputs.
+many = [helper.make_node('Conv', ['image', 'w', ''], ['c'], name='conv'), helper.make_node('Relu', ['c'], ['r']),
+        helper.make_node('FusedConv', ['r', 'w'], ['f'], name='fused', domain='com.microsoft', activation='Relu'),
+        helper.make_node('Gelu', ['f'], ['e'], domain='com.microsoft'),
+        helper.make_node('If', ['flag'], ['y'], name='if', then_branch=helper.make_graph(
+            [helper.make_node('Tanh', ['e'], ['t'], name='tanh')], 't', [], [value('t')]),
+            else_branch=helper.make_graph([helper.make_node('Softmax', ['e'], ['s'])], 'e', [], [value('s')])),
+        helper.make_node('SequenceConstruct', ['y', 'y'], ['all'])]
+w = raw('w', T.FLOAT, [2, 2, 1, 1])
+graph = helper.make_graph(many, 'symbols', [value('image', shape=['batch', 2, 'height', None]), value('flag', T.BOOL, ()),
+                                            helper.make_tensor_value_info('any', T.BFLOAT16, None)],
+                          [value('y', shape=['batch', 2, 'height', 7]),
+                           helper.make_tensor_sequence_value_info('all', T.FLOAT, None)], [w])
+graph.input[1].type.tensor_type.shape.SetInParent()
+put('symbols.onnx', helper.make_model(graph, producer_name='make.py', producer_version='1.2', ir_version=8, opset_imports=[
+    helper.make_opsetid('', 17), helper.make_opsetid('com.microsoft', 1)]), named([w]))
+w, b = raw('w', T.FLOAT, [2, 2]), raw('b', T.FLOAT, [2])
+graph = helper.make_graph([helper.make_node('Gemm', ['x', 'w', 'b'], ['y'])], 'old',
+                          [value('x', shape=[1, 2]), value('w', shape=[2, 2]), value('b', shape=[2])],
+                          [value('y', shape=[1, 2])], [w, b])
+put('old-inputs.onnx', helper.make_model(graph, ir_version=3, opset_imports=[helper.make_opsetid('', 8)]), named([w, b]))
+
+
+def value_line(v):
+    kind, dims = v.type.WhichOneof('value'), '-'
+    dtype = {'sequence_type': 'sequence'}.get(kind) or OURS[v.type.tensor_type.elem_type]
+    if kind == 'tensor_type' and v.type.tensor_type.HasField('shape'):
+        dims = '[' + ','.join(str(d.dim_value) if d.HasField('dim_value') else d.dim_param or '?'
+                              for d in v.type.tensor_type.shape.dim) + ']'
+    return v.name, dtype, dims
+
+
+def node_lines(graph, depth=0):
+    for n in graph.node:
+        op = '.'.join(filter(None, [n.domain, n.op_type]))
+        fused = [a.s.decode() for a in n.attribute if a.name == 'activation']
+        is_one = n.op_type in ('Relu', 'Gelu', 'Tanh', 'Softmax')
+        yield str(depth), op, fused[0] if fused else op if is_one else '-', n.name, ','.join(n.input), ','.join(n.output)
+        for a in n.attribute:
+            for g in [a.g] * a.HasField('g') + list(a.graphs):
+                yield from node_lines(g, depth + 1)
+
+
+with open(os.path.join(here, 'graphs'), 'w', encoding='utf-8', newline='\n') as out:
+    for file in ('symbols.onnx', 'old-inputs.onnx', 'nested.onnx', 'torch.onnx', 'empty.onnx'):
+        m = onnx.load(os.path.join(here, file), load_external_data=False)
+        inside = {t.name for t in m.graph.initializer} if m.ir_version < 4 else ()
+        lines = [('input', *value_line(v)) for v in m.graph.input if v.name not in inside]
+        lines += [('output', *value_line(v)) for v in m.graph.output]
+        lines += [('node', *n) for n in node_lines(m.graph)]
+        facts = {'graph': m.graph.name, 'producer': ' '.join(filter(None, [m.producer_name, m.producer_version])),
+                 'opset': ', '.join(f'{o.domain} {o.version}'.strip() for o in m.opset_import), 'ir': m.ir_version,
+                 'functions': len(m.functions), 'training': len(m.training_info)}
+        lines += [('fact', k, str(v)) for k, v in facts.items() if v]
+        for line in lines:
+            out.write('\t'.join((file, *line)) + '\n')
 
 with open(os.path.join(here, 'expected'), 'w', encoding='utf-8', newline='\n') as out:
     for row in table:

@@ -7,6 +7,8 @@ converter does not write. Names, types, shapes and values are those of LiteRT's 
 every file; the places of the bytes are those of the FlatBuffers runtime.
 
 expected has a line for each tensor: file, name, type, shape, strides or -, offset, bytes. Fields are parted by tabs.
+`graphs` has what the interpreter and the schema's classes see of some files' graphs, in the lines that
+tests/lib/graphs.h describes.
 """
 import os
 import sys
@@ -149,6 +151,77 @@ def strip(model):
         t.name = None
 
 
+def image():
+    """A batch of any size; activations fused into convolutions, and one of its own."""
+    a, b = values((3, 3, 1, 2), 1), values((1, 1, 2, 3), 2)
+
+    @tf.function
+    def run(image):
+        x = tf.nn.relu6(tf.nn.conv2d(image, a, 2, 'SAME'))
+        x = tf.nn.tanh(tf.nn.bias_add(tf.nn.conv2d(x, b, 1, 'SAME'), values(3, 3)))
+        return tf.nn.softmax(tf.reduce_mean(x, [1, 2]))
+    return convert(run, tf.TensorSpec([None, 8, 8, 1]))
+
+
+def custom(model):
+    """The first operator by a name that no runtime knows."""
+    code = model.operatorCodes[model.subgraphs[0].operators[0].opcodeIndex]
+    code.deprecatedBuiltinCode = code.builtinCode = schema.BuiltinOperator.CUSTOM
+    code.customCode = b'Maker'
+
+
+ACTIVATIONS = {v: k for k, v in vars(schema.ActivationFunctionType).items() if isinstance(v, int) and v}
+OWN = ('SOFTMAX', 'TANH', 'RELU', 'LOGISTIC')
+
+
+def fused(op):
+    options = next((c for k, c in vars(schema).items() if k == {
+        v: k for k, v in vars(schema.BuiltinOptions).items() if isinstance(v, int)}[op.BuiltinOptionsType()]), None)
+    if not options or not hasattr(options, 'FusedActivationFunction'):
+        return None
+    o = options()
+    o.Init(op.BuiltinOptions().Bytes, op.BuiltinOptions().Pos)
+    return ACTIVATIONS.get(o.FusedActivationFunction())
+
+
+def value_line(graph, i, details):
+    t = graph.Tensors(i)
+    shape = details[i]['shape_signature'] if details else t.ShapeAsNumpy() if t.ShapeLength() else []
+    dims = ','.join('?' if d < 0 else str(d) for d in shape)
+    return (t.Name() or b'').decode() or f'tensor{i}', OURS[t.Type()], f'[{dims}]'
+
+
+def graph_lines(file, runs=True):
+    with open(os.path.join(here, file), 'rb') as f:
+        data = f.read()
+    model, details, ops = schema.Model.GetRootAs(data, 0), None, None
+    first = model.Subgraphs(0)
+    if runs:
+        interpreter = Interpreter(model_content=data)
+        details, ops = {d['index']: d for d in interpreter.get_tensor_details()}, interpreter._get_ops_details()
+        assert [d['index'] for d in interpreter.get_input_details()] == first.InputsAsNumpy().tolist()
+        assert [d['index'] for d in interpreter.get_output_details()] == first.OutputsAsNumpy().tolist()
+    yield from (('input', *value_line(first, i, details)) for i in first.InputsAsNumpy())
+    yield from (('output', *value_line(first, i, details)) for i in first.OutputsAsNumpy())
+    names = {v: k for k, v in vars(schema.BuiltinOperator).items() if isinstance(v, int)}
+    for g in range(model.SubgraphsLength()):
+        graph = model.Subgraphs(g)
+
+        def tensors(indices):
+            return ','.join('' if i < 0 else (graph.Tensors(i).Name() or b'').decode() or f'tensor{i}' for i in indices)
+        for k in range(graph.OperatorsLength()):
+            op = graph.Operators(k)
+            code = model.OperatorCodes(op.OpcodeIndex())
+            name = names[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
+            name = code.CustomCode().decode() if name == 'CUSTOM' else name
+            if ops and not g:
+                assert ops[k]['op_name'] == name and ops[k]['inputs'].tolist() == op.InputsAsNumpy().tolist()
+            yield ('node', str(min(g, 1)), name, fused(op) or (name if name in OWN else '-'), '',
+                   tensors(op.InputsAsNumpy()), tensors(op.OutputsAsNumpy()))
+    yield 'fact', 'producer', model.Description().decode()
+    yield 'fact', 'schema', str(model.Version())
+
+
 model, run = network(1)
 put('model.tflite', model)
 put('model-changed.tflite', network(9)[0])
@@ -159,6 +232,14 @@ put('types.tflite', types())
 put('loop.tflite', loop())
 put('edit-odd.tflite', edited(model, oddities), flat=('int4', 'as float', 'as int'))
 put('edit-stripped.tflite', edited(model, strip))
+put('image.tflite', image())
+with open(os.path.join(here, 'edit-custom.tflite'), 'wb') as f:
+    f.write(edited(model, custom))
+with open(os.path.join(here, 'graphs'), 'w', encoding='utf-8', newline='\n') as out:
+    for file in ('model.tflite', 'model-int8.tflite', 'image.tflite', 'loop.tflite', 'edit-stripped.tflite',
+                 'edit-custom.tflite'):
+        for line in graph_lines(file, file != 'edit-custom.tflite'):
+            out.write('\t'.join((file, *line)) + '\n')
 with open(os.path.join(here, 'expected'), 'w', encoding='utf-8', newline='\n') as out:
     for row in table:
         out.write('\t'.join(row) + '\n')

@@ -87,7 +87,7 @@ static void test_golden(void)
 {
 	static const char *const files[] = {"types.onnx", "fields.onnx", "nested.onnx", "model.onnx", "model-changed.onnx",
 		"model-reshaped.onnx", "model-more.onnx", "model-fewer.onnx", "empty.onnx", "external.onnx",
-		"external-bad.onnx", "unknown.onnx", "torch.onnx"};
+		"external-bad.onnx", "unknown.onnx", "torch.onnx", "symbols.onnx", "old-inputs.onnx"};
 	static const char *const bad[] = {"bad-length.onnx", "bad-short.onnx"};
 
 	for (size_t i = 0; i < VV_COUNT(files); i++)

@@ -8,7 +8,8 @@ static struct vv_err err;
 static void test_golden(void)
 {
 	static const char *const files[] = {"model.tflite", "model-changed.tflite", "model-int8.tflite", "model-f16.tflite",
-		"model-behind.tflite", "types.tflite", "loop.tflite", "edit-odd.tflite", "edit-stripped.tflite"};
+		"model-behind.tflite", "types.tflite", "loop.tflite", "edit-odd.tflite", "edit-stripped.tflite",
+		"image.tflite"};
 
 	for (size_t i = 0; i < VV_COUNT(files); i++)
 		check_golden(__FILE__, "tflite", files[i], "tflite");
