@@ -60,7 +60,7 @@ _varve_options() {
 	init | leave) echo --global ;;
 	add) echo --all --update --force ;;
 	restore | blame) echo --tensor ;;
-	show) echo --all --depth --one-file ;;
+	show) echo --all --graph --plot --depth --one-file ;;
 	diff) echo --stat --cached --staged --no-index --exit-code ;;
 	log) echo --tensor --max-count --names ;;
 	cat) echo --raw --output ;;

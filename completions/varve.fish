@@ -93,6 +93,8 @@ complete -c varve -n '__varve_is add' -s A -l all -d 'Also new and removed files
 complete -c varve -n '__varve_is add' -s u -l update -d 'Only files that git has already'
 complete -c varve -n '__varve_is restore log blame' -s t -l tensor -x -a '(__varve_tensors)' -d 'Only such tensors'
 complete -c varve -n '__varve_is show' -s a -l all -d 'Every layer'
+complete -c varve -n '__varve_is show' -s g -l graph -d 'Operators in order'
+complete -c varve -n '__varve_is show' -s p -l plot -r -d 'Draw layers and values as SVG'
 complete -c varve -n '__varve_is show' -s d -l depth -x -d 'Levels of layers'
 complete -c varve -n '__varve_is show' -l one-file -d 'Only this file of several'
 complete -c varve -n '__varve_is diff' -l stat -d 'A line for each file'

@@ -1,7 +1,9 @@
 /* What a model is: its layers as a tree, counted, and what it costs. */
 #include "cli/cli.h"
 
+#include "cli/graphshow.h"
 #include "cli/lineage.h"
+#include "cli/plot.h"
 #include "cli/table.h"
 #include "cli/whole.h"
 #include "model/assembly.h"
@@ -15,7 +17,8 @@
 struct shower {
 	struct vv_ctx *ctx;
 	struct vv_table table;
-	bool all;
+	bool all, graph;
+	struct vv_graphshow g;
 	uint64_t depth; /* layers below this are counted, not named */
 };
 
@@ -123,12 +126,31 @@ static void print_stored(const struct vv_description *d, const struct vv_manifes
 	char a[32];
 
 	if (d->missing == d->objects && d->objects)
-		printf("  stored     not yet\n");
+		printf("  stored       not yet\n");
 	else if (d->missing)
-		printf("  stored     %s; %zu of %zu objects are not here\n", vv_human(d->stored, a), d->missing, d->objects);
+		printf("  stored       %s; %zu of %zu objects are not here\n", vv_human(d->stored, a), d->missing, d->objects);
 	else if (d->objects)
-		printf("  stored     %s in %zu objects, %.3f of raw, deltas up to %u deep\n", vv_human(d->stored, a), d->objects,
+		printf("  stored       %s in %zu objects, %.3f of raw, deltas up to %u deep\n", vv_human(d->stored, a), d->objects,
 			m->size ? (double)d->stored / (double)m->size : 0, d->max_depth);
+}
+
+/* What the file states is more than its state can show. */
+static const char *optimizer_of(const struct shower *s, const struct vv_description *d)
+{
+	return s->g.graph.optimizer ? s->g.graph.optimizer : d->optimizer;
+}
+
+static void print_optimizer(const struct shower *s, const struct vv_description *d)
+{
+	const char *is = optimizer_of(s, d);
+	char *name = vv_safe(is ? is : ""), n[32], a[32];
+
+	if (d->state.tensors)
+		printf("  optimizer    %s: %s numbers in %zu tensors, %s\n", name, vv_grouped(d->state.elements, n),
+			d->state.tensors, vv_human(d->state.bytes, a));
+	else if (is)
+		printf("  optimizer    %s, without its state\n", name);
+	free(name);
 }
 
 static void print_findings(const struct vv_ctx *ctx, const char *in, const struct vv_manifest *m)
@@ -137,7 +159,7 @@ static void print_findings(const struct vv_ctx *ctx, const char *in, const struc
 
 	for (size_t i = 0; i < m->n_findings; i++) {
 		char *detail = vv_safe(m->findings[i].detail ? m->findings[i].detail : "");
-		printf("  %sfinding%s    %s%s%s at offset %" PRIu64 ": %s\n", vv_color(ctx, VV_RED), vv_color(ctx, VV_PLAIN), file,
+		printf("  %sfinding%s      %s%s%s at offset %" PRIu64 ": %s\n", vv_color(ctx, VV_RED), vv_color(ctx, VV_PLAIN), file,
 			*file ? ": " : "", m->findings[i].code, m->findings[i].off, detail);
 		free(detail);
 	}
@@ -148,7 +170,7 @@ static void print_files(const struct vv_whole *w)
 {
 	char a[32];
 
-	printf("  files      %zu\n", w->n);
+	printf("  files        %zu\n", w->n);
 	for (size_t i = 0; i < w->n; i++) {
 		char *name = vv_safe(w->files[i].path);
 		printf("    %s  %s\n", name, vv_human(w->files[i].manifest->size, a));
@@ -191,18 +213,16 @@ static void print_head(const struct shower *s, const struct vv_named *named, con
 		print_files(w);
 	for (unsigned i = 0; i < VV_DT_COUNT; i++)
 		if (d->by_dtype[i].tensors)
-			printf("  %-9s  %s in %zu tensor%s, %s\n", vv_dtype_info(i)->name, vv_grouped(d->by_dtype[i].elements, n),
+			printf("  %-11s  %s in %zu tensor%s, %s\n", vv_dtype_info(i)->name, vv_grouped(d->by_dtype[i].elements, n),
 				d->by_dtype[i].tensors, d->by_dtype[i].tensors == 1 ? "" : "s",
 				vv_human(d->by_dtype[i].bytes, a));
-	if (d->optimizer)
-		printf("  optimizer  %s: %s numbers in %zu tensors, %s\n", d->optimizer, vv_grouped(d->state.elements, n),
-			d->state.tensors, vv_human(d->state.bytes, a));
-	printf("  around     %s between the tensors\n", vv_human(d->opaque, a));
+	print_optimizer(s, d);
+	printf("  around       %s between the tensors\n", vv_human(d->opaque, a));
 	if (store)
 		print_stored(d, m);
 	if (lineage)
 		print_lineage(lineage);
-	printf("  merges     %s\n", vv_can_assemble(m) ? "tensor by tensor" : "as a whole file");
+	printf("  merges       %s\n", vv_can_assemble(m) ? "tensor by tensor" : "as a whole file");
 	print_findings(ctx, "", m);
 	for (size_t i = 0; w && i < w->n; i++)
 		print_findings(ctx, w->files[i].path, w->files[i].manifest);
@@ -251,12 +271,15 @@ static json_t *json_files(const struct vv_whole *w)
 	return list;
 }
 
-static void print_json(const struct vv_named *named, const struct vv_description *d, json_t *lineage, bool store)
+static int print_json(struct shower *s, const struct vv_named *named, const struct vv_description *d, json_t *lineage)
 {
+	bool store = s->ctx->repo.store != NULL;
 	const struct vv_manifest *m = named->manifest;
 	const struct vv_whole *w = named->whole;
-	json_t *tensors = json_array(), *dtypes = json_object(), *findings = json_array(), *root;
+	json_t *tensors = json_array(), *dtypes = json_object(), *findings = json_array(), *graph = NULL, *root;
+	const char *is = optimizer_of(s, d);
 	char hex[VV_ID_HEX + 1];
+	int ret = vv_graphshow_json(&s->g, s->ctx, &graph);
 
 	for (size_t i = 0; i < d->n_tensors; i++)
 		json_array_append_new(tensors, json_tensor(&d->tensors[i]));
@@ -264,11 +287,12 @@ static void print_json(const struct vv_named *named, const struct vv_description
 		if (d->by_dtype[i].tensors)
 			json_object_set_new(dtypes, vv_dtype_info(i)->name, json_count(&d->by_dtype[i]));
 	json_findings(findings, named);
-	root = json_pack("{s:o,s:s,s:I,s:s,s:I,s:o,s:o,s:s?,s:I,s:b,s:o,s:o,s:o}", "path", vv_json_name(named->path),
+	root = json_pack("{s:o,s:s,s:I,s:s,s:I,s:o,s:o,s:o,s:I,s:b,s:o,s:o,s:o}", "path", vv_json_name(named->path),
 		"format", m->format, "size", (json_int_t)m->size, "sha256", vv_id_hex(&m->sha256, hex), "parameters",
 		(json_int_t)d->params.elements, "model", json_count(&d->params), "optimizer_state", json_count(&d->state),
-		"optimizer", d->optimizer, "around", (json_int_t)d->opaque, "merges_by_tensor", vv_can_assemble(m), "dtypes",
-		dtypes, "findings", findings, "tensors", tensors);
+		"optimizer", is ? vv_json_name(is) : json_null(), "around", (json_int_t)d->opaque, "merges_by_tensor",
+		vv_can_assemble(m), "dtypes", dtypes, "findings", findings, "tensors", tensors);
+	json_object_set_new(root, "graph", graph ? graph : json_null());
 	if (w)
 		json_object_set_new(root, "files", json_files(w));
 	json_object_set(root, "lineage", lineage ? lineage : json_null());
@@ -280,6 +304,39 @@ static void print_json(const struct vv_named *named, const struct vv_description
 	else
 		json_object_set_new(root, "stored", json_null());
 	vv_print_json(root);
+	return ret;
+}
+
+static int print_text(struct shower *s, const struct vv_named *named, const struct vv_description *d, const json_t *lineage)
+{
+	int ret;
+
+	print_head(s, named, d, lineage, s->ctx->repo.store != NULL);
+	ret = vv_graphshow_head(&s->g, s->ctx);
+	if (s->graph || (s->all && s->g.has)) {
+		if (s->g.graph.n_nodes)
+			putchar('\n');
+		vv_graphshow_nodes(&s->g, s->ctx);
+	}
+	for (const struct vv_layer *l = s->depth && (s->all || !s->graph) ? d->root->child : NULL; l;)
+		l = put_layer(s, l, "", 0);
+	if (s->table.n)
+		putchar('\n');
+	vv_table_print(&s->table, s->ctx, 0);
+	return ret;
+}
+
+static int draw(struct shower *s, const struct vv_named *named, const struct vv_description *d, const char *file)
+{
+	struct vv_ctx *ctx = s->ctx;
+	struct vv_bytes bytes;
+	int ret = vv_bytes_open(ctx, named, &bytes);
+
+	if (!ret)
+		ret = vv_plot(ctx, named->path, &bytes.version, d, optimizer_of(s, d), file);
+	if (!ret && strcmp(file, "-") && !ctx->quiet && !ctx->json)
+		fprintf(stderr, "%s: drawn\n", file);
+	return ret;
 }
 
 /* Of a file on disk only: git's versions of the record are git's to show. New. */
@@ -319,8 +376,11 @@ int cmd_show(struct vv_ctx *ctx, int argc, char **argv)
 {
 	struct shower s = {.ctx = ctx, .table = VV_TABLE_INIT(1 << 2 | 1 << 3), .depth = UINT64_MAX};
 	bool one_file = false;
+	const char *plot = NULL;
 	const struct vv_opt opts[] = {
 		{'a', "all", VV_OPT_FLAG, &s.all, NULL, "every layer, also where numbered ones are alike"},
+		{'g', "graph", VV_OPT_FLAG, &s.graph, NULL, "operators, or layers, in order instead of tensors"},
+		{'p', "plot", VV_OPT_TEXT, &plot, "FILE", "draw layers and their values as SVG; - is standard output"},
 		{'d', "depth", VV_OPT_COUNT, &s.depth, "N", "N levels of layers"},
 		{0, "one-file", VV_OPT_FLAG, &one_file, NULL, "only this file of a model that lies in several"},
 		{0},
@@ -332,8 +392,13 @@ int cmd_show(struct vv_ctx *ctx, int argc, char **argv)
 
 	if (!ret && argc != 2)
 		ret = vv_fail(&ctx->err, VV_EUSAGE, "show takes one model");
+	if (!ret && plot && ctx->json && !strcmp(plot, "-"))
+		ret = vv_fail(&ctx->err, VV_EUSAGE, "--json and --plot - both want standard output");
 	if (!ret)
 		ret = vv_named_open(ctx, argv[1], &named);
+	/* Of a model in several files the graph is in the one that was named. */
+	if (!ret)
+		ret = vv_graphshow_open(ctx, &named, &s.g);
 	if (!ret && !one_file)
 		ret = vv_whole_find(ctx, &named, false);
 	if (ret)
@@ -346,20 +411,17 @@ int cmd_show(struct vv_ctx *ctx, int argc, char **argv)
 	if (ret)
 		goto described;
 	lineage = lineage_of(ctx, &named);
-	if (ctx->json) {
-		print_json(&named, &d, lineage, ctx->repo.store != NULL);
-	} else {
-		print_head(&s, &named, &d, lineage, ctx->repo.store != NULL);
-		for (const struct vv_layer *l = s.depth ? d.root->child : NULL; l;)
-			l = put_layer(&s, l, "", 0);
-		if (s.table.n)
-			putchar('\n');
-		vv_table_print(&s.table, ctx, 0);
-	}
+	if (plot)
+		ret = draw(&s, &named, &d, plot);
+	if (!ret && ctx->json)
+		ret = print_json(&s, &named, &d, lineage);
+	else if (!ret && !plot)
+		ret = print_text(&s, &named, &d, lineage);
 	json_decref(lineage);
 described:
 	vv_description_release(&d);
 out:
+	vv_graphshow_release(&s.g);
 	vv_named_release(&named);
 	return ret;
 }

@@ -20,7 +20,7 @@ const struct vv_cmd vv_cmds[] = {
 	{"restore", cmd_restore, IN_TREE | VV_CMD_STORE, "work", "bring back a model, or single tensors, from a version",
 		"REV [--tensor GLOB]... [--] FILE..."},
 	{"show", cmd_show, 0, "look", "layers, shapes, types, sizes and optimizer of a model",
-		"[--json] [--all] [--depth N] [--one-file] [REV:]FILE"},
+		"[--json] [--all] [--graph] [--depth N] [--one-file] [--plot FILE] [REV:]FILE"},
 	{"diff", cmd_diff, 0, "look", "what changed between versions, tensor by tensor",
 		"[--json] [--stat] [--cached] [REV [REV]] [--] [FILE...]"},
 	{"log", cmd_log, VV_CMD_REPO, "look", "commits that changed a model or its tensors",
