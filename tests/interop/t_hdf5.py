@@ -192,6 +192,44 @@ def keras_files(repo):
         ok(keras_load(f"{d}/m.keras") == keras_load(f"{d}/b/m.keras"), "Keras loads them")
 
 
+def keras_graphs():
+    """Layers, activations, inputs and the optimizer are those of the model that Keras loads."""
+    k = keras.layers
+    x = y = keras.Input((16, 16, 3), name="image")
+    for i in range(3):
+        y = k.Conv2D(8, 3, padding="same", activation="relu", name=f"conv{i}")(y)
+        y = k.BatchNormalization(name=f"norm{i}")(y)
+    y = k.Add(name="sum")([y, k.Conv2D(8, 1, name="skip")(x)])
+    y = k.Dense(2, activation="softmax", name="end")(k.GlobalAveragePooling2D(name="mean")(k.LeakyReLU(name="leak")(y)))
+    functional = keras.Model(x, y, name="net")
+    recurrent = keras.Sequential([keras.Input((None, 5)), k.GRU(4, return_sequences=True), k.LSTM(3), k.Dense(1, activation="gelu")])
+    models = {"functional": functional, "sequential": dense(), "recurrent": recurrent,
+              "mobile": keras.applications.MobileNetV2(weights=None, input_shape=(32, 32, 3), classes=3, alpha=0.35)}
+    for name, m in models.items():
+        m.compile(keras.optimizers.RMSprop(0.01), keras.losses.MeanSquaredError())
+        for suffix in (".keras", ".h5"):
+            with tempfile.TemporaryDirectory() as d:
+                m.save(d + "/m" + suffix)
+                shown = json.loads(run("varve", "show", "--json", d + "/m" + suffix).stdout)
+                loaded = keras.models.load_model(d + "/m" + suffix, compile=False)
+            g = shown["graph"]
+            layers = loaded._layers if isinstance(loaded, keras.Sequential) else loaded.layers
+            want = [(type(n).__name__, n.name) for n in layers]
+            have = [(n["op"], n["name"]) for n in g["nodes"] if not n["depth"]]
+            ok(have == want, f"{name}{suffix}: {len(want)} layers are Keras' own", f"{have}\n{want}")
+            said = [getattr(getattr(n, "activation", None), "__name__", None) for n in layers]
+            want = [None if a == "linear" else a for n, a in zip(layers, said)]
+            have = [n["activation"] if a else None for n, a in zip(g["nodes"], said)]
+            ok(have == want, f"{name}{suffix}: activations", f"{have}\n{want}")
+            shape = [v["shape"] for v in g["inputs"]]
+            ok(shape == [list(t.shape) for t in loaded.inputs], f"{name}{suffix}: inputs", shape)
+            if name != "sequential" and not isinstance(loaded, keras.Sequential):
+                froms = [[t._keras_history.operation.name for node in n._inbound_nodes for t in node.input_tensors] for n in layers]
+                ok([n["inputs"] for n in g["nodes"]] == froms, f"{name}{suffix}: what layers get", froms[:5])
+            if suffix == ".h5":  # saving this form takes the optimizer out of what Keras states later
+                ok((g["optimizer"] or "").startswith("RMSprop (learning_rate 0.01"), f"{name}: the optimizer", g["optimizer"])
+
+
 def merge(repo):
     """Two sides that each change one dataset."""
     def save(**change):
@@ -237,6 +275,7 @@ def through_git():
             print(f"# no Keras: {KERAS}")
         else:
             keras_files(repo)
+            keras_graphs()
         shutil.rmtree(repo)
 
 

@@ -3,6 +3,9 @@
 
 Skips itself where onnx is not installed. On PATH: varve, git-varve, assemble.
 """
+import collections
+import glob
+import json
 import os
 import sys
 import tempfile
@@ -130,7 +133,60 @@ def merge(repo, c):
     ok(sha(f"{repo}/n.onnx") == merged, "is the file that onnx would have saved")
 
 
+def seen(values, inside=()):
+    """Inputs or outputs, as varve tells them: a dimension's number, its symbol, or None."""
+    out = []
+    for v in values:
+        if v.name in inside:
+            continue
+        t = v.type.tensor_type if v.type.HasField("tensor_type") else None
+        out.append((v.name, [d.dim_value if d.HasField("dim_value") else d.dim_param or None for d in t.shape.dim]
+                    if t and t.HasField("shape") else None))
+    return out
+
+
+def nodes(graph, depth=0):
+    for n in graph.node:
+        yield (depth, ".".join(filter(None, [n.domain if n.domain != "ai.onnx" else "", n.op_type])), n.name,
+               list(n.input), list(n.output))
+        for a in n.attribute:
+            for g in [a.g] * a.HasField("g") + list(a.graphs):
+                yield from nodes(g, depth + 1)
+
+
+def wrong_graph(path):
+    """What varve shows of a model's graph other than onnx does; None: nothing."""
+    r = run("varve", "show", "--json", path)
+    if r.returncode:
+        return r.stderr
+    g, m = json.loads(r.stdout)["graph"], onnx.load(path, load_external_data=False)
+    if not g:
+        return "no graph"
+    inside = {t.name for t in m.graph.initializer} if m.ir_version < 4 else ()
+    pairs = {"inputs": ([(v["name"], v["shape"]) for v in g["inputs"]], seen(m.graph.input, inside)),
+             "outputs": ([(v["name"], v["shape"]) for v in g["outputs"]], seen(m.graph.output)),
+             "nodes": ([(n["depth"], n["op"], n["name"], n["inputs"], n["outputs"]) for n in g["nodes"]], list(nodes(m.graph))),
+             "counts": (g["operators"], dict(collections.Counter(n[1] for n in nodes(m.graph)))),
+             "ir": (g["facts"].get("ir"), str(m.ir_version))}
+    for what, (have, want) in pairs.items():
+        if have != want:
+            return f"{path}: {what}: {have}, not {want}"
+    return None
+
+
+def graphs():
+    """The models that the package tests back ends with: real networks without weights, and each operator."""
+    folder = os.path.join(os.path.dirname(onnx.__file__), "backend/test/data")
+    networks = sorted(glob.glob(folder + "/light/*.onnx"))
+    operators = sorted(glob.glob(folder + "/*/*/model.onnx"))
+    operators = operators[::max(1, len(operators) // 150)]
+    for what, paths in {"networks": networks, "operators": operators}.items():
+        wrong = [w for w in map(wrong_graph, paths) if w]
+        ok(len(paths) > 5 and not wrong, f"{len(paths)} graphs of {what} are what onnx sees", "\n".join(wrong[:3]))
+
+
 print(f"# onnx {onnx.__version__}")
+graphs()
 assembling()
 through_git()
 end()

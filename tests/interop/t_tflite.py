@@ -3,6 +3,7 @@
 
 Skips itself where TensorFlow is not installed. On PATH: varve, git-varve.
 """
+import json
 import os
 import sys
 import tempfile
@@ -19,7 +20,7 @@ except ImportError as e:
     print(f"1..0 # SKIP no tensorflow: {e}")
     sys.exit(0)
 
-from lib import Repo, end, ok
+from lib import Repo, end, ok, run
 
 
 def values(shape, seed):
@@ -65,6 +66,38 @@ def result(data):
     return i.get_tensor(i.get_output_details()[0]["index"]).tobytes()
 
 
+def image(c):
+    """A network with convolutions, as Keras' layers are converted, whose batch is of any size."""
+    k = tf.keras
+    m = k.Sequential([k.Input((8, 8, 2)), k.layers.Conv2D(4, 3, activation="relu6"), k.layers.DepthwiseConv2D(3, activation="relu"),
+                      k.layers.MaxPooling2D(), k.layers.Flatten(), k.layers.Dense(5, activation="tanh"), k.layers.Dense(3, activation="softmax")])
+    converter = tf.lite.TFLiteConverter.from_keras_model(m)
+    if c:
+        c(converter)
+    return converter.convert()
+
+
+def graphs():
+    """Operators, inputs and outputs are those of the interpreter."""
+    models = {kind: network(1, 2, change) for kind, change in {"float": None, "dynamic": dynamic, "full": full}.items()}
+    models.update({"image": image(None), "image half": image(half)})
+    for kind, data in models.items():
+        with tempfile.NamedTemporaryFile(suffix=".tflite") as f:
+            f.write(data)
+            f.flush()
+            g = json.loads(run("varve", "show", "--json", f.name).stdout)["graph"]
+        i = Interpreter(model_content=data)
+        names = {d["index"]: d["name"] for d in i.get_tensor_details()}
+        ops = [(o["op_name"], [names.get(t, "") for t in o["inputs"]], [names[t] for t in o["outputs"]])
+               for o in i._get_ops_details() if o["op_name"] != "DELEGATE"]
+        have = [(n["op"], n["inputs"], n["outputs"]) for n in g["nodes"] if not n["depth"]]
+        ok(have == ops, f"{kind}: {len(ops)} operators are the interpreter's", f"{have}\n{ops}")
+        for side, details in (("inputs", i.get_input_details()), ("outputs", i.get_output_details())):
+            want = [(d["name"], [None if s < 0 else int(s) for s in d["shape_signature"]]) for d in details]
+            ok([(v["name"], v["shape"]) for v in g[side]] == want, f"{kind}: {side}", f"{g[side]}\n{want}")
+    ok({"RELU6", "RELU"} <= set(g["activations"]), "activations that were fused into convolutions", g["activations"])
+
+
 def there_and_back():
     kinds = {"float": None, "dynamic": dynamic, "half": half, "full": full, "behind": behind}
     for i, (kind, change) in enumerate(kinds.items()):
@@ -93,6 +126,7 @@ def merge():
 
 with tempfile.TemporaryDirectory() as d:
     repo = Repo(f"{d}/r", "*.tflite")
+    graphs()
     there_and_back()
     merge()
 end()
