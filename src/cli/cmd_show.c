@@ -185,13 +185,13 @@ static void print_lineage(const json_t *record)
 	const json_t *input;
 	size_t i;
 
-	printf("  made by    %s\n", command);
+	printf("  made by      %s\n", command);
 	free(command);
 	json_array_foreach(json_object_get(record, "inputs"), i, input) {
 		const char *name = json_string_value(json_object_get(input, "name"));
 		const char *sha = json_string_value(json_object_get(input, "sha256"));
 		char *a = vv_safe(name ? name : ""), *b = vv_safe(sha ? sha : "");
-		printf("  from       %s sha256:%s\n", a, b);
+		printf("  from         %s sha256:%s\n", a, b);
 		free(a);
 		free(b);
 	}

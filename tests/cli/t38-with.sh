@@ -27,7 +27,7 @@ assert d["output"] == {"file": "one.npz", "size": i["size"], "sha256": sys.argv[
 assert sorted(d["machine"]) == ["machine", "release", "system"] and d["date"].endswith("Z")
 P
 ok "the record says what was run, on what, and what came of it"
-out varve show one.npz && grep -qF 'made by    cp \"$VARVE_INPUT\" \"$VARVE_OUTPUT\"' "$T/out" && grep -q "from       HEAD~1:m.npz sha256:$first" "$T/out"; ok "show tells it"
+out varve show one.npz && grep -qF 'made by      cp \"$VARVE_INPUT\" \"$VARVE_OUTPUT\"' "$T/out" && grep -q "from         HEAD~1:m.npz sha256:$first" "$T/out"; ok "show tells it"
 out varve show --json one.npz && json 'd["lineage"]["output"]["file"] == "one.npz"'; ok "show --json too"
 cp m.npz one.npz; out varve show --json one.npz && json 'd["lineage"] is None'; ok "but not of another file of that name"
 printf '{"output": {"sha256": "%s"}}' "$(sum one.npz)" >one.npz.lineage.json; out varve show --json one.npz && json 'd["lineage"] is None'; ok "nor from a record without a command"
