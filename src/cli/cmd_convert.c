@@ -7,6 +7,7 @@
 #include "cli/exporter.h"
 #include "cli/lineage.h"
 #include "cli/outfile.h"
+#include "cli/whole.h"
 #include "model/assembly.h"
 #include "model/cast.h"
 #include "model/convert.h"
@@ -118,7 +119,9 @@ static int convert(struct vv_ctx *ctx, const char *model, const struct vv_conver
 
 	if (ret)
 		return ret;
-	ret = vv_bytes_open(ctx, &named, &bytes);
+	ret = vv_whole_find(ctx, &named, false);
+	if (!ret)
+		ret = vv_bytes_open(ctx, &named, &bytes);
 	if (!ret)
 		ret = write_out(ctx, &bytes.version, how, file, &written, &len);
 	if (!ret && ctx->json)

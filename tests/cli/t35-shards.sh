@@ -40,6 +40,8 @@ git reset -q --hard; rm model-00003-of-00003.safetensors; out varve show model-0
 git checkout -q .; printf x >a-00001-of-00002.bin; printf y >a-00002-of-00002.bin; out varve show a-00001-of-00002.bin; said '^a-\*-of-00002.bin: opaque, 0 tensors, 0 parameters, 2 B'; ok "shards of no known format"
 cp model-00001-of-00003.safetensors d-00001-of-00002.safetensors; cp model-00001-of-00003.safetensors d-00002-of-00002.safetensors
 out varve show --json d-00001-of-00002.safetensors; json '[t["name"] for t in d["tensors"]] == ["h.0.w", "h.1.w", "h.0.w~2", "h.1.w~2"]'; ok "a name that stands in two shards"
+status_is 0 varve convert v1:$m1 -o one.safetensors && out varve show --json one.safetensors; json 'len(d["tensors"]) == 5 and "files" not in d'; ok "convert puts the shards into one file"
+out varve diff --no-index d-00001-of-00002.safetensors d-00002-of-00002.safetensors && lines 0; ok "a model beside itself does not differ"
 
 # An index and the files that it tells of. Written by TensorFlow: tests/golden/tf/make.py.
 golden="$(cd "$(dirname "$script")/../golden/tf" && pwd)"
@@ -48,6 +50,7 @@ out varve show model.index; said '^model.index: tf-index, 5 tensors, 40 paramete
 out varve show v1:shards.index; said '^v0 .*f32 \[2,3\]' && said '^v1 .*f32 \[2,4\]' && said '^  files  *3$'; ok "in several data files, of a revision"
 out varve show --one-file model.index; said '0 tensors'; ok "--one-file"
 out varve cat v1:shards.index v1 -o v1.npy && [ "$(stat -c %s v1.npy)" = 160 ]; ok "cat finds the file it is in"
+status_is 0 varve convert model.index -o one.safetensors && out varve show one.safetensors; said '^one.safetensors: safetensors, 5 tensors, 40 parameters'; ok "convert takes a checkpoint"
 printf '\377' | dd of=shards.data-00001-of-00002 bs=1 seek=2 conv=notrunc 2>/dev/null
 out varve diff; said '^shards.index: 1 of 2 tensors changed$' && said '^  changed  v1 .*f32 \[2,4\]' && said '^1 file, 1 tensor'; ok "diff finds the index though it did not change"
 git commit -q -am two; out varve diff v1 HEAD; said '^shards.index: 1 of 2' && said '^1 file'; ok "between revisions"
