@@ -1,6 +1,7 @@
 #include "model/manifest.h"
 
 #include "model/manifest_text.h"
+#include "os/place.h"
 
 static bool conflict_marker(const uint8_t *p, size_t n)
 {
@@ -54,6 +55,29 @@ void vv_manifest_release(struct vv_manifest *m)
 {
 	vv_arena_release(&m->arena);
 	*m = (struct vv_manifest){0};
+}
+
+bool vv_manifest_is_dir(const struct vv_manifest *m)
+{
+	return !strcmp(m->format, VV_TEXT_DIRECTORY);
+}
+
+bool vv_manifest_path_ok(const char *path)
+{
+	const char *part = path;
+
+	if (!strcmp(path, ".gitignore") || strlen(path) > VV_MAX_NAME)
+		return false;
+	for (;; part++) {
+		size_t len = strcspn(part, "/");
+
+		if (!len || len > 255 || (len == 1 && *part == '.') || (len == 2 && !memcmp(part, "..", 2)) ||
+			(len == 6 && !memcmp(part, ".varve", 6)) || vv_is_dotgit(part, len))
+			return false;
+		part += len;
+		if (!*part)
+			return true;
+	}
 }
 
 bool vv_manifest_find(const struct vv_manifest *m, const char *name, size_t *seg, size_t *view)

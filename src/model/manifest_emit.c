@@ -31,11 +31,11 @@ static void dims(struct vv_buf *out, const uint64_t *v, unsigned n)
 	vv_buf_char(out, ']');
 }
 
-/* `word "name" dtype [shape]`: how tensor and view lines begin. */
-static void tensor_words(struct vv_buf *out, const char *word, const struct vv_view *v, enum vv_dtype dt)
+/* `word "name" dtype [shape]`: how tensor and view lines begin. The name's first `skip` bytes are the file's path. */
+static void tensor_words(struct vv_buf *out, const char *word, const struct vv_view *v, size_t skip, enum vv_dtype dt)
 {
 	vv_buf_str(out, word);
-	vv_quote(out, vv_span_str(v->name));
+	vv_quote(out, vv_span_str(v->name + skip));
 	vv_buf_char(out, ' ');
 	vv_buf_str(out, vv_dtype_info(dt)->name);
 	vv_buf_char(out, ' ');
@@ -52,17 +52,17 @@ static void strides(struct vv_buf *out, const struct vv_view *v)
 	vv_buf_char(out, ' ');
 }
 
-static void view_line(struct vv_buf *out, const struct vv_view *v, enum vv_dtype dt)
+static void view_line(struct vv_buf *out, const struct vv_view *v, size_t skip, enum vv_dtype dt)
 {
-	tensor_words(out, "view ", v, dt);
+	tensor_words(out, "view ", v, skip, dt);
 	strides(out, v);
 	number(out, v->offset);
 	vv_buf_char(out, '\n');
 }
 
-static void packed_line(struct vv_buf *out, const struct vv_view *v, const struct vv_segment *s)
+static void packed_line(struct vv_buf *out, const struct vv_view *v, size_t skip, const struct vv_segment *s)
 {
-	tensor_words(out, "packed ", v, s->dtype);
+	tensor_words(out, "packed ", v, skip, s->dtype);
 	strides(out, v);
 	vv_buf_str(out, vv_coding_name(s->coding));
 	vv_buf_char(out, ' ');
@@ -80,7 +80,7 @@ static bool names_segment(const struct vv_segment *s, const struct vv_view *v)
 	return vv_view_is_whole(s, &plain);
 }
 
-static int segment_lines(struct vv_buf *out, const struct vv_manifest_seg *ms, struct vv_err *err)
+static int segment_lines(struct vv_buf *out, const struct vv_manifest_seg *ms, size_t skip, struct vv_err *err)
 {
 	const struct vv_segment *s = &ms->seg;
 	size_t named = s->n_views;
@@ -93,14 +93,14 @@ static int segment_lines(struct vv_buf *out, const struct vv_manifest_seg *ms, s
 		id(out, &ms->id);
 		vv_buf_char(out, '\n');
 		for (size_t i = 0; i < s->n_views; i++)
-			packed_line(out, &s->views[i], s);
+			packed_line(out, &s->views[i], skip, s);
 		return 0;
 	}
 	for (size_t i = 0; i < s->n_views && named == s->n_views; i++)
 		if (names_segment(s, &s->views[i]))
 			named = i;
 	if (named < s->n_views) {
-		tensor_words(out, "tensor ", &s->views[named], s->dtype);
+		tensor_words(out, "tensor ", &s->views[named], skip, s->dtype);
 	} else {
 		if (vv_segment_numel(s, &numel))
 			return vv_fail(err, VV_EFORMAT, "tensor \"%s\": no whole number of elements",
@@ -115,8 +115,69 @@ static int segment_lines(struct vv_buf *out, const struct vv_manifest_seg *ms, s
 	vv_buf_char(out, '\n');
 	for (size_t i = 0; i < s->n_views; i++)
 		if (i != named)
-			view_line(out, &s->views[i], s->dtype);
+			view_line(out, &s->views[i], skip, s->dtype);
 	return 0;
+}
+
+static void finding_line(struct vv_buf *out, const struct vv_finding *f, size_t skip)
+{
+	vv_buf_str(out, "finding ");
+	vv_quote(out, vv_span_str(f->code));
+	vv_buf_char(out, ' ');
+	number(out, f->off);
+	vv_buf_char(out, ' ');
+	vv_quote(out, vv_span_str(f->detail + skip));
+	vv_buf_char(out, '\n');
+}
+
+static void file_line(struct vv_buf *out, const struct vv_manifest_file *f)
+{
+	vv_buf_str(out, "file ");
+	vv_quote(out, vv_span_str(f->path));
+	vv_buf_str(out, f->mode & 0100 ? " 755 " : " 644 ");
+	vv_buf_str(out, f->format);
+	vv_buf_char(out, ' ');
+	number(out, f->size);
+	vv_buf_char(out, ' ');
+	id(out, &f->sha256);
+	vv_buf_char(out, '\n');
+}
+
+static int file_lines(struct vv_buf *out, const struct vv_manifest *m, const struct vv_manifest_file *f, struct vv_err *err)
+{
+	size_t skip = strlen(f->path) + strlen(VV_TEXT_TENSOR_IN);
+	int ret = 0;
+
+	file_line(out, f);
+	for (size_t i = 0; i < f->n_findings; i++)
+		finding_line(out, &m->findings[f->finding + i], skip);
+	if (strcmp(f->format, "opaque"))
+		for (size_t i = 0; i < f->n_segs && !ret; i++)
+			ret = segment_lines(out, &m->segs[f->seg + i], skip, err);
+	return ret;
+}
+
+/* A directory's size, and the hash that says whether two are the same. */
+static int sum_up(struct vv_manifest *m, struct vv_err *err)
+{
+	struct vv_buf line = VV_BUF_INIT(VV_MAX_TEXT);
+	struct vv_sha256 h;
+	int ret = vv_sha256_init(&h, err);
+
+	if (ret)
+		return ret;
+	m->size = 0;
+	for (size_t i = 0; i < m->n_files && !ret; i++) {
+		vv_buf_clear(&line);
+		file_line(&line, &m->files[i]);
+		ret = vv_buf_check(&line, err);
+		vv_sha256_update(&h, vv_buf_view(&line));
+		m->size += m->files[i].size;
+	}
+	vv_sha256_final(&h, &m->sha256);
+	vv_sha256_release(&h);
+	vv_buf_release(&line);
+	return ret;
 }
 
 int vv_manifest_emit(struct vv_manifest *m, struct vv_buf *out, struct vv_err *err)
@@ -125,8 +186,11 @@ int vv_manifest_emit(struct vv_manifest *m, struct vv_buf *out, struct vv_err *e
 	size_t start = out->len, root_at, root_end;
 	char hex[VV_ID_HEX + 1];
 	struct vv_id root = {{0}};
-	int ret;
+	bool dir = vv_manifest_is_dir(m);
+	int ret = dir ? sum_up(m, err) : 0;
 
+	if (ret)
+		return ret;
 	vv_buf_str(out, VV_TEXT_LINE1 "\nformat ");
 	vv_buf_str(out, m->format);
 	vv_buf_str(out, "\nsize ");
@@ -139,22 +203,15 @@ int vv_manifest_emit(struct vv_manifest *m, struct vv_buf *out, struct vv_err *e
 	id(out, &root);
 	vv_buf_char(out, '\n');
 	root_end = out->len;
-	for (size_t i = 0; i < m->n_findings; i++) {
-		vv_buf_str(out, "finding ");
-		vv_quote(out, vv_span_str(m->findings[i].code));
-		vv_buf_char(out, ' ');
-		number(out, m->findings[i].off);
-		vv_buf_char(out, ' ');
-		vv_quote(out, vv_span_str(m->findings[i].detail));
-		vv_buf_char(out, '\n');
-	}
+	for (size_t i = 0; i < m->n_findings && !dir; i++)
+		finding_line(out, &m->findings[i], 0);
 	vv_buf_char(out, '\n');
-	for (size_t i = 0; i < m->n_segs; i++) {
-		ret = segment_lines(out, &m->segs[i], err);
-		if (ret)
-			return ret;
-	}
-	ret = vv_buf_check(out, err);
+	for (size_t i = 0; i < m->n_files && !ret; i++)
+		ret = file_lines(out, m, &m->files[i], err);
+	for (size_t i = 0; i < m->n_segs && !dir && !ret; i++)
+		ret = segment_lines(out, &m->segs[i], 0, err);
+	if (!ret)
+		ret = vv_buf_check(out, err);
 	if (!ret)
 		ret = vv_text_root(vv_span(out->ptr + start, root_at - start),
 			vv_span(out->ptr + root_end, out->len - root_end), &root, err);

@@ -11,6 +11,9 @@ struct parser {
 	size_t line; /* number of the line last taken */
 	struct vv_manifest m;
 	struct vv_map names;
+	struct vv_map paths;   /* of a directory's files */
+	struct vv_sha256 lines; /* of its file lines */
+	bool dir;
 	struct vv_buf scratch;
 	struct vv_view *views;  /* of all segments, in text order */
 	size_t n_views;
@@ -81,11 +84,22 @@ static bool plain(uint8_t c)
 	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
-/* A quoted string of at most `max` bytes without NUL, kept in the arena. */
-static int quoted(struct parser *p, struct vv_span *s, size_t max, const char **out)
+/* The file that the lines belong to; NULL in a manifest of one file. */
+static struct vv_manifest_file *last_file(struct parser *p)
 {
+	return p->m.n_files ? &p->m.files[p->m.n_files - 1] : NULL;
+}
+
+/*
+ * A quoted string of at most `max` bytes without NUL, kept in the arena. In a directory, with `joint`, it is put
+ * behind its file's path and that.
+ */
+static int quoted(struct parser *p, struct vv_span *s, size_t max, const char *joint, const char **out)
+{
+	const struct vv_manifest_file *f = joint ? last_file(p) : NULL;
+	size_t n = 1, before = f ? strlen(f->path) : 0;
 	struct vv_span text;
-	size_t n = 1;
+	char *kept;
 
 	/* Almost every name is plain ASCII and stands for itself. */
 	bool opened = s->len && s->ptr[0] == '"';
@@ -102,13 +116,24 @@ static int quoted(struct parser *p, struct vv_span *s, size_t max, const char **
 	}
 	if (text.len > max || (text.len && memchr(text.ptr, 0, text.len)))
 		return bad(p, "a quoted text is too long or holds a NUL");
-	*out = vv_arena_copy(&p->m.arena, text);
-	return *out ? 0 : vv_fail_nomem(p->err);
+	if (f) {
+		kept = vv_arena_alloc(&p->m.arena, before + strlen(joint) + text.len + 1);
+		if (kept) {
+			memcpy(kept, f->path, before);
+			memcpy(kept + before, joint, strlen(joint));
+			if (text.len)
+				memcpy(kept + before + strlen(joint), text.ptr, text.len);
+		}
+	} else {
+		kept = vv_arena_copy(&p->m.arena, text);
+	}
+	*out = kept;
+	return kept ? 0 : vv_fail_nomem(p->err);
 }
 
 static int unique_name(struct parser *p, struct vv_span *s, const char **out)
 {
-	int ret = quoted(p, s, VV_MAX_NAME, out);
+	int ret = quoted(p, s, VV_MAX_NAME, VV_TEXT_TENSOR_IN, out);
 	bool added;
 
 	if (ret)
@@ -132,19 +157,22 @@ static bool is_word(struct vv_span s)
 static int finding_line(struct parser *p, struct vv_span s)
 {
 	struct vv_finding *f = &p->m.findings[p->m.n_findings];
+	struct vv_manifest_file *file = last_file(p);
 	int ret;
 
-	if (p->m.n_findings == VV_MAX_FINDINGS)
+	if ((file ? file->n_findings : p->m.n_findings) == VV_MAX_FINDINGS)
 		return bad(p, "too many findings");
-	ret = quoted(p, &s, VV_TEXT_WORD, &f->code);
+	ret = quoted(p, &s, VV_TEXT_WORD, NULL, &f->code);
 	if (ret)
 		return ret;
 	if (!is_word(vv_span_str(f->code)) || !word(&s, " ") || vv_text_number(&s, &f->off) || !word(&s, " "))
 		return bad(p, "want: finding \"code\" offset \"detail\"");
-	ret = quoted(p, &s, VV_TEXT_DETAIL, &f->detail);
+	ret = quoted(p, &s, VV_TEXT_DETAIL, VV_TEXT_FINDING_IN, &f->detail);
 	if (ret)
 		return ret;
 	p->m.n_findings++;
+	if (file)
+		file->n_findings++;
 	return s.len ? bad(p, "goes on after its end") : 0;
 }
 
@@ -179,6 +207,7 @@ static int header(struct parser *p, size_t *root_at, size_t *root_end)
 	if (!word(&s, "root ") || last_id(s, &p->m.root))
 		return bad(p, "want: root and 64 lower-case hex digits");
 	*root_end = p->c.off;
+	p->dir = vv_manifest_is_dir(&p->m);
 	p->m.findings = vv_arena_array(&p->m.arena, VV_MAX_FINDINGS, sizeof(*p->m.findings));
 	if (!p->m.findings)
 		return vv_fail_nomem(p->err);
@@ -187,8 +216,8 @@ static int header(struct parser *p, size_t *root_at, size_t *root_end)
 			return ret;
 		if (!s.len)
 			return 0;
-		if (!word(&s, "finding "))
-			return bad(p, "want a finding or the empty line");
+		if (p->dir || !word(&s, "finding "))
+			return bad(p, p->dir ? "want the empty line" : "want a finding or the empty line");
 		if ((ret = finding_line(p, s)))
 			return ret;
 	}
@@ -199,21 +228,34 @@ static int header(struct parser *p, size_t *root_at, size_t *root_end)
 /* Counts what the rest of the text holds, so that arrays are made once and bounded beforehand. */
 static int count_lines(struct parser *p)
 {
-	size_t segs = 0, views = 0;
+	size_t segs = 0, views = 0, files = 0, findings = 0;
 
 	for (struct vv_cursor c = p->c; c.left;) {
 		struct vv_span s;
 		if (vv_take_line(&c, &s))
 			break;
 		bool is_view = vv_span_starts(s, "view ") || vv_span_starts(s, "packed ");
-		segs += !is_view;
+		bool is_file = p->dir && vv_span_starts(s, "file ");
+		bool is_finding = p->dir && vv_span_starts(s, "finding ");
+		files += is_file;
+		findings += is_finding;
+		segs += !is_view && !is_finding && !is_file;
 		views += is_view || vv_span_starts(s, "tensor ");
 	}
 	if (views > VV_MAX_TENSORS || segs > 2 * (size_t)VV_MAX_TENSORS + 1)
 		return vv_fail(p->err, VV_ELIMIT, "manifest: more than %d tensors", VV_MAX_TENSORS);
-	p->m.segs = vv_arena_array(&p->m.arena, segs, sizeof(*p->m.segs));
+	if (files > VV_MAX_FILES)
+		return vv_fail(p->err, VV_ELIMIT, "manifest: more than %d files", VV_MAX_FILES);
+	/* An opaque file is its own segment. */
+	p->m.segs = vv_arena_array(&p->m.arena, segs + files, sizeof(*p->m.segs));
 	p->views = vv_arena_array(&p->m.arena, views, sizeof(*p->views));
-	return p->m.segs && p->views ? 0 : vv_fail_nomem(p->err);
+	if (!p->m.segs || !p->views)
+		return vv_fail_nomem(p->err);
+	if (!p->dir)
+		return 0;
+	p->m.files = vv_arena_array(&p->m.arena, files, sizeof(*p->m.files));
+	p->m.findings = vv_arena_array(&p->m.arena, findings, sizeof(*p->m.findings));
+	return p->m.files && p->m.findings ? vv_sha256_init(&p->lines, p->err) : vv_fail_nomem(p->err);
 }
 
 /* A new last segment of `len` bytes. */
@@ -227,6 +269,8 @@ static int add_segment(struct parser *p, enum vv_dtype dt, uint64_t len, const s
 		return bad(p, "the segments are longer than the file");
 	p->m.n_segs++;
 	p->is_storage = false;
+	if (p->dir)
+		last_file(p)->n_segs++;
 	return 0;
 }
 
@@ -375,6 +419,137 @@ static int packed_line(struct parser *p, struct vv_span s)
 	return add_view(p, v.name, shape, v.ndim, v.stride, 0);
 }
 
+/* --- files of a directory --- */
+
+/* Does a file lie where this one needs a folder? */
+static bool below_file(const struct parser *p, const char *path)
+{
+	for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/'))
+		if (vv_map_find(&p->paths, vv_span(path, (size_t)(slash - path))))
+			return true;
+	return false;
+}
+
+/* All lines of the last file were read. */
+static int file_ends(struct parser *p)
+{
+	const struct vv_manifest_file *f = last_file(p);
+
+	if (!f)
+		return 0;
+	if (p->off - f->off != f->size)
+		return bad(p, "the segments above it are not as long as their file");
+	if (strcmp(f->format, "opaque") && (!f->n_segs || (f->n_segs == 1 && !p->m.segs[f->seg].seg.n_views)))
+		return bad(p, "the file above it is one piece: that is written as opaque");
+	return 0;
+}
+
+static int file_words(struct parser *p, struct vv_span s, struct vv_manifest_file *f)
+{
+	const uint8_t *sp;
+	int ret = quoted(p, &s, VV_MAX_NAME, NULL, &f->path);
+
+	if (ret)
+		return ret;
+	f->mode = word(&s, " 755 ") ? 0755 : word(&s, " 644 ") ? 0644 : 0;
+	sp = f->mode && s.len ? memchr(s.ptr, ' ', s.len) : NULL;
+	if (!sp || !is_word(vv_span(s.ptr, (size_t)(sp - s.ptr))))
+		return bad(p, "want: file \"path\" mode format bytes id");
+	f->format = vv_arena_copy(&p->m.arena, vv_span(s.ptr, (size_t)(sp - s.ptr)));
+	if (!f->format)
+		return vv_fail_nomem(p->err);
+	s = vv_span(sp + 1, s.len - (size_t)(sp + 1 - s.ptr));
+	if (vv_text_number(&s, &f->size) || !word(&s, " ") || last_id(s, &f->sha256))
+		return bad(p, "want: file \"path\" mode format bytes id");
+	return 0;
+}
+
+static int file_line(struct parser *p, struct vv_span line, struct vv_span s)
+{
+	struct vv_manifest_file f = {.off = p->off, .seg = p->m.n_segs, .finding = p->m.n_findings};
+	struct vv_id none;
+	int ret = file_ends(p);
+
+	if (!ret)
+		ret = file_words(p, s, &f);
+	if (ret)
+		return ret;
+	if (!vv_manifest_path_ok(f.path) || !strcmp(f.format, VV_TEXT_DIRECTORY))
+		return bad(p, "not a path or a format that a directory's file may have");
+	if (p->m.n_files && strcmp(last_file(p)->path, f.path) >= 0)
+		return bad(p, "the files are not in byte order of their paths");
+	if (below_file(p, f.path))
+		return bad(p, "a file lies where this path has a folder");
+	if (!vv_map_put(&p->paths, vv_span_str(f.path), 1, NULL))
+		return vv_fail_nomem(p->err);
+	vv_sha256_update(&p->lines, line);
+	vv_sha256_update(&p->lines, vv_span("\n", 1));
+	p->m.files[p->m.n_files++] = f;
+	p->is_storage = false;
+	if (strcmp(f.format, "opaque"))
+		return 0;
+	if (f.size)
+		return add_segment(p, VV_DT_BYTES, f.size, &f.sha256);
+	vv_sha256(vv_span(NULL, 0), &none);
+	return vv_id_eq(&none, &f.sha256) ? 0 : bad(p, "an empty file has another id");
+}
+
+static int directory_ends(struct parser *p)
+{
+	struct vv_id id;
+	int ret = file_ends(p);
+
+	if (ret)
+		return ret;
+	vv_sha256_final(&p->lines, &id);
+	return vv_id_eq(&id, &p->m.sha256) ? 0
+		: vv_fail(p->err, VV_ECORRUPT, "the manifest's sha256 is not that of its file lines: it was merged or edited as text");
+}
+
+/* A line of a directory that is not a segment's. 1: it is one. */
+static int directory_line(struct parser *p, struct vv_span line)
+{
+	const struct vv_manifest_file *f = last_file(p);
+	bool opaque = f && !strcmp(f->format, "opaque");
+	struct vv_span s = line;
+
+	if (word(&s, "file "))
+		return file_line(p, line, s);
+	if (!f)
+		return bad(p, "want a file");
+	if (word(&s, "finding "))
+		return f->n_segs && !opaque ? bad(p, "a finding stands before the segments of its file") : finding_line(p, s);
+	if (opaque)
+		return bad(p, "an opaque file has no segments of its own");
+	if (!f->n_segs && word(&s, "view "))
+		return bad(p, "a view must follow its tensor or storage");
+	return !f->n_segs && word(&s, "packed ") ? bad(p, "a packed tensor must follow its opaque bytes") : 1;
+}
+
+static int segment_line(struct parser *p, struct vv_span s)
+{
+	bool bare = p->is_storage && !p->m.segs[p->m.n_segs - 1].seg.n_views;
+
+	if (bare && !vv_span_starts(s, "view "))
+		return bad(p, "the storage above it has no view");
+	if (p->dir) {
+		int ret = directory_line(p, s);
+		if (ret != 1)
+			return ret;
+	}
+	if (word(&s, "view "))
+		return view_line(p, s);
+	if (word(&s, "packed "))
+		return packed_line(p, s);
+	if (word(&s, "tensor "))
+		return tensor_line(p, s);
+	if (word(&s, "opaque "))
+		return opaque_line(p, s);
+	if (word(&s, "storage "))
+		return storage_line(p, s);
+	return bad(p, "is of no known kind");
+}
+
 static int segments(struct parser *p)
 {
 	int ret = count_lines(p);
@@ -383,28 +558,15 @@ static int segments(struct parser *p)
 		struct vv_span s;
 
 		ret = next_line(p, &s);
-		if (ret)
-			break;
-		bool bare = p->is_storage && !p->m.segs[p->m.n_segs - 1].seg.n_views;
-		if (word(&s, "view "))
-			ret = view_line(p, s);
-		else if (word(&s, "packed ") && !bare)
-			ret = packed_line(p, s);
-		else if (bare)
-			ret = bad(p, "the storage above it has no view");
-		else if (word(&s, "tensor "))
-			ret = tensor_line(p, s);
-		else if (word(&s, "opaque "))
-			ret = opaque_line(p, s);
-		else if (word(&s, "storage "))
-			ret = storage_line(p, s);
-		else
-			ret = bad(p, "is of no known kind");
+		if (!ret)
+			ret = segment_line(p, s);
 	}
 	if (ret)
 		return ret;
 	if (p->is_storage && !p->m.segs[p->m.n_segs - 1].seg.n_views)
 		return bad(p, "the storage has no view");
+	if (p->dir && (ret = directory_ends(p)))
+		return ret;
 	if (p->off != p->m.size)
 		return vv_fail(p->err, VV_EFORMAT, "manifest: its segments have %" PRIu64 " bytes, the file %" PRIu64,
 			p->off, p->m.size);
@@ -446,6 +608,8 @@ int vv_manifest_parse(struct vv_manifest *m, struct vv_span text, struct vv_err 
 		ret = vv_fail(err, VV_ECORRUPT,
 			"the manifest's root does not match its lines: it was merged or edited as text");
 	vv_map_release(&p.names);
+	vv_map_release(&p.paths);
+	vv_sha256_release(&p.lines);
 	vv_buf_release(&p.scratch);
 	if (ret)
 		vv_manifest_release(&p.m);

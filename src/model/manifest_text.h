@@ -12,6 +12,12 @@
 #define VV_TEXT_LINE1 \
 	VV_TEXT_MAGIC "1" VV_TEXT_STANDS "; \"varve checkout\" puts the file itself here"
 
+/* The format's name of a directory. */
+#define VV_TEXT_DIRECTORY "directory"
+/* Between a file's path and its tensor's name, and before a finding's detail: two characters each. */
+#define VV_TEXT_TENSOR_IN "//"
+#define VV_TEXT_FINDING_IN ": "
+
 enum {
 	VV_TEXT_DETAIL = 4096, /* bytes of a finding's detail */
 	VV_TEXT_WORD = 64,     /* bytes of a format's name or a finding's code */

@@ -1,3 +1,4 @@
+#include "format/format.h"
 #include "model/manifest_text.h"
 
 #include "tap.h"
@@ -83,8 +84,31 @@ static void test_find(void)
 	CHECK(!vv_manifest_find(&m, "c", &seg, &view));
 }
 
+static void test_paths(void)
+{
+	static const char *const good[] = {"a", "a/b", "..a", "a..", ".gitignore/x", "a/.gitignore", "varve", ".varve-x", "\xff", "a b", ":", "-"};
+	static const char *const bad[] = {"", "/", "a/", "/a", "a//b", ".", "..", "a/./b", "a/..", ".git", "a/.Git/b", "git~1", ".git. /x",
+		".varve", "a/.varve", ".gitignore"};
+	char longest[VV_MAX_NAME + 2];
+
+	for (size_t i = 0; i < VV_COUNT(good); i++)
+		tap_ok(vv_manifest_path_ok(good[i]), good[i], __FILE__, __LINE__);
+	for (size_t i = 0; i < VV_COUNT(bad); i++)
+		tap_ok(!vv_manifest_path_ok(bad[i]), bad[i], __FILE__, __LINE__);
+	for (size_t i = 0; i + 1 < sizeof(longest); i++)
+		longest[i] = i % 2 ? '/' : 'x';
+	longest[VV_MAX_NAME + 1] = 0;
+	CHECK(!vv_manifest_path_ok(longest));
+	longest[VV_MAX_NAME - 1] = 0;
+	CHECK(vv_manifest_path_ok(longest));
+	memset(longest, 'n', 256);
+	longest[256] = 0;
+	CHECK(!vv_manifest_path_ok(longest));
+}
+
 int main(void)
 {
+	test_paths();
 	test_detect();
 	test_number();
 	test_views();

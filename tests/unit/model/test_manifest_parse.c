@@ -124,6 +124,36 @@ static void test_fields(void)
 	vv_manifest_release(&m);
 }
 
+static void test_directory(void)
+{
+	struct vv_manifest m = {0};
+	const struct vv_manifest_file *f;
+
+	read_golden(&m, "directory");
+	CHECK(vv_manifest_is_dir(&m));
+	CHECK_INT(m.n_files, 7);
+	CHECK_INT(m.size, 64);
+	f = &m.files[1];
+	CHECK_STR(f->path, "a-b");
+	CHECK(f->mode == 0644 && m.files[0].mode == 0755 && f->size == 0 && f->n_segs == 0);
+	f = &m.files[2];
+	CHECK_INT(f->n_findings, 2);
+	CHECK_STR(m.findings[f->finding].detail, "a.b/\xc2\xad: two: \xe2\x80\x8b");
+	/* Where a file begins its segments do, as if all were joined. */
+	f = &m.files[4];
+	CHECK_STR(f->format, "safetensors");
+	CHECK_INT(f->off, 7);
+	CHECK_INT(f->n_segs, 3);
+	CHECK_INT(m.segs[f->seg + 1].seg.off, 15);
+	CHECK_STR(m.segs[f->seg + 1].seg.views[1].name, "m.st//tied");
+	CHECK_STR(m.segs[m.files[5].seg].seg.views[0].name, "n.st//w");
+	CHECK(vv_id_eq(&m.segs[m.files[6].seg].id, &m.files[6].sha256));
+	vv_manifest_release(&m);
+	read_golden(&m, "directory-empty");
+	CHECK(vv_manifest_is_dir(&m) && !m.n_files && !m.n_segs && !m.size);
+	vv_manifest_release(&m);
+}
+
 /* More names than allowed are refused by counting lines, before anything is made of them. */
 static void test_limit(void)
 {
@@ -170,6 +200,7 @@ static void test_damage(void)
 
 int main(void)
 {
+	test_directory();
 	test_golden();
 	test_fields();
 	test_limit();
