@@ -115,25 +115,30 @@ static bool same_mount(int a, int b)
 	return !fstat(a, &x) && !fstat(b, &y) && x.st_dev == y.st_dev;
 }
 
+bool vv_is_draft(const char *name)
+{
+	return !strncmp(name, prefix, sizeof(prefix) - 1);
+}
+
 /* Without a folder of our own it goes beside the place: that is never wrong, only seen. */
-static int draft_folder(const struct vv_place *p, const char *elsewhere)
+int vv_drafts_open(const char *elsewhere, int to)
 {
 	int dir = -1;
 
 	if (elsewhere && (!mkdir(elsewhere, 0777) || errno == EEXIST))
 		dir = open(elsewhere, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir >= 0 && same_mount(dir, p->dirfd))
+	if (dir >= 0 && same_mount(dir, to))
 		return dir;
 	if (dir >= 0)
 		close(dir);
-	return fcntl(p->dirfd, F_DUPFD_CLOEXEC, 0);
+	return fcntl(to, F_DUPFD_CLOEXEC, 0);
 }
 
-int vv_draft_open(struct vv_draft *d, const struct vv_place *p, const char *elsewhere, struct vv_err *err)
+/* Makes the file in d->dirfd. */
+static int make_draft(struct vv_draft *d, const char *path, struct vv_err *err)
 {
 	struct stat st;
 
-	*d = (struct vv_draft){-1, draft_folder(p, elsewhere), ""};
 	for (int i = 0; i < 100 && d->dirfd >= 0; i++) {
 		snprintf(d->name, sizeof(d->name), "%s%016" PRIx64, prefix, vv_random64());
 		d->fd = openat(d->dirfd, d->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
@@ -147,17 +152,27 @@ int vv_draft_open(struct vv_draft *d, const struct vv_place *p, const char *else
 		close(d->fd);
 		d->fd = -1;
 	}
-	(void)vv_fail_sys(err, errno, "cannot make a temporary file for %s", p->name);
+	(void)vv_fail_sys(err, errno, "cannot make a temporary file for %s", path);
 	d->name[0] = 0;
 	vv_draft_release(d);
 	return err->code;
 }
 
-int vv_draft_publish(struct vv_draft *d, const struct vv_place *p, mode_t mode, unsigned age_s,
-	const struct stat *expected, struct stat *st, struct vv_err *err)
+int vv_draft_open(struct vv_draft *d, const struct vv_place *p, const char *elsewhere, struct vv_err *err)
+{
+	*d = (struct vv_draft){-1, vv_drafts_open(elsewhere, p->dirfd), ""};
+	return make_draft(d, p->name, err);
+}
+
+int vv_draft_open_at(struct vv_draft *d, int dirfd, const char *path, struct vv_err *err)
+{
+	*d = (struct vv_draft){-1, fcntl(dirfd, F_DUPFD_CLOEXEC, 0), ""};
+	return make_draft(d, path, err);
+}
+
+static int dress(struct vv_draft *d, const struct vv_place *p, mode_t mode, unsigned age_s, struct vv_err *err)
 {
 	struct timespec times[2];
-	struct stat now;
 
 	clock_gettime(CLOCK_REALTIME, &times[0]);
 	times[0].tv_sec -= age_s;
@@ -166,16 +181,58 @@ int vv_draft_publish(struct vv_draft *d, const struct vv_place *p, mode_t mode, 
 		return vv_fail_sys(err, errno, "%s: chmod", p->name);
 	if (futimens(d->fd, times))
 		return vv_fail_sys(err, errno, "%s: utime", p->name);
+	return 0;
+}
+
+/* Did somebody write the file while we wrote ours? Theirs stays. */
+static bool changed(const struct vv_place *p, const struct stat *expected)
+{
+	struct stat now;
+
+	return fstatat(p->dirfd, p->name, &now, AT_SYMLINK_NOFOLLOW) || now.st_ino != expected->st_ino ||
+		now.st_size != expected->st_size || now.st_mtim.tv_sec != expected->st_mtim.tv_sec ||
+		now.st_mtim.tv_nsec != expected->st_mtim.tv_nsec;
+}
+
+int vv_draft_publish(struct vv_draft *d, const struct vv_place *p, mode_t mode, unsigned age_s,
+	const struct stat *expected, struct stat *st, struct vv_err *err)
+{
+	if (dress(d, p, mode, age_s, err))
+		return err->code;
 	/* git's index and ours will say that this file is right, by its stat data alone. */
 	if (fsync(d->fd))
 		return vv_fail_sys(err, errno, "%s: fsync", p->name);
-	/* Somebody may have written the file while we wrote ours: theirs stays. */
-	if (expected && (fstatat(p->dirfd, p->name, &now, AT_SYMLINK_NOFOLLOW) || now.st_ino != expected->st_ino ||
-			now.st_size != expected->st_size || now.st_mtim.tv_sec != expected->st_mtim.tv_sec ||
-			now.st_mtim.tv_nsec != expected->st_mtim.tv_nsec))
+	if (expected && changed(p, expected))
 		return vv_fail(err, VV_ECHANGED, "was changed meanwhile; left alone");
 	if (renameat(d->dirfd, d->name, p->dirfd, p->name))
 		return vv_fail_sys(err, errno, "%s", p->name);
+	d->name[0] = 0;
+	if (fstatat(p->dirfd, p->name, st, AT_SYMLINK_NOFOLLOW))
+		return vv_fail_sys(err, errno, "%s", p->name);
+	return 0;
+}
+
+/* Gives it its name where nothing has that. */
+static int rename_new(struct vv_draft *d, const struct vv_place *p)
+{
+	if (!renameat2(d->dirfd, d->name, p->dirfd, p->name, RENAME_NOREPLACE))
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -1;
+	/* A file system that cannot do it at once. */
+	return linkat(d->dirfd, d->name, p->dirfd, p->name, 0) || unlinkat(d->dirfd, d->name, 0) ? -1 : 0;
+}
+
+int vv_draft_place(struct vv_draft *d, const struct vv_place *p, mode_t mode, unsigned age_s,
+	const struct stat *expected, struct stat *st, struct vv_err *err)
+{
+	if (dress(d, p, mode, age_s, err))
+		return err->code;
+	if (expected && changed(p, expected))
+		return vv_fail(err, VV_ECHANGED, "was changed meanwhile; left alone");
+	if (expected ? renameat(d->dirfd, d->name, p->dirfd, p->name) : rename_new(d, p))
+		return errno == EEXIST ? vv_fail(err, VV_EEXISTS, "something is there already")
+				       : vv_fail_sys(err, errno, "%s", p->name);
 	d->name[0] = 0;
 	if (fstatat(p->dirfd, p->name, st, AT_SYMLINK_NOFOLLOW))
 		return vv_fail_sys(err, errno, "%s", p->name);
@@ -203,7 +260,7 @@ void vv_drafts_sweep(int dirfd)
 	if (!d && dir >= 0)
 		close(dir);
 	while (d && (e = readdir(d))) {
-		if (strncmp(e->d_name, prefix, sizeof(prefix) - 1))
+		if (!vv_is_draft(e->d_name))
 			continue;
 		fd = openat(dirfd, e->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 		if (fd < 0)

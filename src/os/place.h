@@ -22,6 +22,9 @@ void vv_place_release(struct vv_place *p);
 /* Is the name, as any common file system would see it, ".git"? */
 bool vv_is_dotgit(const char *name, size_t len);
 
+/* Is it a draft's name (below)? */
+bool vv_is_draft(const char *name);
+
 /* A file that is being written and will get the name of a place. */
 struct vv_draft {
 	int fd, dirfd; /* locked while it is open; the folder it lies in */
@@ -41,6 +44,16 @@ VV_MUST_CHECK int vv_draft_open(
  */
 VV_MUST_CHECK int vv_draft_publish(struct vv_draft *d, const struct vv_place *p, mode_t mode, unsigned age_s,
 	const struct stat *expected, struct stat *st, struct vv_err *err);
+/* One in the open folder `dirfd`, of which it takes a copy: for many at once. */
+VV_MUST_CHECK int vv_draft_open_at(struct vv_draft *d, int dirfd, const char *path, struct vv_err *err);
+/*
+ * The same for one of many files: nothing is synced, the caller does that for all of them before anyone relies on
+ * it. `expected` NULL: nothing may stand there.
+ */
+VV_MUST_CHECK int vv_draft_place(struct vv_draft *d, const struct vv_place *p, mode_t mode, unsigned age_s,
+	const struct stat *expected, struct stat *st, struct vv_err *err);
+/* Opens the folder of drafts `dir`, made when missing, if files can be renamed from it to `to`; else a copy of `to`. */
+int vv_drafts_open(const char *dir, int to);
 /* Removes what was not published. Safe to call twice. */
 void vv_draft_release(struct vv_draft *d);
 /* Removes from a folder what a process that was killed has left of its drafts. */

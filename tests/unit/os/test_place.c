@@ -173,6 +173,39 @@ static void test_elsewhere(int root)
 	vv_place_release(&p);
 }
 
+/* Many at once: new ones where nothing is, others in place of what is expected. */
+static void test_many(int root)
+{
+	struct vv_place p = VV_PLACE_INIT;
+	struct vv_draft d;
+	struct stat st, seen;
+	int drafts = vv_drafts_open("many-drafts", root);
+
+	CHECK(drafts >= 0 && !access("many-drafts", F_OK));
+	CHECK_OK(vv_place_open(&p, root, "a/many", &err), &err);
+	CHECK_OK(vv_draft_open_at(&d, drafts, "a/many", &err), &err);
+	CHECK_INT(write(d.fd, "new", 3), 3);
+	CHECK_OK(vv_draft_place(&d, &p, 0755, 2, NULL, &seen, &err), &err);
+	vv_draft_release(&d);
+	CHECK(seen.st_size == 3 && (seen.st_mode & 0777) == 0755 && seen.st_mtim.tv_sec < time(NULL));
+	/* Something is there: it stays, unless it is what was seen. */
+	CHECK_OK(vv_draft_open_at(&d, drafts, "a/many", &err), &err);
+	CHECK_INT(vv_draft_place(&d, &p, 0644, 2, NULL, &st, &err), VV_EEXISTS);
+	CHECK(vv_is_draft(d.name) && !vv_is_draft("many"));
+	seen.st_size++;
+	CHECK_INT(vv_draft_place(&d, &p, 0644, 2, &seen, &st, &err), VV_ECHANGED);
+	seen.st_size--;
+	CHECK_OK(vv_draft_place(&d, &p, 0644, 2, &seen, &st, &err), &err);
+	CHECK_INT(st.st_size, 0);
+	vv_draft_release(&d);
+	vv_place_release(&p);
+	close(drafts);
+	/* Without a folder of its own it is beside the place. */
+	drafts = vv_drafts_open("missing/folder", root);
+	CHECK(drafts >= 0 && !fstat(drafts, &st) && !fstat(root, &seen) && st.st_ino == seen.st_ino);
+	close(drafts);
+}
+
 /* Leftovers go; one of somebody alive, and what only looks like one, stay. */
 static void test_sweep(int root)
 {
@@ -209,6 +242,7 @@ int main(void)
 	test_links(root);
 	test_publish(root);
 	test_elsewhere(root);
+	test_many(root);
 	test_sweep(root);
 	close(root);
 	return done();
