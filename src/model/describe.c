@@ -135,14 +135,15 @@ static int node(struct describer *k, struct vv_span prefix, struct vv_span part,
 	return 0;
 }
 
-static int hang(struct describer *k, const struct vv_described_tensor *t)
+/* In a directory the first layer is the file. */
+static int hang(struct describer *k, const struct vv_described_tensor *t, bool dir)
 {
-	const char *name = t->view->name, *part = name;
+	const char *name = t->view->name, *part = name, *joint = dir ? strstr(name, VV_TEXT_TENSOR_IN) : NULL;
 	size_t at = 0;
 
 	count(&k->nodes[0]->count, t);
 	for (int depth = 1;; depth++) {
-		const char *dot = depth < MAX_DEPTH ? strchr(part, '.') : NULL;
+		const char *dot = joint && part == name ? joint : depth < MAX_DEPTH ? strchr(part, '.') : NULL;
 		size_t end = dot ? (size_t)(dot - name) : strlen(name);
 		/* One byte more than the prefix tells "a." from "a", and the root from "". */
 		int ret = node(k, vv_span(name, end + 1), vv_span(part, end - (size_t)(part - name)), at, &at);
@@ -152,7 +153,7 @@ static int hang(struct describer *k, const struct vv_described_tensor *t)
 		count(&k->nodes[at]->count, t);
 		if (!dot)
 			break;
-		part = dot + 1;
+		part = dot + (dot == joint ? strlen(VV_TEXT_TENSOR_IN) : 1);
 	}
 	k->nodes[at]->tensor = t;
 	return 0;
@@ -171,7 +172,7 @@ int vv_describe(struct vv_description *out, struct vv_store *store, const struct
 	for (size_t i = 0; i < m->n_segs && !ret; i++)
 		ret = add_segment(&k, store, &m->segs[i]);
 	for (size_t i = 0; i < k.d.n_tensors && !ret; i++)
-		ret = hang(&k, &k.d.tensors[i]);
+		ret = hang(&k, &k.d.tensors[i], vv_manifest_is_dir(m));
 	if (!ret) {
 		k.d.root = k.nodes[0];
 		k.d.optimizer = vv_optimizer_name(k.slots);

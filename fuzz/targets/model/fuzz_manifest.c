@@ -1,10 +1,34 @@
-/* What parses is what emitting yields. The root line is first made right, or nothing would get far. */
+/*
+ * What parses is what emitting yields, a directory also when it is put together from its files. The root line is first
+ * made right, or nothing would get far.
+ */
 #include "hash/sha256.h"
-#include "model/manifest.h"
+#include "model/directory.h"
 
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Each file out, and all of them in again. */
+static void rebuild(const struct vv_manifest *m, struct vv_span text)
+{
+	struct vv_dir_build build = {0};
+	struct vv_buf out = VV_BUF_INIT(VV_MAX_MANIFEST);
+	struct vv_err err = VV_ERR_INIT;
+	size_t at;
+
+	for (size_t i = m->n_files; i-- > 0;) {
+		struct vv_manifest file;
+		if (!vv_dir_find(m, m->files[i].path, &at) || at != i || vv_dir_file(m, i, &file, &err) ||
+			vv_dir_build_put(&build, m->files[i].path, m->files[i].mode, &file, &err))
+			abort();
+		vv_manifest_release(&file);
+	}
+	if (vv_dir_build_end(&build, &out, NULL, &err) || !vv_span_eq(vv_buf_view(&out), text))
+		abort();
+	vv_buf_release(&out);
+	vv_dir_build_release(&build);
+}
 
 static void same_again(struct vv_span text)
 {
@@ -25,6 +49,8 @@ static void same_again(struct vv_span text)
 		if (m.segs[i].seg.n_views &&
 			(!vv_manifest_find(&m, m.segs[i].seg.views[0].name, &seg, &view) || seg != i || view))
 			abort();
+	if (vv_manifest_is_dir(&m))
+		rebuild(&m, text);
 	vv_buf_release(&out);
 	vv_manifest_release(&m);
 }
