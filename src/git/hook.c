@@ -262,6 +262,6 @@ int vv_hook_run(struct vv_repo *r, const char *name, const char *const *args, si
 		return n < 2 ? vv_fail(err, VV_EUSAGE, "pre-push: needs a remote and a URL")
 			     : push_objects(r, args[0], args[1], in, report->prog, err);
 	if (!strcmp(name, "pre-commit"))
-		return vv_precommit(r, err);
+		return vv_precommit(r, report->kept, report->arg, err);
 	return worktree_hook(r, name, args, n, report, err);
 }

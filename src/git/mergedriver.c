@@ -1,6 +1,7 @@
 #include "git/mergedriver.h"
 
 #include "git/peer.h"
+#include "model/dirmerge.h"
 #include "model/merge.h"
 #include "os/file.h"
 
@@ -70,6 +71,35 @@ static int write_result(const char *file, struct vv_span text, struct vv_err *er
 	return vv_write_file(file, text, false, err);
 }
 
+/* Directories: their files' lines are all that it takes. */
+static int merge_dirs(struct side *s, const char *file, const char *path,
+	void (*conflict)(void *arg, const char *name, const char *reason), void *arg, struct vv_err *err)
+{
+	struct vv_dir_build build = {0};
+	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
+	size_t n = 0;
+	int ret = vv_dir_merge(&build, s[2].text.len ? &s[2].m : NULL, &s[0].m, &s[1].m, conflict, arg, &n, err);
+
+	if (!ret && n)
+		ret = vv_fail(err, VV_ECONFLICT, "%s: %zu conflicts", path, n);
+	/* A file of one side may lie where the other has a folder. */
+	if (!ret && vv_dir_build_end(&build, &text, NULL, err)) {
+		ret = err->code == VV_EFORMAT ? VV_ECONFLICT : err->code;
+		if (ret == VV_ECONFLICT)
+			conflict(arg, "(folders)", "a file of one side lies where the other has a folder");
+	}
+	if (!ret)
+		ret = write_result(file, vv_buf_view(&text), err);
+	vv_dir_build_release(&build);
+	vv_buf_release(&text);
+	return ret;
+}
+
+static bool is_dir(const struct side *s)
+{
+	return s->text.len && vv_manifest_is_dir(&s->m);
+}
+
 int vv_merge_driver(struct vv_repo *r, const char *base, const char *ours, const char *theirs, const char *path,
 	void (*conflict)(void *arg, const char *tensor, const char *reason), void *arg, struct vv_err *err)
 {
@@ -84,6 +114,12 @@ int vv_merge_driver(struct vv_repo *r, const char *base, const char *ours, const
 	for (int i = 0; i < 3 && !ret; i++)
 		if ((ret = read_side(&s[i], files[i], err)))
 			vv_err_in(err, "%s: %s", path, i == 0 ? "ours" : i == 1 ? "theirs" : "the merge base");
+	if (!ret && is_dir(&s[0]) && is_dir(&s[1]) && (is_dir(&s[2]) || !s[2].text.len)) {
+		ret = merge_dirs(s, ours, path, conflict, arg, err);
+		goto out;
+	}
+	if (!ret && (is_dir(&s[0]) || is_dir(&s[1]) || is_dir(&s[2])))
+		ret = vv_fail(err, VV_ECONFLICT, "%s: a directory on one side, a model on the other", path);
 	if (!ret)
 		ret = vv_repo_store(r, true, err);
 	for (int i = 0; i < 3 && !ret; i++)

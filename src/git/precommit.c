@@ -5,7 +5,8 @@
 #define _GNU_SOURCE
 #include "git/precommit.h"
 
-#include "model/manifest.h"
+#include "git/diradd.h"
+#include "os/file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,7 +54,59 @@ static int check_one(void *arg, const char *path, const char *format, struct vv_
 	return ret;
 }
 
-int vv_precommit(struct vv_repo *r, struct vv_err *err)
+struct warning {
+	struct vv_repo *r;
+	void (*warn)(void *arg, const char *path, const struct vv_err *why);
+	void *arg;
+};
+
+/* Has a directory files that would not be in the commit? Looks at stat data alone: a commit must not take long. */
+static int look_at_dir(void *arg, const char *path, const char *format, struct vv_err *err)
+{
+	struct warning *w = arg;
+	struct vv_err why = VV_ERR_INIT;
+	struct vv_dirlook k;
+	char *dir, *full;
+
+	if (!format)
+		return 0;
+	dir = vv_dir_of_path(path);
+	full = dir ? vv_repo_path(w->r, path) : NULL;
+	if (!full) {
+		free(dir);
+		return vv_fail_nomem(err);
+	}
+	if (!vv_exists(full)) {
+		vv_err_clear(&why); /* removed */
+	} else if (vv_dirlook(&k, w->r, dir, false, &why)) {
+		w->warn(w->arg, dir, &why);
+	} else {
+		/* One that was moved, say: nothing is known yet. */
+		if (k.state.dir && (k.added || k.changed || k.deleted)) {
+			(void)vv_fail(&why, VV_ECHANGED, "%zu files are not in the commit as they are; 'varve add %s' takes them",
+				k.added + k.changed + k.deleted, dir);
+			w->warn(w->arg, dir, &why);
+		}
+		vv_dirlook_release(&k);
+	}
+	free(full);
+	free(dir);
+	return 0;
+}
+
+static int look_at_dirs(struct warning *w, struct vv_err *err)
+{
+	struct vv_buf dirs = VV_BUF_INIT(VV_MAX_MANIFEST);
+	int ret = VV_GIT(w->r, &dirs, err, "ls-files", "-z", "--deduplicate", "--", ":(top,glob,attr:filter=varve)**/" VV_DIR_MANIFEST);
+
+	if (!ret && w->warn)
+		ret = vv_kept_each(w->r, vv_buf_view(&dirs), look_at_dir, w, err);
+	vv_buf_release(&dirs);
+	return ret;
+}
+
+int vv_precommit(struct vv_repo *r, void (*warn)(void *arg, const char *path, const struct vv_err *why), void *arg,
+	struct vv_err *err)
 {
 	static const char *const args[] = {
 		"diff-index", "--cached", "--name-only", "--no-renames", "--diff-filter=d", "-z", "HEAD", NULL};
@@ -66,6 +119,8 @@ int vv_precommit(struct vv_repo *r, struct vv_err *err)
 		ret = vv_kept_each(r, vv_buf_view(&paths), check_one, &c, err);
 	if (c.open)
 		vv_blobs_close(&c.blobs);
+	if (!ret && r->top)
+		ret = look_at_dirs(&(struct warning){r, warn, arg}, err);
 	vv_buf_release(&paths);
 	return ret;
 }

@@ -4,7 +4,11 @@
 
 #include "git/repo.h"
 
-/* Fails, naming the file, when a manifest that is to be committed is none: lines of two versions. */
-VV_MUST_CHECK int vv_precommit(struct vv_repo *r, struct vv_err *err);
+/*
+ * Fails, naming the file, when a manifest that is to be committed is none: lines of two versions. `warn` (may be NULL) is
+ * told of directories with files that their manifests do not have.
+ */
+VV_MUST_CHECK int vv_precommit(struct vv_repo *r, void (*warn)(void *arg, const char *path, const struct vv_err *why),
+	void *arg, struct vv_err *err);
 
 #endif

@@ -2,6 +2,7 @@
 #include "git/roots.h"
 
 #include "base/cursor.h"
+#include "git/dirstate.h"
 #include "os/file.h"
 
 #include <stdio.h>
@@ -157,6 +158,31 @@ static int add_text(void *arg, const char *name, struct vv_err *err)
 	return ret;
 }
 
+/* What lies in a tracked directory, though no commit may have it yet. */
+static int add_dir(void *arg, const char *dir VV_UNUSED, const char *file, struct vv_err *err)
+{
+	struct vv_dirstate s;
+	int ret = vv_dirstate_open(&s, file, err);
+
+	if (ret == VV_ENOTFOUND) {
+		vv_err_clear(err);
+		return 0;
+	}
+	for (size_t i = 0; i < s.m.n_segs && !ret; i++)
+		ret = add_id(arg, &s.m.segs[i].id, err);
+	vv_dirstate_release(&s);
+	return ret;
+}
+
+static int add_dirs(const char *git_dir, struct vv_ids *out, struct vv_err *err)
+{
+	char *state = vv_join(git_dir, "varve");
+	int ret = state ? vv_dirstate_each(state, add_dir, out, err) : vv_fail_nomem(err);
+
+	free(state);
+	return ret;
+}
+
 /* Of the worktree whose git folder this is. */
 static int add_texts(const char *git_dir, struct vv_ids *out, struct vv_err *err)
 {
@@ -167,6 +193,8 @@ static int add_texts(const char *git_dir, struct vv_ids *out, struct vv_err *err
 	t.dir = dir;
 	if (!ret)
 		ret = vv_each_name(dir, add_text, &t, err);
+	if (!ret)
+		ret = add_dirs(git_dir, out, err);
 	free(dir);
 	return ret;
 }
@@ -181,7 +209,10 @@ static int add_worktree(void *arg, const char *name, struct vv_err *err)
 	return ret;
 }
 
-/* What a varve add that is running has stored, and not yet given to git: a text of each lies ready for it. */
+/*
+ * What a varve add that is running has stored, and not yet given to git: a text of each lies ready for it. And what
+ * lies in tracked directories.
+ */
 static int add_coming(struct vv_repo *r, struct vv_ids *out, struct vv_err *err)
 {
 	char *dir = vv_join(r->common_dir, "worktrees");

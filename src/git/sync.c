@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "git/sync.h"
 
+#include "git/dirsync.h"
 #include "git/inside.h"
 #include "git/marks.h"
 #include "git/peer.h"
@@ -92,7 +93,7 @@ static int have_objects(
 }
 
 /* A full disk is better told before 100 GB are written than after. */
-static int have_room(int fd, uint64_t size, struct vv_err *err)
+int vv_have_room(int fd, uint64_t size, struct vv_err *err)
 {
 	struct statvfs v;
 
@@ -142,7 +143,7 @@ int vv_write_model(struct vv_repo *r, const struct vv_manifest *m, const struct 
 	int ret = vv_draft_begin(r, place, &draft, err);
 
 	if (!ret)
-		ret = have_room(draft.fd, m->size, err);
+		ret = vv_have_room(draft.fd, m->size, err);
 	if (!ret)
 		ret = vv_model_get_fd(r->store, m, draft.fd, path, 0, prog, err);
 	if (!ret)
@@ -187,6 +188,10 @@ static int materialise(struct work *w, const struct vv_place *place, const struc
 	if (vv_manifest_detect(text) == VV_TEXT_CONFLICTED)
 		return vv_fail(err, VV_ECONFLICT, "a manifest with conflict markers");
 	ret = vv_manifest_parse(&m, text, err);
+	if (!ret && vv_manifest_is_dir(&m)) {
+		vv_manifest_release(&m);
+		return vv_fail(err, VV_EFORMAT, "the manifest of a directory, which belongs in a file .varve in it");
+	}
 	if (ret)
 		return ret;
 	vv_git_blob_oid(text, r->sha256, oid);
@@ -211,6 +216,25 @@ out:
 	return ret;
 }
 
+/* The manifest of a directory stays a text; its files are brought to it. */
+static int sync_dir(struct work *w, const struct vv_place *place, const char *path, struct vv_err *err)
+{
+	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
+	char *dir = vv_dir_of_path(path);
+	struct stat st;
+	int ret = dir ? read_text(place, &text, &st, err) : vv_fail_nomem(err);
+
+	if (ret == 1)
+		ret = 0; /* deleted */
+	else if (!ret && vv_manifest_detect(vv_buf_view(&text)) == VV_TEXT_CONFLICTED)
+		ret = vv_fail(err, VV_ECONFLICT, "a manifest with conflict markers");
+	else if (!ret)
+		ret = vv_dirsync(w->repo, w->root, dir, vv_buf_view(&text), w->report->dir_flags, w->report, err);
+	vv_buf_release(&text);
+	free(dir);
+	return ret;
+}
+
 static int sync_entry(struct work *w, const struct vv_entry *e, struct vv_err *err)
 {
 	struct vv_place place = VV_PLACE_INIT;
@@ -222,6 +246,10 @@ static int sync_entry(struct work *w, const struct vv_entry *e, struct vv_err *e
 
 	if (ret == VV_ENOTFOUND)
 		return 0; /* sparse, or deleted: nothing to write */
+	if (!ret && vv_is_dir_path(e->path)) {
+		ret = sync_dir(w, &place, e->path, &why);
+		goto done;
+	}
 	if (!ret)
 		ret = read_text(&place, &text, &st, &why);
 	if (!ret) {
@@ -233,12 +261,14 @@ static int sync_entry(struct work *w, const struct vv_entry *e, struct vv_err *e
 			(oid = vv_statcache_find(&w->cache, e->path, &st)) && !strcmp(oid, e->oid))
 			vv_buf_add(&w->maybe, e->path, strlen(e->path) + 1);
 	}
+done:
 	if (ret == VV_ENOMEM) {
 		ret = vv_fail_nomem(err);
 	} else if (ret) {
+		void (*tell)(void *, const char *, const struct vv_err *) = vv_is_dir_path(e->path) ? w->report->kept : w->report->left;
 		w->report->left_n++;
-		if (w->report->left)
-			w->report->left(w->report->arg, e->path, &why);
+		if (tell)
+			tell(w->report->arg, e->path, &why);
 		ret = 0;
 	}
 	vv_place_release(&place);
@@ -312,6 +342,73 @@ static int sync_others(struct work *w, const struct vv_entries *tracked, struct 
 	return ret;
 }
 
+/* Has some commit this text, be it only in a stash or a reflog? Then what it stands for can be had again. */
+static int in_a_commit(const struct vv_repo *r, struct vv_span text, bool *yes, struct vv_err *err)
+{
+	char oid[VV_OID_HEX_MAX + 1], *find = NULL;
+	struct vv_buf out = VV_BUF_INIT(VV_MAX_TEXT);
+	int ret;
+
+	vv_git_blob_oid(text, r->sha256, oid);
+	ret = asprintf(&find, "--find-object=%s", oid) < 0 ? vv_fail_nomem(err) : 0;
+	if (!ret)
+		ret = VV_GIT(r, &out, err, "log", "--all", "--reflog", "-1", "--format=%H", find, "HEAD");
+	*yes = out.len > 0;
+	vv_buf_release(&out);
+	free(find);
+	return ret;
+}
+
+/* A directory whose manifest has gone from the worktree and from the index, as after a switch of branches. */
+static int sync_gone(void *arg, const char *dir, const char *file, struct vv_err *err)
+{
+	struct work *w = arg;
+	struct vv_dirstate s;
+	struct vv_err why = VV_ERR_INIT;
+	char *path = vv_join(dir, VV_DIR_MANIFEST), *full = path ? vv_repo_path(w->repo, path) : NULL, *spec = NULL;
+	struct vv_buf listed = VV_BUF_INIT(VV_MAX_TEXT);
+	struct stat st;
+	bool kept = false;
+	int ret = full ? 0 : vv_fail_nomem(err);
+
+	if (ret || !lstat(full, &st) || errno != ENOENT)
+		goto out;
+	if (asprintf(&spec, ":(top,literal)%s", path) < 0)
+		ret = vv_fail_nomem(err);
+	if (!ret)
+		ret = VV_GIT(w->repo, &listed, err, "ls-files", "-z", "--", spec);
+	if (ret || listed.len || vv_dirstate_open(&s, file, &why))
+		goto out;
+	/* Without an answer they stay, too. */
+	if (in_a_commit(w->repo, vv_buf_view(&s.text), &kept, &why))
+		kept = false;
+	if (!kept) {
+		vv_dirstate_forget(w->repo, dir);
+		(void)vv_fail(&why, VV_ENOTFOUND, "its manifest has gone and is in no commit: its files stay");
+	}
+	if (!kept || vv_dirsync_gone(w->repo, w->root, &s, w->report, &why)) {
+		w->report->left_n++;
+		if (w->report->kept)
+			w->report->kept(w->report->arg, dir, &why);
+	}
+	vv_dirstate_release(&s);
+out:
+	vv_buf_release(&listed);
+	free(spec);
+	free(full);
+	free(path);
+	return ret;
+}
+
+static bool has_dirs(const struct vv_repo *r)
+{
+	char *dir = vv_join(r->state_dir, "dirs");
+	bool yes = dir && vv_exists(dir);
+
+	free(dir);
+	return yes;
+}
+
 int vv_sync(
 	struct vv_repo *r, const char *const *paths, struct vv_span others, struct vv_sync_report *report, struct vv_err *err)
 {
@@ -337,7 +434,7 @@ int vv_sync(
 		ret = vv_tracked(r, paths, &all, err);
 	if (!ret)
 		ret = vv_statcache_open(&w.cache, r, err);
-	if (ret || (!all.n && !smudged.len && !others.len))
+	if (ret || (!all.n && !smudged.len && !others.len && !has_dirs(r)))
 		goto out;
 	w.root = open(r->top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (w.root < 0) {
@@ -345,6 +442,9 @@ int vv_sync(
 		goto out;
 	}
 	sweep_drafts(r);
+	/* First what goes: it may be in the way of what comes. */
+	if (!paths)
+		ret = vv_dirstate_each(r->state_dir, sync_gone, &w, err);
 	for (size_t i = 0; i < all.n && !ret; i++)
 		ret = sync_entry(&w, &all.v[i], err);
 	if (!ret)

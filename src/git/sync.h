@@ -12,15 +12,20 @@
 struct vv_sync_report {
 	/* A file that stays a manifest, and why. May be NULL. */
 	void (*left)(void *arg, const char *path, const struct vv_err *why);
+	/* A tracked directory, or a file of one, that is not as its manifest says, and why. May be NULL. */
+	void (*kept)(void *arg, const char *path, const struct vv_err *why);
 	void *arg;
 	struct vv_progress *prog;
-	size_t written, left_n; /* files */
+	unsigned dir_flags;     /* of vv_dirsync */
+	size_t written, left_n; /* models; what stays as it is */
+	size_t files, removed;  /* of directories */
 	uint64_t bytes;
 };
 
 /*
  * All tracked files below `paths` (relative to the top; NULL: all), and files that git does not track:
- * those of `others` (NUL-ended names), and those that its filter was called for. A file that cannot be written
+ * those of `others` (NUL-ended names), and those that its filter was called for. Where the manifest of a directory
+ * stands its files are brought to it, where one has gone they go. A file that cannot be written
  * (objects missing, a hand-merged text, no room) stays as it is and is reported; the others are
  * written all the same. Fails only when the work itself cannot be done.
  */
@@ -42,6 +47,8 @@ VV_MUST_CHECK int vv_refresh_index(const struct vv_repo *r, struct vv_span paths
 struct vv_manifest;
 struct vv_place;
 struct vv_draft;
+/* VV_EIO when the disk of an open file has less left. */
+VV_MUST_CHECK int vv_have_room(int fd, uint64_t size, struct vv_err *err);
 VV_MUST_CHECK int vv_write_model(struct vv_repo *r, const struct vv_manifest *m, const struct vv_place *place,
 	const char *path, bool in_index, const struct stat *expected, struct stat *st, struct vv_progress *prog, struct vv_err *err);
 /* A draft for the place, in the git folder when that is on the same file system. */
