@@ -59,7 +59,9 @@ _varve_options() {
 	case $1 in
 	init | leave) echo --global ;;
 	add) echo --all --update --force ;;
-	restore | blame) echo --tensor ;;
+	restore) echo --tensor --path ;;
+	blame) echo --tensor ;;
+	checkout) echo --force ;;
 	show) echo --all --graph --plot --depth --one-file ;;
 	diff) echo --stat --cached --staged --no-index --exit-code ;;
 	log) echo --tensor --max-count --names ;;

@@ -57,8 +57,8 @@ complete -c varve -f
 complete -c varve -n 'not __varve_command' -s C -r -d 'Work as if started there'
 for c in \
     "init:let varve keep models in this repository, or on this machine" \
-    "track:keep files of this pattern as models" \
-    "untrack:stop keeping files of this pattern" \
+    "track:keep files of this pattern as models, or a directory as one" \
+    "untrack:stop keeping files of this pattern, or a directory" \
     "list:patterns and files that varve keeps" \
     "add:git add, the fast way for models" \
     "status:tensors changed, bytes new, what is not stored yet" \
@@ -91,6 +91,8 @@ complete -c varve -n '__varve_is init' -s g -l global -d 'Once per machine'
 complete -c varve -n '__varve_is leave' -s g -l global -d 'Also your own git configuration'
 complete -c varve -n '__varve_is add' -s A -l all -d 'Also new and removed files of the whole tree'
 complete -c varve -n '__varve_is add' -s u -l update -d 'Only files that git has already'
+complete -c varve -n '__varve_is checkout' -s f -l force -d 'Replace changed files of directories'
+complete -c varve -n '__varve_is restore' -s p -l path -x -d 'Only such files of a directory'
 complete -c varve -n '__varve_is restore log blame' -s t -l tensor -x -a '(__varve_tensors)' -d 'Only such tensors'
 complete -c varve -n '__varve_is show' -s a -l all -d 'Every layer'
 complete -c varve -n '__varve_is show' -s g -l graph -d 'Operators in order'

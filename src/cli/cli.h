@@ -123,13 +123,15 @@ void vv_paths_free(char **paths);
  * The manifest of a model: "REV:path" (as git reads it: from the top, or from here when it begins with
  * "./"; what is not at the top is looked for here), ":path" (the index), "path" (the worktree: its index
  * blob when unchanged, else hashed without storing), or a plain file outside of git. A hashed one has
- * `file` open on it: its bytes may not be in the store.
+ * `file` open on it: its bytes may not be in the store. A tracked directory is its manifest, as it was added last; a file in
+ * one is found too, in a version or in the worktree.
  */
 struct vv_manifest;
 struct vv_file;
 struct vv_whole;
 struct vv_named {
 	struct vv_manifest *manifest; /* owned */
+	struct vv_manifest *dir;      /* the directory that it is a file of, which it borrows from; owned; mostly NULL */
 	struct vv_file *file;         /* owned; NULL when the store has the bytes */
 	char *path;                   /* relative to the top, or as given */
 	char *rev;                    /* as for vv_named_at; NULL: a file on disk */

@@ -4,6 +4,7 @@
  */
 #include "cli/cli.h"
 
+#include "cli/dirs.h"
 #include "cli/gitlines.h"
 #include "git/clean.h"
 #include "git/inside.h"
@@ -17,8 +18,8 @@ struct adding {
 	struct vv_ctx *ctx;
 	struct vv_statcache cache;
 	struct vv_put_stats total;
-	size_t files;
-	json_t *list;
+	size_t files, n_dirs;
+	json_t *list, *dirs;
 };
 
 static int add_model(struct adding *a, const char *path, const char *format)
@@ -181,6 +182,8 @@ static int add_models(struct adding *a, bool update, bool force, char *const *sp
 		ret = vv_kept_each(&ctx->repo, vv_buf_view(&files), add_kept, a, &ctx->err);
 	if (!ret && a->files)
 		ret = vv_statcache_write(&a->cache, &ctx->err);
+	if (!ret)
+		ret = vv_dirs_add(ctx, (const char *const *)specs, a->dirs, &a->n_dirs);
 	vv_buf_release(&files);
 	return ret;
 }
@@ -195,7 +198,7 @@ int cmd_add(struct vv_ctx *ctx, int argc, char **argv)
 		{0},
 	};
 	char *top[] = {(char *)(uintptr_t)":/", NULL}, **specs = argv + 1;
-	struct adding a = {.ctx = ctx, .list = json_array()};
+	struct adding a = {.ctx = ctx, .list = json_array(), .dirs = json_array()};
 	char raw[32], stored[32];
 	int ret = vv_opt_parse(ctx, opts, &argc, argv, NULL);
 
@@ -217,11 +220,12 @@ int cmd_add(struct vv_ctx *ctx, int argc, char **argv)
 		ret = git_add(ctx, all ? "-A" : update ? "-u" : NULL, force, specs);
 	vv_inside_clear(&ctx->repo);
 	if (!ret && ctx->json)
-		vv_print_json(json_pack("{s:O}", "files", a.list));
+		vv_print_json(json_pack("{s:O,s:O}", "files", a.list, "directories", a.dirs));
 	else if (!ret && a.files > 1 && !ctx->quiet)
 		printf("%zu models: %s, %s stored\n", a.files, vv_human(a.total.raw, raw), vv_human(a.total.stored, stored));
 out:
 	vv_statcache_release(&a.cache);
 	json_decref(a.list);
+	json_decref(a.dirs);
 	return ret;
 }

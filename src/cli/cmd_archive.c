@@ -2,6 +2,7 @@
  * git archive, with the models in it: git writes the archive (attributes, prefix, modes, links are its
  * own), and what is a manifest in it becomes the model, streamed from the store.
  */
+#define _GNU_SOURCE
 #include "cli/cli.h"
 
 #include "base/check.h"
@@ -9,6 +10,7 @@
 #include "cli/gitlines.h"
 #include "cli/outfile.h"
 #include "cli/tar.h"
+#include "git/dirstate.h"
 #include "hash/sha256.h"
 
 #include <inttypes.h>
@@ -142,6 +144,54 @@ static bool is_kept(struct archiver *a, const char *path)
 	return kept;
 }
 
+/* One file of a directory, with headers like those of its manifest, which git gave. */
+static int put_inner(struct archiver *a, const struct vv_tar_header *like, const struct vv_manifest *dir, size_t i, const char *path)
+{
+	struct vv_ctx *ctx = a->ctx;
+	const struct vv_manifest_file *f = &dir->files[i];
+	struct vv_tar_header h = *like;
+	struct vv_manifest m = {0};
+	struct vv_named named = {.manifest = &m};
+	struct vv_buf head = VV_BUF_INIT(VV_MAX_TEXT), pax = VV_BUF_INIT(VV_MAX_TEXT);
+	struct vv_bytes bytes;
+	char hex[VV_ID_HEX + 1], *full = NULL;
+	int ret = asprintf(&full, "%.*s%s", (int)(strrchr(path, '/') + 1 - path), path, f->path) < 0
+		? vv_fail_nomem(&ctx->err) : vv_dir_file(dir, i, &m, &ctx->err);
+
+	if (!ret)
+		ret = vv_bytes_open(ctx, &named, &bytes);
+	if (ret)
+		goto out;
+	vv_tar_set(&h, full, f->mode, &pax);
+	vv_tar_emit(&head, &h, vv_buf_view(&pax), m.size, vv_id_hex(&m.sha256, hex));
+	ret = vv_buf_check(&head, &ctx->err);
+	if (!ret)
+		ret = put(a, vv_buf_view(&head));
+	if (!ret)
+		ret = stream(a, &bytes.version);
+	if (!ret)
+		ret = put_zeros(a, vv_tar_padding(m.size));
+	a->files++;
+out:
+	free(full);
+	vv_buf_release(&head);
+	vv_buf_release(&pax);
+	vv_manifest_release(&m);
+	return ret;
+}
+
+/* All files of a directory, where git has its manifest. */
+static int put_dir(struct archiver *a, const struct vv_tar_header *h, const struct vv_manifest *m, const char *path)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < m->n_files && !ret; i++)
+		ret = put_inner(a, h, m, i, path);
+	vv_progress_end();
+	a->models++;
+	return ret;
+}
+
 /* *done: the model was written. Otherwise it is text that only looks like a manifest, and is passed. */
 static int put_model(struct archiver *a, const struct vv_tar_header *h, struct vv_span text, const char *path, bool *done)
 {
@@ -166,6 +216,10 @@ static int put_model(struct archiver *a, const struct vv_tar_header *h, struct v
 	if (ret)
 		goto out;
 	*done = true;
+	if (vv_manifest_is_dir(&m) && vv_is_dir_path(path)) {
+		ret = put_dir(a, h, &m, path);
+		goto out;
+	}
 	vv_tar_emit(&head, h, vv_buf_view(&a->pending), m.size, vv_id_hex(&m.sha256, hex));
 	ret = vv_buf_check(&head, &ctx->err);
 	if (!ret)

@@ -50,18 +50,18 @@ static size_t npy_head(char *out, const struct vv_tensor *t, const char *type)
 	return len;
 }
 
-static int copy_out(const struct vv_tensor_source *s, int fd, const char *what, struct vv_ctx *ctx)
+static int copy_out(const struct vv_source *s, int fd, const char *what, struct vv_ctx *ctx)
 {
 	uint8_t *buf = malloc(PIECE);
 	int ret = buf ? 0 : vv_fail_nomem(&ctx->err);
 
-	for (uint64_t off = 0; off < s->base.size && !ret;) {
-		size_t n = (size_t)vv_min64(PIECE, s->base.size - off);
-		ret = vv_source_read(&s->base, off, buf, n, &ctx->err);
+	for (uint64_t off = 0; off < s->size && !ret;) {
+		size_t n = (size_t)vv_min64(PIECE, s->size - off);
+		ret = vv_source_read(s, off, buf, n, &ctx->err);
 		if (!ret)
 			ret = vv_write_fd(fd, vv_span(buf, n), what, &ctx->err);
 		off += n;
-		vv_progress(ctx->progress, "writing", off, s->base.size);
+		vv_progress(ctx->progress, "writing", off, s->size);
 	}
 	free(buf);
 	return ret;
@@ -85,7 +85,7 @@ static int write_tensor(struct vv_ctx *ctx, const struct vv_version *v, const st
 			fprintf(stderr, "note: NumPy has no %s; these are its bits, as '%s'\n", vv_dtype_info(dt)->name, type);
 	}
 	if (!ret)
-		ret = copy_out(&s, fd, what, ctx);
+		ret = copy_out(&s.base, fd, what, ctx);
 	vv_tensor_close(&s);
 	vv_progress_end();
 	return ret;
@@ -104,6 +104,31 @@ static int told(struct vv_ctx *ctx, const struct vv_tensor *t, const char *file)
 	return VV_EXIT_OK;
 }
 
+/* The whole of one file, above all of one in a tracked directory, where git cat-file has none. */
+static int cat_file(struct vv_ctx *ctx, const struct vv_named *named, const char *file)
+{
+	struct vv_outfile out = {.fd = -1, .temp = VV_TEMP_INIT};
+	struct vv_bytes bytes;
+	char size[32];
+	int ret = vv_manifest_is_dir(named->manifest)
+		? vv_fail(&ctx->err, VV_EUSAGE, "%s is a directory: name a file in it", named->path)
+		: vv_bytes_open(ctx, named, &bytes);
+
+	if (!ret)
+		ret = vv_outfile_open(&out, file, &ctx->err);
+	if (!ret)
+		ret = copy_out(bytes.version.bytes, out.fd, out.name, ctx);
+	if (!ret)
+		ret = vv_outfile_commit(&out, &ctx->err);
+	vv_progress_end();
+	if (!ret && file && strcmp(file, "-") && ctx->json)
+		vv_print_json(json_pack("{s:o,s:I}", "file", vv_json_name(file), "bytes", (json_int_t)named->manifest->size));
+	else if (!ret && file && strcmp(file, "-") && !ctx->quiet)
+		fprintf(stderr, "%s: %s\n", file, vv_human(named->manifest->size, size));
+	vv_outfile_release(&out);
+	return ret;
+}
+
 int cmd_cat(struct vv_ctx *ctx, int argc, char **argv)
 {
 	bool raw = false;
@@ -120,13 +145,17 @@ int cmd_cat(struct vv_ctx *ctx, int argc, char **argv)
 	int ret = vv_opt_parse(ctx, opts, &argc, argv, NULL);
 	bool to_file = file && strcmp(file, "-");
 
-	if (!ret && argc != 3)
+	if (!ret && argc != 3 && argc != 2)
 		ret = vv_fail(&ctx->err, VV_EUSAGE, "cat takes a model and the name of a tensor");
 	if (!ret && !to_file && (isatty(STDOUT_FILENO) || ctx->json))
 		ret = vv_fail(&ctx->err, VV_EUSAGE,
 			ctx->json ? "--json needs -o FILE" : "this is binary data and no terminal's: use -o FILE, or a pipe");
 	if (!ret)
 		ret = vv_named_open(ctx, argv[1], &named);
+	if (!ret && argc == 2) {
+		ret = cat_file(ctx, &named, file);
+		goto out;
+	}
 	if (!ret)
 		ret = vv_whole_find(ctx, &named, false);
 	if (ret)

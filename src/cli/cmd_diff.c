@@ -7,6 +7,9 @@
 #include "cli/diffwhole.h"
 #include "cli/shelf.h"
 #include "cli/whole.h"
+#include "git/diradd.h"
+#include "model/dirdiff.h"
+#include "os/file.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -60,6 +63,131 @@ static int compare(struct differ *k, const struct vv_named *a, const struct vv_n
 	return ret;
 }
 
+/* A file of the directory `dir` as something to compare; in the worktree its own bytes are read. */
+static int open_inner(struct differ *k, const struct vv_manifest *m, size_t i, const char *dir, bool worktree, struct vv_named *out)
+{
+	struct vv_ctx *ctx = k->ctx;
+	char *full;
+	int ret;
+
+	*out = (struct vv_named){.path = vv_join(dir, m->files[i].path), .manifest = calloc(1, sizeof(*out->manifest))};
+	if (!out->path || !out->manifest)
+		return vv_fail_nomem(&ctx->err);
+	ret = vv_dir_file(m, i, out->manifest, &ctx->err);
+	if (ret || !worktree)
+		return ret;
+	full = vv_repo_path(&ctx->repo, out->path);
+	out->file = full ? calloc(1, sizeof(*out->file)) : NULL;
+	ret = out->file ? vv_file_open(out->file, full, &ctx->err) : vv_fail_nomem(&ctx->err);
+	if (ret) {
+		free(out->file);
+		out->file = NULL;
+	}
+	free(full);
+	return ret;
+}
+
+static int one_inner(struct differ *k, const struct vv_manifest *a, size_t i, const struct vv_manifest *b, size_t j,
+	const char *dir, bool worktree)
+{
+	const struct vv_manifest_file *f = i != SIZE_MAX ? &a->files[i] : NULL, *g = j != SIZE_MAX ? &b->files[j] : NULL;
+	struct vv_named from = {0}, to = {0};
+	char *old_path = f ? vv_join(dir, f->path) : NULL, *path = g ? vv_join(dir, g->path) : NULL;
+	bool models = f && g && strcmp(f->format, "opaque") && strcmp(g->format, "opaque");
+	int ret = (f && !old_path) || (g && !path) ? vv_fail_nomem(&k->ctx->err) : 0;
+
+	if (!ret && models && !vv_id_eq(&f->sha256, &g->sha256)) {
+		ret = open_inner(k, a, i, dir, false, &from);
+		if (!ret)
+			ret = open_inner(k, b, j, dir, worktree, &to);
+		if (!ret)
+			ret = compare(k, &from, &to, false);
+		vv_named_release(&from);
+		vv_named_release(&to);
+	} else if (!ret) {
+		vv_diffshow_plain(&k->show, old_path, path, f ? f->size : 0, g ? g->size : 0);
+	}
+	free(old_path);
+	free(path);
+	return ret;
+}
+
+/* Directories: each file that differs, as if it stood alone. Either may be NULL: none. */
+static int compare_dirs(
+	struct differ *k, const struct vv_manifest *a, const struct vv_manifest *b, const char *dir, bool worktree)
+{
+	struct vv_dirdiff d;
+	int ret = vv_dirdiff_make(&d, a, b, &k->ctx->err);
+
+	if (ret)
+		return ret;
+	for (size_t i = 0; i < d.n && !ret; i++)
+		ret = one_inner(k, a, d.v[i].a, b, d.v[i].b, dir, worktree);
+	vv_dirdiff_release(&d);
+	return ret;
+}
+
+static int compare_dir_texts(struct differ *k, const char *path, const struct vv_manifest *a, const struct vv_manifest *b)
+{
+	char *dir = vv_dir_of_path(path);
+	int ret = dir ? compare_dirs(k, a, b, dir, false) : vv_fail_nomem(&k->ctx->err);
+
+	free(dir);
+	return ret;
+}
+
+/* A directory in the worktree, of whose files git knows nothing. `rev` "": the index. */
+static int worktree_dir(struct differ *k, const char *rev, const char *path)
+{
+	struct vv_ctx *ctx = k->ctx;
+	struct vv_named was = {0};
+	struct vv_manifest now = {0};
+	char *dir = vv_dir_of_path(path), *full = vv_repo_path(&ctx->repo, path);
+	bool there = full && vv_exists(full);
+	int ret = dir && full ? 0 : vv_fail_nomem(&ctx->err);
+
+	if (!ret && there)
+		ret = vv_dirhash(&ctx->repo, dir, &now, ctx->progress, &ctx->err);
+	vv_progress_end();
+	if (!ret)
+		ret = vv_named_at(ctx, rev, path, &was);
+	if (ret == VV_ENOTFOUND) {
+		vv_err_clear(&ctx->err);
+		ret = 0; /* new since then */
+	}
+	if (!ret)
+		ret = compare_dirs(k, was.manifest, there ? &now : NULL, dir, true);
+	vv_named_release(&was);
+	vv_manifest_release(&now);
+	free(dir);
+	free(full);
+	return ret;
+}
+
+struct dirs {
+	struct differ *k;
+	const char *rev;
+};
+
+static int one_dir(void *arg, const char *path, const char *format, struct vv_err *err VV_UNUSED)
+{
+	const struct dirs *d = arg;
+
+	return format ? worktree_dir(d->k, d->rev, path) : 0;
+}
+
+static int worktree_dirs(struct differ *k, const char *rev, char **words)
+{
+	struct vv_buf list = VV_BUF_INIT(VV_MAX_MANIFEST);
+	struct dirs d = {k, rev};
+	int ret = vv_dirs_list((const char *const *)words, &list, &k->ctx->err);
+
+	if (!ret)
+		ret = vv_kept_each(&k->ctx->repo, vv_buf_view(&list), one_dir, &d, &k->ctx->err);
+	vv_buf_release(&list);
+	return ret;
+}
+
 /* One file that git says differs. */
 static int one_file(struct differ *k, const struct vv_change *c, bool worktree)
 {
@@ -68,6 +196,8 @@ static int one_file(struct differ *k, const struct vv_change *c, bool worktree)
 	struct vv_named a = {.path = c->path_a}, b = {.path = c->path_b}, opened = {0};
 	int ret;
 
+	if (worktree && vv_is_dir_path(c->path_b) && c->status != 'U')
+		return 0; /* by its files: worktree_dirs */
 	if (c->status == 'U') {
 		vv_diffshow_conflict(&k->show, c->path_b);
 		return 0;
@@ -88,7 +218,9 @@ static int one_file(struct differ *k, const struct vv_change *c, bool worktree)
 		}
 		b = opened;
 	}
-	if (!ret)
+	if (!ret && vv_is_dir_path(c->path_b))
+		ret = compare_dir_texts(k, c->path_b, ma, mb);
+	else if (!ret)
 		ret = compare(k, &a, &b, c->status == 'R');
 	vv_named_release(&opened);
 	return ret;
@@ -131,6 +263,8 @@ static int in_git(struct differ *k, char **words, int n, int dash, bool cached)
 		if (!taken[i])
 			ret = one_file(k, &changes.v[i], !cached && !sides.b);
 	free(taken);
+	if (!ret && !cached && !sides.b)
+		ret = worktree_dirs(k, sides.a ? sides.a : "", words + n_revs);
 	vv_changes_release(&changes);
 	vv_sides_release(&sides);
 	return ret;

@@ -4,6 +4,7 @@
 #include "base/quote.h"
 #include "cli/gitlines.h"
 #include "git/clean.h"
+#include "git/dirsync.h"
 #include "git/hook.h"
 #include "git/inside.h"
 #include "git/mergedriver.h"
@@ -64,10 +65,17 @@ static void say_left(void *arg VV_UNUSED, const char *path, const struct vv_err 
 	vv_say(text);
 }
 
+static void say_kept(void *arg VV_UNUSED, const char *path, const struct vv_err *why)
+{
+	char text[sizeof(why->msg) + 512];
+
+	snprintf(text, sizeof(text), "%.400s: %s", path, why->msg);
+	vv_say(text);
+}
+
 int cmd_hook(struct vv_ctx *ctx, int argc, char **argv)
 {
-	struct vv_sync_report report = {.left = say_left, .prog = ctx->progress};
-
+	struct vv_sync_report report = {.left = say_left, .kept = say_kept, .prog = ctx->progress};
 	int ret;
 
 	if (argc < 2)
@@ -142,10 +150,18 @@ static int check_paths(struct vv_ctx *ctx, char *const *paths, char *const *word
 
 int cmd_checkout(struct vv_ctx *ctx, int argc, char **argv)
 {
-	struct vv_sync_report report = {.left = say_left, .prog = ctx->progress};
+	bool force = false;
+	const struct vv_opt opts[] = {
+		{'f', "force", VV_OPT_FLAG, &force, NULL, "replace files of directories that were changed, or are in the way"},
+		{0},
+	};
+	struct vv_sync_report report = {.left = say_left, .kept = say_kept, .prog = ctx->progress};
 	struct vv_buf others = VV_BUF_INIT(VV_MAX_MANIFEST);
 	char **paths = NULL, size[32];
-	int ret = vv_opt_parse(ctx, NULL, &argc, argv, NULL);
+	int ret = vv_opt_parse(ctx, opts, &argc, argv, NULL);
+
+	/* What was removed comes back to who asks for it by name. */
+	report.dir_flags = VV_DIRSYNC_RETRY | (force ? VV_DIRSYNC_FORCE : 0) | (argc > 1 ? VV_DIRSYNC_MISSING : 0);
 
 	if (!ret)
 		ret = vv_top_paths(ctx, argv + 1, &paths);
@@ -157,8 +173,12 @@ int cmd_checkout(struct vv_ctx *ctx, int argc, char **argv)
 		ret = vv_sync(&ctx->repo, argc > 1 ? (const char *const *)paths : NULL, vv_buf_view(&others), &report, &ctx->err);
 	vv_progress_end();
 	if (!ret && ctx->json)
-		vv_print_json(json_pack("{s:I,s:I,s:I}", "written", (json_int_t)report.written, "left",
-			(json_int_t)report.left_n, "bytes", (json_int_t)report.bytes));
+		vv_print_json(json_pack("{s:I,s:I,s:I,s:I,s:I}", "written", (json_int_t)report.written, "left",
+			(json_int_t)report.left_n, "bytes", (json_int_t)report.bytes, "files", (json_int_t)report.files, "removed",
+			(json_int_t)report.removed));
+	else if (!ret && (report.files || report.removed) && !ctx->quiet)
+		printf("%zu model%s and %zu file%s written, %zu removed, %s\n", report.written, report.written == 1 ? "" : "s",
+			report.files, report.files == 1 ? "" : "s", report.removed, vv_human(report.bytes, size));
 	else if (!ret && report.written && !ctx->quiet)
 		printf("%zu model%s written, %s\n", report.written, report.written == 1 ? "" : "s",
 			vv_human(report.bytes, size));

@@ -5,10 +5,12 @@
 #include "cli/bytes.h"
 #include "cli/gitlines.h"
 #include "cli/partial.h"
+#include "git/dirsync.h"
 #include "git/inside.h"
 #include "git/statcache.h"
 #include "git/sync.h"
 #include "model/diff.h"
+#include "os/file.h"
 #include "os/place.h"
 
 #include <errno.h>
@@ -26,7 +28,7 @@ enum {
 struct restorer {
 	struct vv_ctx *ctx;
 	const char *rev;
-	struct vv_opt_list globs;
+	struct vv_opt_list globs, paths; /* tensors; files of directories */
 	struct vv_statcache cache;
 	struct vv_buf refresh; /* NUL-separated paths that equal the index now */
 	int root;
@@ -222,6 +224,73 @@ out:
 	return ret;
 }
 
+/* --- one directory --- */
+
+static void say_kept(void *arg VV_UNUSED, const char *path, const struct vv_err *why)
+{
+	vv_warn("%s: %s", path, why->msg);
+}
+
+/* `patterns`: files in it, or none for all. */
+static int restore_dir(struct restorer *r, const char *path, const char *const *patterns, size_t n)
+{
+	struct vv_ctx *ctx = r->ctx;
+	struct vv_sync_report report = {.kept = say_kept, .prog = ctx->progress};
+	struct vv_named from = {0};
+	char *dir = vv_dir_of_path(path), *name = dir ? vv_safe(dir) : NULL, *full = vv_repo_path(&ctx->repo, path), size[32];
+	int ret = name && full ? 0 : vv_fail_nomem(&ctx->err);
+
+	if (!ret && r->globs.n)
+		ret = vv_fail(&ctx->err, VV_ENOTSUP, "%s: a directory is restored by files: --path GLOB", dir);
+	if (!ret && !vv_exists(full))
+		ret = vv_fail(&ctx->err, VV_ENOTFOUND, "%s is not in the worktree: 'git restore --source %s %s' brings it", dir, r->rev,
+			dir);
+	if (!ret)
+		ret = vv_named_at(ctx, r->rev, path, &from);
+	if (!ret)
+		ret = vv_dirsync_restore(&ctx->repo, r->root, dir, from.manifest, patterns, n, &report, &ctx->err);
+	vv_progress_end();
+	if (!ret) {
+		r->files++;
+		if (ctx->json)
+			json_array_append_new(r->list, json_pack("{s:o,s:I,s:b,s:I,s:I,s:I}", "path", vv_json_name(dir), "size",
+				(json_int_t)report.bytes, "whole", !n, "written", (json_int_t)report.files, "removed",
+				(json_int_t)report.removed, "left", (json_int_t)report.left_n));
+		else if (!ctx->quiet)
+			printf("%s/: %zu file%s written, %zu removed, %s\n", name, report.files, report.files == 1 ? "" : "s",
+				report.removed, vv_human(report.bytes, size));
+	}
+	vv_named_release(&from);
+	free(dir);
+	free(name);
+	free(full);
+	return ret;
+}
+
+/* A word of which git knows nothing may be a file in a directory. 1: it is none. */
+static int restore_inside(struct restorer *r, const char *top)
+{
+	char *path = NULL;
+	int ret = 1;
+
+	for (const char *slash = strrchr(top, '/'); slash && ret == 1;) {
+		struct vv_named dir = {0};
+		const char *rest = slash + 1;
+		const char *next = memrchr(top, '/', (size_t)(slash - top));
+
+		if (asprintf(&path, "%.*s/%s", (int)(slash - top), top, VV_DIR_MANIFEST) < 0)
+			return vv_fail_nomem(&r->ctx->err);
+		if (!vv_named_at(r->ctx, r->rev, path, &dir))
+			ret = restore_dir(r, path, &rest, 1);
+		else
+			vv_err_clear(&r->ctx->err);
+		vv_named_release(&dir);
+		free(path);
+		slash = next;
+	}
+	return ret;
+}
+
 /* --- which files --- */
 
 /*
@@ -257,7 +326,7 @@ static int restore_word(struct restorer *r, const char *commit, const char *word
 		named = !strcmp(++path, top);
 		if (!named && (size < SMALLEST || size > VV_MAX_MANIFEST))
 			continue;
-		ret = restore_file(r, path, mode);
+		ret = vv_is_dir_path(path) ? restore_dir(r, path, r->paths.v, r->paths.n) : restore_file(r, path, mode);
 		if (!named && ret == VV_ENOTFOUND && strstr(ctx->err.msg, "no model that varve keeps")) {
 			vv_err_clear(&ctx->err);
 			ret = 0;
@@ -265,7 +334,11 @@ static int restore_word(struct restorer *r, const char *commit, const char *word
 	}
 	if (ret >= 0)
 		ret = vv_lines_close(&lines, &ctx->err);
-	if (!ret && r->files == models)
+	if (!ret && !found)
+		ret = restore_inside(r, top);
+	else if (!ret && r->files == models)
+		ret = 1;
+	if (ret == 1)
 		ret = vv_fail(&ctx->err, VV_ENOTFOUND, found ? "%s: %s has no model there" : "%s: %s has no such file", word,
 			r->rev);
 	vv_lines_release(&lines);
@@ -293,6 +366,7 @@ int cmd_restore(struct vv_ctx *ctx, int argc, char **argv)
 	struct restorer r = {.ctx = ctx, .refresh = VV_BUF_INIT(VV_MAX_TEXT), .root = -1, .list = json_array()};
 	const struct vv_opt opts[] = {
 		{'t', "tensor", VV_OPT_LIST, &r.globs, "GLOB", "only such tensors, a layer is 'h.3.*' (* crosses dots)"},
+		{'p', "path", VV_OPT_LIST, &r.paths, "GLOB", "only such files of a directory (* crosses slashes)"},
 		{0},
 	};
 	struct vv_err first;
@@ -327,6 +401,7 @@ int cmd_restore(struct vv_ctx *ctx, int argc, char **argv)
 	vv_buf_release(&r.refresh);
 	json_decref(r.list);
 	free(r.globs.v);
+	free(r.paths.v);
 	free(commit);
 	return ret;
 }

@@ -134,6 +134,53 @@ static void print_stored(const struct vv_description *d, const struct vv_manifes
 			m->size ? (double)d->stored / (double)m->size : 0, d->max_depth);
 }
 
+enum { LARGEST = 5 };
+
+static int by_size(const void *a, const void *b)
+{
+	const struct vv_manifest_file *x = *(const struct vv_manifest_file *const *)a, *y = *(const struct vv_manifest_file *const *)b;
+
+	if (x->size != y->size)
+		return x->size < y->size ? 1 : -1;
+	return strcmp(x->path, y->path);
+}
+
+/* How many files a directory has, which formats, and the largest. */
+static void print_dir_files(const struct vv_manifest *m)
+{
+	const struct vv_manifest_file **list = calloc(m->n_files + 1, sizeof(*list));
+	size_t models = 0;
+	char n[32], size[32];
+
+	for (size_t i = 0; i < m->n_files && list; i++) {
+		list[i] = &m->files[i];
+		models += strcmp(m->files[i].format, "opaque") != 0;
+	}
+	printf("  files        %s, %zu of them models\n", vv_grouped(m->n_files, n), models);
+	if (list)
+		qsort(list, m->n_files, sizeof(struct vv_manifest_file *), by_size);
+	for (size_t i = 0; i < m->n_files && i < LARGEST && list; i++) {
+		char *name = vv_safe(list[i]->path);
+		printf("  %-11s  %s, %s, %s\n", i ? "" : "largest", name, list[i]->format, vv_human(list[i]->size, size));
+		free(name);
+	}
+	free(list);
+}
+
+static json_t *json_dir_files(const struct vv_manifest *m)
+{
+	json_t *list = json_array();
+	char hex[VV_ID_HEX + 1];
+
+	for (size_t i = 0; i < m->n_files; i++) {
+		const struct vv_manifest_file *f = &m->files[i];
+		json_array_append_new(list, json_pack("{s:o,s:s,s:s,s:I,s:s}", "path", vv_json_name(f->path), "mode",
+			f->mode == 0755 ? "755" : "644", "format", f->format, "size", (json_int_t)f->size, "sha256",
+			vv_id_hex(&f->sha256, hex)));
+	}
+	return list;
+}
+
 /* What the file states is more than its state can show. */
 static const char *optimizer_of(const struct shower *s, const struct vv_description *d)
 {
@@ -211,6 +258,8 @@ static void print_head(const struct shower *s, const struct vv_named *named, con
 	free(name);
 	if (w)
 		print_files(w);
+	if (vv_manifest_is_dir(m))
+		print_dir_files(m);
 	for (unsigned i = 0; i < VV_DT_COUNT; i++)
 		if (d->by_dtype[i].tensors)
 			printf("  %-11s  %s in %zu tensor%s, %s\n", vv_dtype_info(i)->name, vv_grouped(d->by_dtype[i].elements, n),
@@ -222,7 +271,7 @@ static void print_head(const struct shower *s, const struct vv_named *named, con
 		print_stored(d, m);
 	if (lineage)
 		print_lineage(lineage);
-	printf("  merges       %s\n", vv_can_assemble(m) ? "tensor by tensor" : "as a whole file");
+	printf("  merges       %s\n", vv_manifest_is_dir(m) ? "file by file" : vv_can_assemble(m) ? "tensor by tensor" : "as a whole file");
 	print_findings(ctx, "", m);
 	for (size_t i = 0; w && i < w->n; i++)
 		print_findings(ctx, w->files[i].path, w->files[i].manifest);
@@ -303,6 +352,8 @@ static int print_json(struct shower *s, const struct vv_named *named, const stru
 				(json_int_t)d->missing, "max_depth", (json_int_t)d->max_depth));
 	else
 		json_object_set_new(root, "stored", json_null());
+	if (vv_manifest_is_dir(m))
+		json_object_set_new(root, "files", json_dir_files(m));
 	vv_print_json(root);
 	return ret;
 }

@@ -3,8 +3,10 @@
 #include "cli/cli.h"
 
 #include "base/map.h"
+#include "cli/dirs.h"
 #include "cli/gitlines.h"
 #include "cli/shelf.h"
+#include "git/diradd.h"
 #include "git/statcache.h"
 #include "git/sync.h"
 #include "model/diff.h"
@@ -29,7 +31,7 @@ struct looking {
 	struct vv_ctx *ctx;
 	struct vv_statcache cache;
 	struct vv_shelf shelf;
-	json_t *list;
+	json_t *list, *dirs;
 	size_t n[VV_COUNT(state_names)];
 };
 
@@ -165,6 +167,57 @@ static int look_staged(struct looking *l, const char *path, struct row *row)
 	return ret || !now ? ret : compare(l, old, now, row);
 }
 
+static void print_dir(struct looking *l, const char *dir, enum state state, bool staged, const struct vv_dirlook *k)
+{
+	struct vv_ctx *ctx = l->ctx;
+	size_t files = k->tree.n;
+	char text[96], bytes[32], *name = vv_safe(dir);
+
+	l->n[state]++;
+	if (ctx->json) {
+		json_array_append_new(l->dirs, json_pack("{s:o,s:s,s:b,s:I,s:I,s:I,s:I,s:I}", "path", vv_json_name(dir), "state",
+			state_names[state], "staged", staged, "files", (json_int_t)files, "new", (json_int_t)k->added, "changed",
+			(json_int_t)k->changed, "deleted", (json_int_t)k->deleted, "bytes", (json_int_t)k->bytes));
+	} else if (state != CLEAN) {
+		printf("  %s%-9s%s %s/", vv_color(ctx, state == STAGED ? VV_GREEN : VV_RED), state_names[state],
+			vv_color(ctx, VV_PLAIN), name);
+		if (state != DELETED)
+			printf("  %s", vv_dir_counts(k->added, k->changed, k->deleted, files, text, sizeof(text)));
+		if (k->bytes)
+			printf("  %s", vv_human(k->bytes, bytes));
+		putchar('\n');
+	}
+	free(name);
+}
+
+/* A directory, by its manifest's path: what its files are, beside what the manifest says. */
+static int look_dir(struct looking *l, const struct vv_entry *e, const char *path, bool dirty, bool staged)
+{
+	struct vv_ctx *ctx = l->ctx;
+	struct vv_dirlook k = {.state = VV_DIRSTATE_INIT};
+	enum state state = e ? staged ? STAGED : CLEAN : UNTRACKED;
+	char *dir = vv_dir_of_path(path), *full = vv_repo_path(&ctx->repo, path);
+	int ret = dir && full ? 0 : vv_fail_nomem(&ctx->err);
+
+	if (!ret && !vv_exists(full)) {
+		state = dirty ? DELETED : CLEAN;
+	} else if (!ret) {
+		ret = vv_dirlook(&k, &ctx->repo, dir, true, &ctx->err);
+		if (e && e->stage)
+			state = CONFLICT;
+		else if (k.behind)
+			state = MANIFEST;
+		else if (e && (dirty || k.added || k.changed || k.deleted))
+			state = MODIFIED;
+	}
+	if (!ret)
+		print_dir(l, dir, state, staged, &k);
+	vv_dirlook_release(&k);
+	free(dir);
+	free(full);
+	return ret;
+}
+
 /* One path of the index (entry) or, without entry, an untracked file. */
 static int look(struct looking *l, const struct vv_entry *e, const char *path, bool dirty, bool staged)
 {
@@ -176,6 +229,10 @@ static int look(struct looking *l, const struct vv_entry *e, const char *path, b
 
 	if (!full)
 		return vv_fail_nomem(&l->ctx->err);
+	if (vv_is_dir_path(path)) {
+		free(full);
+		return look_dir(l, e, path, dirty, staged);
+	}
 	if (e && e->stage) {
 		row.state = CONFLICT;
 	} else if (lstat(full, &st)) {
@@ -305,7 +362,8 @@ static int look_all(struct looking *l, const struct vv_entries *all, const struc
 
 int cmd_status(struct vv_ctx *ctx, int argc, char **argv)
 {
-	struct looking l = {.ctx = ctx, .shelf = VV_SHELF_INIT(&ctx->repo), .list = json_array()};
+	struct looking l = {.ctx = ctx, .shelf = VV_SHELF_INIT(&ctx->repo), .list = json_array(),
+		.dirs = json_array()};
 	struct lists s = {VV_BUF_INIT(VV_MAX_MANIFEST), VV_BUF_INIT(VV_MAX_MANIFEST), VV_BUF_INIT(VV_MAX_MANIFEST),
 		VV_BUF_INIT(VV_MAX_MANIFEST), {0}, {0}, {0}};
 	struct vv_entries all = {0};
@@ -328,7 +386,7 @@ int cmd_status(struct vv_ctx *ctx, int argc, char **argv)
 	if (!ret)
 		ret = look_all(&l, &all, &s);
 	if (!ret && ctx->json)
-		vv_print_json(json_pack("{s:O}", "files", l.list));
+		vv_print_json(json_pack("{s:O,s:O}", "files", l.list, "directories", l.dirs));
 	if (!ret)
 		say_hints(&l);
 	vv_shelf_release(&l.shelf);
@@ -336,6 +394,7 @@ int cmd_status(struct vv_ctx *ctx, int argc, char **argv)
 	vv_entries_release(&all);
 	release_lists(&s);
 	json_decref(l.list);
+	json_decref(l.dirs);
 	vv_paths_free(paths);
 	return ret;
 }

@@ -1,12 +1,36 @@
 #include "cli/cli.h"
 
+#include "cli/dirs.h"
+#include "git/dirtrack.h"
 #include "git/setup.h"
 
 #include <stdlib.h>
 
+/* One word: a directory, which is tracked as one, or a pattern. */
+static int one_word(struct vv_ctx *ctx, const char *word, bool add, bool *changed, bool *is_dir)
+{
+	char *dir = NULL;
+	int ret = vv_dir_word(ctx, word, &dir);
+
+	*is_dir = dir != NULL;
+	if (ret)
+		return ret;
+	if (dir && add) {
+		ret = vv_dir_track(&ctx->repo, dir, changed, &ctx->err);
+	} else if (dir) {
+		ret = vv_dir_untrack(&ctx->repo, dir, &ctx->err);
+		*changed = !ret;
+	} else {
+		ret = (add ? vv_track : vv_untrack)(&ctx->repo, word, changed, &ctx->err);
+	}
+	free(dir);
+	return ret;
+}
+
 static int each_pattern(struct vv_ctx *ctx, int argc, char **argv, bool add)
 {
 	json_t *list;
+	bool dirs = false;
 	int ret = vv_opt_parse(ctx, NULL, &argc, argv, NULL);
 
 	if (ret)
@@ -22,14 +46,16 @@ static int each_pattern(struct vv_ctx *ctx, int argc, char **argv, bool add)
 		free(have);
 	}
 	for (int i = 1; i < argc && !ret; i++) {
-		bool changed = false;
+		bool changed = false, is_dir = false;
 		if (strpbrk(argv[i], "\n\r"))
 			ret = vv_fail(&ctx->err, VV_EUSAGE, "a pattern is one line");
 		else
-			ret = (add ? vv_track : vv_untrack)(&ctx->repo, argv[i], &changed, &ctx->err);
+			ret = one_word(ctx, argv[i], add, &changed, &is_dir);
 		if (ret)
 			break;
-		json_array_append_new(list, json_pack("{s:o,s:b}", "pattern", vv_json_name(argv[i]), "changed", changed));
+		dirs |= is_dir;
+		json_array_append_new(list, json_pack("{s:o,s:b,s:b}", "pattern", vv_json_name(argv[i]), "changed", changed,
+			"directory", is_dir));
 		if (!ctx->json && !ctx->quiet) {
 			char *safe = vv_safe(argv[i]);
 			printf(changed ? "%s %s\n" : "%s %s already\n",
@@ -41,7 +67,10 @@ static int each_pattern(struct vv_ctx *ctx, int argc, char **argv, bool add)
 		vv_print_json(list);
 	else
 		json_decref(list);
-	if (!ret)
+	if (!ret && dirs)
+		vv_hint(ctx, add ? "'varve add DIR' stores the files; commit .gitattributes too"
+				 : "'git add DIR' gives git the files themselves");
+	else if (!ret)
 		vv_hint(ctx, add ? "commit .gitattributes too, so that your team keeps the same files"
 				 : "'git add --renormalize .' turns models kept so far into plain files");
 	return ret;

@@ -240,6 +240,28 @@ void vv_diffshow_file(
 	free(name);
 }
 
+void vv_diffshow_plain(struct vv_diffshow *s, const char *old_path, const char *path, uint64_t old_size, uint64_t size)
+{
+	bool renamed = old_path && path && strcmp(old_path, path);
+	const char *change = !old_path ? "added" : !path ? "removed" : renamed ? "renamed" : "changed";
+	char was[32], is[32], *name = vv_safe(path ? path : old_path), *old = renamed ? vv_safe(old_path) : NULL;
+
+	s->files++;
+	vv_human(old_size, was);
+	vv_human(size, is);
+	if (s->ctx->json)
+		json_array_append_new(s->list, json_pack("{s:o,s:o,s:s,s:o,s:o}", "path", vv_json_name(path ? path : old_path),
+			"old_path", vv_json_name(old_path ? old_path : path), "change", change, "old_size",
+			old_path ? json_integer((json_int_t)old_size) : json_null(), "size",
+			path ? json_integer((json_int_t)size) : json_null()));
+	else if (!s->ctx->quiet)
+		printf("%s%s%s%s%s: %s, %s%s%s\n", vv_color(s->ctx, VV_BOLD), old ? old : "", old ? " \xe2\x86\x92 " : "", name,
+			vv_color(s->ctx, VV_PLAIN), change, path ? is : was, old_path && path && old_size != size ? ", was " : "",
+			old_path && path && old_size != size ? was : "");
+	free(name);
+	free(old);
+}
+
 void vv_diffshow_conflict(struct vv_diffshow *s, const char *path)
 {
 	char *name = vv_safe(path);

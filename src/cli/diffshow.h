@@ -22,6 +22,8 @@ void vv_diffshow_release(struct vv_diffshow *s);
 /* A side without a manifest has no model there. */
 void vv_diffshow_file(
 	struct vv_diffshow *s, const struct vv_named *a, const struct vv_named *b, const struct vv_diff *d);
+/* A file of a directory that is no model on both sides. `old_path` or `path` NULL: it is not there. */
+void vv_diffshow_plain(struct vv_diffshow *s, const char *old_path, const char *path, uint64_t old_size, uint64_t size);
 /* A file that cannot be compared before somebody settles it. */
 void vv_diffshow_conflict(struct vv_diffshow *s, const char *path);
 /* The summary; all of the JSON. */

@@ -4,6 +4,7 @@
 
 #include "cli/whole.h"
 #include "git/peer.h"
+#include "git/dirstate.h"
 #include "git/statcache.h"
 #include "model/model.h"
 #include "os/file.h"
@@ -138,6 +139,45 @@ static int plain_file(struct vv_ctx *ctx, const char *path, struct vv_named *out
 	return ret ? vv_err_in(&ctx->err, "%s", path) : 0;
 }
 
+/*
+ * What git has no manifest for at `path` may be a tracked directory, or a file in one: the folders above it are asked.
+ * 1: neither.
+ */
+static int in_directory(struct vv_ctx *ctx, const char *rev, const char *path, struct vv_named *out)
+{
+	struct vv_named dir = {0};
+	char *name = NULL, *folder = strdup(path), *slash = NULL;
+	size_t i;
+	int ret = folder ? 1 : vv_fail_nomem(&ctx->err);
+
+	while (ret == 1) {
+		ret = asprintf(&name, "%s:%s/%s", rev, folder, VV_DIR_MANIFEST) < 0 ? vv_fail_nomem(&ctx->err)
+										    : manifest_blob(ctx, name, &dir);
+		free(name);
+		if (ret != 1 || !(slash = strrchr(folder, '/')))
+			break;
+		*slash = 0;
+	}
+	if (ret || !vv_manifest_is_dir(dir.manifest)) {
+		ret = ret ? ret : 1;
+	} else if (!strcmp(folder, path)) {
+		out->manifest = dir.manifest;
+		dir.manifest = NULL;
+		memcpy(out->oid, dir.oid, sizeof(out->oid));
+	} else if (!vv_dir_find(dir.manifest, path + strlen(folder) + 1, &i)) {
+		ret = vv_fail(&ctx->err, VV_ENOTFOUND, "%s:%s has no file %s", rev, folder, path + strlen(folder) + 1);
+	} else if (!(out->manifest = calloc(1, sizeof(*out->manifest)))) {
+		ret = vv_fail_nomem(&ctx->err);
+	} else {
+		ret = vv_dir_file(dir.manifest, i, out->manifest, &ctx->err);
+		out->dir = dir.manifest;
+		dir.manifest = NULL;
+	}
+	free(folder);
+	vv_named_release(&dir);
+	return ret;
+}
+
 /* Says whether git has nothing at `name`, or something else than a model. */
 static int no_model(struct vv_ctx *ctx, const char *name)
 {
@@ -165,10 +205,17 @@ int vv_named_at(struct vv_ctx *ctx, const char *rev, const char *path, struct vv
 	if (rev) {
 		ret = asprintf(&name, "%s:%s", rev, path) < 0 ? vv_fail_nomem(&ctx->err) : manifest_blob(ctx, name, out);
 		if (ret == 1)
+			ret = in_directory(ctx, rev, path, out);
+		if (ret == 1)
 			ret = no_model(ctx, name);
 		goto out;
 	}
 	full = vv_repo_path(&ctx->repo, path);
+	if (full && !lstat(full, &st) && S_ISDIR(st.st_mode) && asprintf(&name, "%s/%s", full, VV_DIR_MANIFEST) >= 0 &&
+		vv_exists(name)) {
+		ret = plain_file(ctx, name, out);
+		goto out;
+	}
 	ret = full ? vv_statcache_open(&cache, &ctx->repo, &ctx->err) : vv_fail_nomem(&ctx->err);
 	if (!ret && !lstat(full, &st) && (known = vv_statcache_find(&cache, path, &st)) &&
 		(ret = manifest_blob(ctx, known, out)) != 1)
@@ -255,6 +302,9 @@ void vv_named_release(struct vv_named *n)
 		vv_whole_free(n->whole);
 	else if (n->manifest)
 		vv_manifest_release(n->manifest);
+	if (n->dir)
+		vv_manifest_release(n->dir);
+	free(n->dir);
 	if (n->file) {
 		vv_file_close(n->file);
 		free(n->file);

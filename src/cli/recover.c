@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "git/clean.h"
+#include "git/dirstate.h"
 #include "git/peer.h"
 #include "hash/sha256.h"
 #include "model/manifest.h"
@@ -75,12 +76,44 @@ static int take(const struct vv_source *src, uint64_t off, const struct vv_id *i
 	return 0;
 }
 
+/* A tracked directory's file of the manifest; owned by the caller. */
+static char *file_of(const char *manifest, const struct vv_manifest_file *f)
+{
+	char *dir = vv_dir_of_path(manifest), *path = dir ? vv_join(dir, f->path) : NULL;
+
+	free(dir);
+	return path;
+}
+
+static bool from_dir(const struct vv_worktree_model *m, const struct vv_id *id, uint64_t size, struct vv_buf *out)
+{
+	struct vv_err ignore = VV_ERR_INIT;
+	bool found = false;
+
+	for (size_t i = 0; i < m->manifest.n_files && !found; i++) {
+		const struct vv_manifest_file *f = &m->manifest.files[i];
+		for (size_t k = 0; k < f->n_segs && !found; k++) {
+			const struct vv_manifest_seg *s = &m->manifest.segs[f->seg + k];
+			struct vv_file file = {.fd = -1};
+			char *path = vv_id_eq(&s->id, id) && s->seg.len == size ? file_of(m->file, f) : NULL;
+
+			found = path && !vv_file_open(&file, path, &ignore) &&
+				!take(&file.base, s->seg.off - f->off, id, size, out, &ignore);
+			vv_file_close(&file);
+			free(path);
+		}
+	}
+	return found;
+}
+
 static bool from_file(const struct vv_worktree_model *m, const struct vv_id *id, uint64_t size, struct vv_buf *out)
 {
 	struct vv_err ignore = VV_ERR_INIT;
 	struct vv_file f;
 	bool found = false;
 
+	if (vv_manifest_is_dir(&m->manifest))
+		return from_dir(m, id, size, out);
 	for (size_t i = 0; i < m->manifest.n_segs && !found; i++) {
 		const struct vv_manifest_seg *s = &m->manifest.segs[i];
 		if (!vv_id_eq(&s->id, id) || s->seg.len != size || vv_file_open(&f, m->file, &ignore))
@@ -143,26 +176,58 @@ static int id_cmp(const void *a, const void *b)
 	return vv_id_cmp(a, b);
 }
 
+/* Puts the file again, if it can be read. */
+static int add_again(struct vv_recover *r, const char *path, struct vv_err *err)
+{
+	struct vv_err why = VV_ERR_INIT;
+	struct vv_added added;
+
+	/* A file that cannot be read is no source; a store that cannot be written ends it all. */
+	if (!vv_add_file(&r->ctx->repo, path, &added, r->ctx->progress, &why))
+		vv_added_release(&added);
+	else if (why.code == VV_EIO || why.code == VV_ENOMEM) {
+		*err = why;
+		return why.code;
+	}
+	return 0;
+}
+
+static int add_dir_again(struct vv_recover *r, const struct vv_worktree_model *m, const struct vv_id *ids, size_t n,
+	struct vv_err *err)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < m->manifest.n_files && !ret; i++) {
+		const struct vv_manifest_file *f = &m->manifest.files[i];
+		bool wanted = false;
+		char *path;
+
+		for (size_t k = 0; k < f->n_segs && !wanted; k++)
+			wanted = bsearch(&m->manifest.segs[f->seg + k].id, ids, n, sizeof(*ids), id_cmp);
+		path = wanted ? file_of(m->path, f) : NULL;
+		if (path)
+			ret = add_again(r, path, err);
+		free(path);
+	}
+	return ret;
+}
+
 int vv_recover_missing(struct vv_recover *r, const struct vv_id *ids, size_t n, struct vv_err *err)
 {
 	int ret = r->read ? 0 : read_models(r, err);
 
 	for (size_t i = 0; i < r->n_models && !ret; i++) {
 		const struct vv_manifest *m = &r->models[i].manifest;
-		struct vv_err why = VV_ERR_INIT;
-		struct vv_added added;
 		bool wanted = false;
+		if (vv_manifest_is_dir(m)) {
+			ret = add_dir_again(r, &r->models[i], ids, n, err);
+			continue;
+		}
 		for (size_t k = 0; k < m->n_segs && !wanted; k++)
 			wanted = bsearch(&m->segs[k].id, ids, n, sizeof(*ids), id_cmp);
 		if (!wanted || !vv_exists(r->models[i].file))
 			continue;
-		/* A file that cannot be read is no source; a store that cannot be written ends it all. */
-		if (!vv_add_file(&r->ctx->repo, r->models[i].path, &added, r->ctx->progress, &why))
-			vv_added_release(&added);
-		else if (why.code == VV_EIO || why.code == VV_ENOMEM) {
-			*err = why;
-			ret = why.code;
-		}
+		ret = add_again(r, r->models[i].path, err);
 	}
 	return ret;
 }

@@ -106,6 +106,25 @@ static void pax_record(struct vv_buf *out, const char *key, uint64_t value)
 	vv_buf_fmt(out, "%s%s", digits, rest);
 }
 
+void vv_tar_set(struct vv_tar_header *h, const char *path, unsigned mode, struct vv_buf *pax)
+{
+	size_t n = strlen(path), len;
+	char digits[24];
+
+	memset(h->name, 0, sizeof(h->name));
+	memset(h->prefix, 0, sizeof(h->prefix));
+	memcpy(h->name, path, n < sizeof(h->name) ? n : sizeof(h->name));
+	/* git writes what umask leaves of it. */
+	snprintf(h->mode, sizeof(h->mode), "%07o", mode == 0755 ? 0775 : 0664);
+	if (n <= sizeof(h->name))
+		return;
+	n += strlen(" path=\n");
+	len = n + 1;
+	while ((size_t)snprintf(digits, sizeof(digits), "%zu", len) + n != len)
+		len++;
+	vv_buf_fmt(pax, "%s path=%s\n", digits, path);
+}
+
 static void put_header(struct vv_buf *out, struct vv_tar_header *h, uint64_t size)
 {
 	snprintf(h->size, sizeof(h->size), "%011" PRIo64, size);

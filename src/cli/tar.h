@@ -25,6 +25,8 @@ char *vv_tar_path(const struct vv_tar_header *h, struct vv_span pax);
  */
 void vv_tar_emit(struct vv_buf *out, const struct vv_tar_header *h, struct vv_span pax, uint64_t size,
 	const char *pax_name);
+/* Gives a header another path and mode; appends to `pax` what does not fit. */
+void vv_tar_set(struct vv_tar_header *h, const char *path, unsigned mode, struct vv_buf *pax);
 /* Bytes to the end of the block. */
 size_t vv_tar_padding(uint64_t size);
 

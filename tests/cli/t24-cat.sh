@@ -46,7 +46,8 @@ varve cat -o /dev/null m.safetensors one 2>/dev/null && [ -c /dev/null ]; ok "a 
 status_is 128 varve cat m.safetensors nope && err 'varve: no tensor "nope"' && err '^hint: .varve show m.safetensors. lists'; ok "no such tensor"
 status_is 128 varve cat -o "$T/no/such" m.safetensors one && err "$T/no" && one_line; ok "no such folder"
 status_is 128 varve cat HEAD~9:m.safetensors one && one_line; ok "no such version"
-status_is 129 varve cat m.safetensors && err 'usage: varve cat'; ok "usage"
+status_is 129 varve cat && err 'usage: varve cat'; ok "usage"
+varve cat m.safetensors | cmp -s - m.safetensors; ok "without a tensor, the whole file"
 if command -v script >/dev/null; then
 	script -qec 'varve cat m.safetensors one' /dev/null >"$T/out" 2>&1 </dev/null; said 'no terminal'; ok "a terminal is refused"
 fi

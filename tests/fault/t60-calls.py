@@ -506,8 +506,106 @@ class Repair(Scenario):
             yield "the damaged pack was not kept"
 
 
+class AddDir(Scenario):
+    """A directory tracked as one: its next version."""
+
+    name = "varve add of a directory"
+    steps = [["varve", "add", "-q", "d"]]
+    finish = [["git", "commit", "-q", "-m", "dir"]]
+
+    def prepare(self, base):
+        d = os.path.join(self.r, "d")
+        self.dirs = [self.fill(d, "one")]
+        must(["varve", "track", "-q", "d/"], self.r)
+        must(["varve", "add", "-q", "."], self.r)
+        git(self.r, "add", ".gitattributes")
+        git(self.r, "commit", "-q", "-m", "d1")
+        self.dirs.append(self.fill(d, "two"))
+
+    def fill(self, d, word):
+        """Some files the same each time, some other ones, one only in this version. What is there then."""
+        shutil.rmtree(os.path.join(d, "only"), ignore_errors=True)
+        for name, text in (("same", "same"), ("sub/a", word), ("sub/b", word * 3), ("only/" + word, "x"), ("empty", "")):
+            path = os.path.join(d, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w") as f:
+                f.write(text)
+            os.utime(path, (time.time() - 10,) * 2)
+        make_model(os.path.join(d, MODEL), "seed=4", "set=t1:%d" % len(word + word[:1] * (word == "two")), *WORDS)
+        return self.read(d)
+
+    def read(self, d):
+        return {os.path.relpath(p, d): sum_of(p) for p in files_below(d) if os.path.basename(p) not in (".varve", ".gitignore")}
+
+    def wrong_after(self, at, fault, result):
+        yield from super().wrong_after(at, fault, result)
+        yield from self.files_wrong(at)
+
+    def files_wrong(self, at):
+        """A file is old or new, and the user's own stays."""
+        if self.read(os.path.join(at, "r", "d")) != self.dirs[1]:
+            yield "the files are not as they were"
+
+    def wrong_at_end(self, at, result):
+        yield from super().wrong_at_end(at, result)
+        r = os.path.join(at, "r")
+        for rev, want in zip(["HEAD~1", "HEAD"], self.dirs):
+            done = run(["varve", "restore", "-q", rev, "d"], r)
+            if done.status:
+                yield str(done)
+            have = self.read(os.path.join(r, "d"))
+            # What the other version left there is no file of this one's to remove.
+            if any(have.get(k) != v for k, v in want.items()) or set(have) - set(want) - set(self.dirs[0]):
+                yield "the directory of %s does not come back" % rev
+
+
+class SwitchDir(AddDir):
+    name = "git switch with a directory"
+    steps = [["git", "switch", "-q", "other"]]
+    finish = []
+
+    def prepare(self, base):
+        super().prepare(base)
+        git(self.r, "switch", "-q", "-c", "other")
+        must(["varve", "add", "-q", "d"], self.r)
+        git(self.r, "commit", "-q", "-m", "d2")
+        git(self.r, "switch", "-q", "main")
+        self.mine = {}
+        for name in ("same", "own"):
+            path = os.path.join(self.r, "d", name)
+            with open(path, "w") as f:
+                f.write("mine")
+            self.mine[name] = sum_of(path)
+
+    def files_wrong(self, at):
+        old, new = self.dirs
+        for name, s in self.read(os.path.join(at, "r", "d")).items():
+            if s not in (self.mine.get(name), old.get(name), new.get(name)):
+                yield name + " is no version's"
+        for name, s in self.mine.items():
+            if self.read(os.path.join(at, "r", "d")).get(name) != s:
+                yield name + ", the user's own, is gone"
+
+    def again(self, at):
+        r = os.path.join(at, "r")
+        for words in (["git", "checkout", "-q", "-f", "other"], ["varve", "checkout", "-q"]):
+            done = run(words, r)
+            if done.status not in (0, 1):
+                yield "again: " + str(done)
+
+    def wrong_at_end(self, at, result):
+        r = os.path.join(at, "r")
+        run(["varve", "checkout", "-q"], r)
+        yield from self.files_wrong(at)
+        if self.read(os.path.join(r, "d")) != dict(self.dirs[1], **self.mine):
+            yield "the files are not those of the branch"
+        run(["varve", "checkout", "-q", "--force", "d"], r)
+        os.unlink(os.path.join(r, "d", "own"))
+        yield from super().wrong_at_end(at, result)
+
+
 SCENARIOS = [AddNew, AddDelta, GitAdd, Checkout, Reset, Materialise, Restore, Stash, Merge, Push, Clone, Init, Leave, Convert,
-             Gc, Repair]
+             Gc, Repair, AddDir, SwitchDir]
 
 # What is done to which calls; `keep`: to all from there on. The number is how many n are tried at most
 # in full mode, and in quick mode.

@@ -4,6 +4,7 @@
 Rows M37-M42, M45, M48, M52 of writing. The race of M38 is no gamble: varve is stopped before each of
 its calls in the worktree, things are changed under its eyes, and it goes on.
 """
+import hashlib
 import os
 import resource
 import struct
@@ -314,10 +315,83 @@ def lies(tap, folder):
         git(t.r, "reset", "-q")
 
 
+def directories(tap, folder):
+    """M37, M40-M42 for a directory tracked as one: links on the way, in its place, in its manifest's paths."""
+    r, out = os.path.join(folder, "dirs", "r"), os.path.join(folder, "dirs", "outside")
+    os.makedirs(out)
+    new_repo(r)
+    for name in ("d/f", "d/sub/w"):
+        os.makedirs(os.path.dirname(os.path.join(r, name)), exist_ok=True)
+        with open(os.path.join(r, name), "w") as f:
+            f.write(name)
+    must(["varve", "track", "-q", "d/"], r)
+    must(["varve", "add", "-q", "."], r)
+    git(r, "add", "-A")
+    git(r, "commit", "-q", "-m", "one")
+    with open(os.path.join(r, "d/.varve")) as f:
+        text = f.read()
+
+    def look(what, wrong=()):
+        tap.ok(not os.listdir(out) and not wrong, what, os.listdir(out) + list(wrong))
+
+    # git has a link where the manifest has a folder.
+    subprocess.check_call(["rm", "-rf", os.path.join(r, "d/sub")])
+    os.symlink(out, os.path.join(r, "d/sub"))
+    git(r, "add", "-f", "d/sub")
+    git(r, "commit", "-q", "-m", "evil")
+    for words in (["varve", "checkout", "-q", "d"], ["varve", "checkout", "-q", "--force", "d"], ["varve", "restore", "-q", "HEAD", "d"],
+                  ["varve", "restore", "-q", "HEAD~1", "d/sub/w"], ["varve", "add", "-q", "d"], ["varve", "status"]):
+        done = run(words, r)
+        look("git's own link on the way: " + " ".join(words[:3]), [] if done.status in DOCUMENTED else [str(done)])
+    must(["varve", "init", "-q", "--global"], r)
+    done = run(["git", "clone", "-q", r, os.path.join(folder, "dirs", "c")], folder)
+    look("a clone of it", [] if done.status == 0 else [str(done)])
+    git(r, "reset", "-q", "--hard", "HEAD~1")
+
+    # The directory is a link, and its manifest is there.
+    os.rename(os.path.join(r, "d"), os.path.join(r, "d.was"))
+    hidden = os.path.join(folder, "dirs", "hidden")
+    os.mkdir(hidden)
+    with open(os.path.join(hidden, ".varve"), "w") as f:
+        f.write(text)
+    os.symlink(hidden, os.path.join(r, "d"))
+    for words in (["varve", "checkout", "-q"], ["varve", "checkout", "-q", "--force", "d"], ["varve", "add", "-q", "."], ["varve", "status"],
+                  ["varve", "restore", "-q", "HEAD", "d"]):
+        run(words, r)
+        tap.ok(os.listdir(hidden) == [".varve"], "the directory is a link: " + " ".join(words[:3]), os.listdir(hidden))
+    os.unlink(os.path.join(r, "d"))
+    os.rename(os.path.join(r, "d.was"), os.path.join(r, "d"))
+
+    # Things in the place of a file.
+    for what in ("fifo", "link", "folder"):
+        path = os.path.join(r, "d/f")
+        os.unlink(path)
+        os.mkfifo(path) if what == "fifo" else os.mkdir(path) if what == "folder" else os.symlink(os.path.join(out, "new"), path)
+        for words in (["varve", "checkout", "-q", "d"], ["varve", "status"], ["varve", "diff"], ["varve", "restore", "-q", "HEAD", "d/f"]):
+            done = run(words, r, timeout=10)
+            look("a %s in a file's place: %s" % (what, " ".join(words[:2])), [] if done.status in DOCUMENTED else [str(done)])
+        os.rmdir(path) if what == "folder" else os.unlink(path)
+        must(["varve", "checkout", "-q", "d"], r)
+
+    # Paths that lead out, with a root that is right.
+    for evil in ("../../outside/x", "/" + out.lstrip("/") + "/x", "sub/../../x", ".git/hooks/x", "sub/.GIT/config", ".varve", "a//b"):
+        path = os.path.join(r, "d/.varve")
+        bad = text.replace('"sub/w"', '"%s"' % evil)
+        files = "".join(line + "\n" for line in bad.split("\n") if line.startswith("file "))
+        bad = bad.replace(bad.split("sha256 ")[1][:64], hashlib.sha256(files.encode()).hexdigest())
+        root = bad.split("root ")[1][:64]
+        bad = bad.replace(root, hashlib.sha256(bad.replace("root " + root + "\n", "").encode()).hexdigest())
+        with open(path, "w") as f:
+            f.write(bad)
+        done = run(["varve", "checkout", "-q", "d"], r)
+        look("a path %s" % evil, [] if done.status == 1 and "manifest line" in done.err else [str(done)])
+    git(r, "checkout", "-q", "-f", "HEAD", "--", ".")
+
+
 def main():
     tap = Tap()
     folder = work_folder()
-    for part in (links, things, races, names, lies):
+    for part in (links, things, races, names, lies, directories):
         if not sys.argv[1:] or part.__name__ in sys.argv[1:]:
             part(tap, folder)
     tap.end()

@@ -539,6 +539,7 @@ PWRITE(pwrite64, off64_t)
 	}
 FSYNC(fsync)
 FSYNC(fdatasync)
+FSYNC(syncfs)
 
 /* A change of names: the call, and its record when it worked. */
 #define NAMED(call, kind, noted, from, to)                                                         \
@@ -581,13 +582,16 @@ int link(const char *a, const char *b)
 	NAMED(real(a, b), 'l', noted, from, to);
 }
 
-int linkat(int da, const char *a, int db, const char *b, int flags)
-{
-	REAL(linkat);
-	STRIKE(C_NAME, db, b, -1);
-	TWO_NAMES(da, a, db, b);
-	NAMED(real(da, a, db, b, flags), 'l', noted, from, to);
-}
+#define WITH_FLAGS(f, kind, type)                                                                  \
+	int f(int da, const char *a, int db, const char *b, type flags)                            \
+	{                                                                                          \
+		REAL(f);                                                                           \
+		STRIKE(C_NAME, db, b, -1);                                                         \
+		TWO_NAMES(da, a, db, b);                                                           \
+		NAMED(real(da, a, db, b, flags), kind, noted, from, to);                           \
+	}
+WITH_FLAGS(linkat, 'l', int)
+WITH_FLAGS(renameat2, 'r', unsigned)
 
 #define ONE_NAME(fd, path)                                                                         \
 	char from[2048];                                                                           \

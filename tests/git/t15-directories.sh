@@ -1,0 +1,141 @@
+#!/bin/sh
+# A directory tracked as one: its files follow git as a model does, and what is the user's own is never lost.
+. "$(dirname "$0")/lib.sh"
+
+new_repo "$T/r"
+put() { mkdir -p "$(dirname "$1")"; printf '%s\n' "$2" >"$1"; touch -d '10 seconds ago' "$1"; }
+is() { [ "$(cat "$1" 2>/dev/null)" = "$2" ] || { echo "# $1 is '$(cat "$1" 2>&1)', not '$2'"; false; }; }
+files() { (cd "$1" && find . -type f ! -name .varve ! -path ./.gitignore | LC_ALL=C sort | tr '\n' ' '); }
+quiet() { [ -z "$(git status --porcelain)" ] || { git status --porcelain | sed 's/^/# /'; false; }; }
+
+for i in 1 2 3 4 5; do put "d/f$i" "file $i"; put "d/sub/s$i" "sub $i"; done
+: >d/empty; chmod +x d/f1; put 'd/a b"ü' odd; model d/m.safetensors seed=1 n=6
+m1=$(sum d/m.safetensors)
+fails varve add d/nosuch; varve track d/ >"$T/out" && said 'now keeping d/'; ok "track a directory"
+varve track d/ >"$T/out" && said 'keeping d/ already'; ok "twice"
+git add .gitattributes; varve add d >"$T/out" && said 'd/: 13 files'; ok "add"
+[ "$(git diff --cached --name-only | tr '\n' ' ')" = '.gitattributes d/.gitignore d/.varve ' ]; ok "git gets the manifest alone"
+varve add d >"$T/out" && [ ! -s "$T/out" ]; ok "again: nothing to read"
+git commit -q -m one && quiet && varve status >"$T/out" && said 'the model is clean'; ok "commit"
+grep -q '^file "f1" 755 opaque 7 ' d/.varve && grep -q '^file "m.safetensors" 644 safetensors ' d/.varve &&
+	grep -q '^tensor "t0" ' d/.varve; ok "modes, formats, tensors are in the text"
+one=$(files d)
+
+# A second version.
+git switch -q -c two
+put d/f2 changed; rm d/f3; put d/new/deep/n 1; model d/m.safetensors seed=1 n=6 set=t3:7; m2=$(sum d/m.safetensors); chmod -x d/f1
+varve status >"$T/out"; said 'modified *d/  1 new, 3 changed, 1 deleted of 13 files'; ok "status counts"
+varve status --json | grep -q '"new": 1'; ok "in --json"
+quiet; ok "git sees none of it"
+git commit -q --allow-empty -m empty 2>"$T/out"; said "d: 5 files are not in the commit"; ok "commit warns of them"
+git reset -q --soft HEAD~1
+varve add -q . && git commit -q -m two; two=$(files d); ok "add ."
+[ "$(git show --format= --stat=200 | grep -c '|')" = 1 ]; ok "one file changed for git"
+git switch -q main; is d/f2 'file 2' && is d/f3 'file 3' && same d/m.safetensors "$m1" && [ -x d/f1 ] && [ ! -e d/new ]; ok "switch back"
+[ "$(files d)" = "$one" ] && quiet && varve status >"$T/out" && said 'is clean'; ok "all of it"
+git switch -q two; is d/f2 changed && [ ! -e d/f3 ] && same d/m.safetensors "$m2" && [ ! -x d/f1 ] && [ "$(files d)" = "$two" ]; ok "and forth"
+
+# What the user changed stays.
+put d/f2 mine; put d/other own
+git switch -q main 2>"$T/out"; said 'd/f2: changed here: kept' && is d/f2 mine && is d/other own && is d/f3 'file 3'; ok "a changed file stays, and is told"
+varve status >"$T/out"; said '1 new, 1 changed of'; ok "status shows it"
+varve checkout d 2>"$T/out" >/dev/null; is d/f2 mine; ok "checkout keeps it too"
+varve checkout --force d >"$T/out" && is d/f2 'file 2' && is d/other own; ok "checkout --force takes the version's; what is not in it stays"
+put d/new/deep/n mine; git switch -q two 2>"$T/out"; said 'd/new/deep/n: in the way' && is d/new/deep/n mine; ok "an untracked file in the way stays"
+mv d/new "$T/new"; varve checkout d >/dev/null && is d/new/deep/n 1; ok "checkout brings it once that is away"
+rm -r d/sub; git switch -q main; [ ! -e d/sub ]; ok "what was removed here stays so"
+varve checkout && [ ! -e d/sub ]; ok "also after a checkout of nothing in particular"
+varve checkout d >"$T/out" && said '5 files written' && is d/sub/s5 'sub 5'; ok "checkout of it puts it back"
+rm d/other; mkdir d/f2x; rm d/f2; mkdir d/f2; put d/f2/x mine; git switch -q two 2>"$T/out"; said 'd/f2: something else is in its place' && is d/f2/x mine; ok "a folder in the way"
+rm -r d/f2 d/f2x; varve checkout >/dev/null; is d/f2 changed; ok "and away again"
+ln -s "$T/home" d/lnk; rm -r d/sub; ln -s "$T/home" d/sub; git switch -q main 2>"$T/out"; [ -z "$(ls "$T/home" | grep '^s[0-9]')" ]; ok "no way through a link"
+fails varve add d && said 'd: lnk: a symbolic link'; ok "a link is refused"
+rm d/lnk d/sub; varve checkout d >/dev/null; [ "$(files d)" = "$one" ]; ok "back"
+mkfifo d/pipe; fails varve add d && said 'pipe: a named pipe'; ok "a pipe is refused"; rm d/pipe
+git init -q d/nested; fails varve add d && said 'nested/.git: a git repository'; ok "a repository inside is refused"; rm -rf d/nested
+
+# A file where a folder was, and back.
+git switch -q -c swap; rm -r d/sub; put d/sub file; rm d/f4; put d/f4/x 1; varve add -q d && git commit -q -m swap
+git switch -q main && is d/sub/s1 'sub 1' && is d/f4 'file 4' && git switch -q swap && is d/sub file && is d/f4/x 1; ok "folders and files change places"
+git switch -q main
+
+# A branch without it.
+git switch -q --orphan none; [ ! -e d ] || { find d | sed 's/^/# /'; false; }; ok "a branch without it: its files go"
+git commit -q --allow-empty -m none; git switch -q main; [ "$(files d)" = "$one" ] && quiet; ok "and come back"
+put d/f2 mine; git switch -q none 2>"$T/out"; said 'd/f2: not in this version, but changed here: kept' && is d/f2 mine; ok "a changed one stays"
+git switch -q main 2>"$T/out"; said 'd/f2' && is d/f2 mine; varve checkout -f d >/dev/null; is d/f2 'file 2'; ok "and still does"
+
+# reset, stash, worktree.
+git reset -q --hard two; [ "$(files d)" = "$two" ] && is d/f2 changed; ok "reset --hard"
+git reset -q --hard HEAD~1; [ "$(files d)" = "$one" ]; ok "and back"
+put d/f5 stashed; varve add -q d; git stash -q && is d/f5 'file 5' && quiet; ok "stash"
+git stash pop -q; settled; is d/f5 stashed; ok "stash pop"
+git reset -q --hard; is d/f5 'file 5'; ok "reset --hard of what was added"
+git worktree add -q "$T/wt" two && [ "$(files "$T/wt/d")" = "$two" ]; ok "a second worktree"
+git worktree remove --force "$T/wt"
+
+# Merge.
+git switch -q -c left main; put d/f4 left; put d/l 1; varve add -q d; git commit -q -m left
+git switch -q -c right main; put d/f5 right; rm d/sub/s1; varve add -q d; git commit -q -m right
+git merge -q left -m merge >"$T/out" 2>&1 && is d/f4 left && is d/f5 right && is d/l 1 && [ ! -e d/sub/s1 ] && quiet; ok "merge, file by file"
+varve status >"$T/out" && said 'is clean'; ok "nothing left to do"
+git switch -q -c again main; put d/f4 other; varve add -q d; git commit -q -m again
+fails git merge -q left && said 'CONFLICT in d/.varve: f4: both sides changed it'; ok "a conflict names the files"
+is d/f4 other && [ -z "$(grep '^<' d/.varve)" ]; ok "ours is there, without markers"
+varve status >"$T/out"; said 'conflict *d/'; ok "status shows the conflict"
+put d/f4 settled; put d/l 1; varve add -q d && git commit -q -m settled && quiet && is d/f4 settled; ok "and varve add settles it"
+git switch -q -c base main; put d/f1 r1; varve add -q d; git commit -q -m r1; put d/f4 r2; put d/new2 2; varve add -q d; git commit -q -m r2
+git rebase -q left >"$T/out" 2>&1; git rebase --abort 2>/dev/null; settled; is d/f1 r1 && is d/new2 2; ok "a rebase that conflicts, aborted"
+put d/f4 'file 4'; chmod -x d/f4; varve add -q d; git commit -q -m r3; git rebase -q again~1 >/dev/null 2>&1; git rebase --abort 2>/dev/null
+git switch -q -c base2 main; put d/f1 r1; varve add -q d; git commit -q -m r1; put d/new2 2; varve add -q d; git commit -q -m r2
+git rebase -q right >"$T/out" 2>&1; settled; is d/f1 r1 && is d/f5 right && is d/new2 2 && is d/l 1 || { git status | sed 's/^/# /'; false; }; ok "rebase"
+git cherry-pick -q two >/dev/null 2>&1; settled; git cherry-pick --abort 2>/dev/null; settled; is d/f1 r1; ok "a cherry-pick that conflicts, aborted"
+git switch -q main; [ "$(files d)" = "$one" ]; ok "and main again"
+
+# mv.
+git mv d e && git commit -q -m mv && [ ! -e d ] && [ "$(files e)" = "$one" ] && settled; [ "$(files e)" = "$one" ]; ok "git mv moves all"
+put e/f1 moved; varve add e >/dev/null; git diff --cached --name-only | grep -qx e/.varve; ok "and it is tracked there"
+git reset -q --hard; git switch -q two; [ "$(files d)" = "$two" ] && [ ! -e e ]; ok "switch to before the move"
+git switch -q main; [ "$(files e)" = "$one" ] && [ ! -e d ]; ok "and after it"
+git reset -q --hard HEAD~1; [ "$(files d)" = "$one" ]; ok "undone"
+
+# clone, push, gc.
+varve init -q --global
+git clone -q "$T/r" "$T/c" && [ "$(files "$T/c/d")" = "$one" ] && same "$T/c/d/m.safetensors" "$m1"; ok "clone"
+git init -q --bare "$T/b.git" && git push -q "$T/b.git" main && git clone -q "$T/b.git" "$T/c2" && [ "$(files "$T/c2/d")" = "$one" ]; ok "push and clone"
+varve gc --grace now >/dev/null && varve fsck >"$T/out" && git switch -q two && [ "$(files d)" = "$two" ] && git switch -q main && [ "$(files d)" = "$one" ]; ok "gc takes nothing that is needed"
+put d/only added; varve add d; git reset -q; git reflog expire --expire=now --all; git prune --expire=now; varve gc --grace now >/dev/null
+git checkout -q d/.varve; [ ! -e d/only ] || is d/only added; ok "what was only added"
+git switch -q main; varve checkout -f d >/dev/null; rm -f d/only
+
+# An add that died between manifest and state; a state that is lost.
+state=$(grep -l "^varve dir" .git/varve/dirs/* | head -1); cp "$state" "$T/state"; put d/f2 again; varve add -q d; git reset -q; cp "$T/state" "$state"
+varve status >"$T/out" && said 'manifest *d/'; ok "status tells of a manifest that is ahead"
+varve add -q d && git diff --cached --name-only | grep -qx d/.varve && is d/f2 again; ok "varve add catches up"
+rm .git/varve/dirs/*; rm d/f3; varve add -q d && is d/f2 again && grep -q '^file "f3" ' d/.varve; ok "without a state nothing is taken for deleted"
+git reset -q --hard; varve checkout -f d >/dev/null; [ "$(files d)" = "$one" ] && is d/f2 'file 2'; ok "back"
+
+# A version whose bytes are missing: what is there stays, and comes when they do.
+git switch -q -c far; put d/f2 far; put d/far far; varve add -q d; git commit -q -m far; git switch -q main
+mv .git/varve/packs "$T/packs"; mkdir .git/varve/packs; git switch -q far 2>"$T/out"; said 'd/far: its bytes are not on this machine' && is d/f2 'file 2'; ok "missing bytes: the old file stays"
+varve status >"$T/out" && said 'manifest *d/'; ok "status tells"
+fails varve add d && said 'could not be brought to it'; ok "and varve add does not take it for the new one"
+rm -r .git/varve/packs; mv "$T/packs" .git/varve/packs; varve checkout >/dev/null && is d/f2 far && is d/far far; ok "they come later"
+git switch -q main; is d/f2 'file 2' && [ ! -e d/far ]; ok "and go"
+
+# A manifest that is removed by hand takes nothing with it.
+put p/x 1; varve track -q p/; varve add -q p; git rm -q --cached p/.varve p/.gitignore; rm p/.varve
+git switch -q -c hand 2>"$T/out"; git switch -q main; is p/x 1; ok "files of a manifest that no commit has stay"
+rm -r p
+
+# What is in the way of tracking.
+mkdir g && put g/x 1 && git add g/x && fails varve track g/ && said 'git rm -r --cached g'; ok "git's files are refused"
+git rm -q -r --cached g; rm -r g
+fails varve track d/sub/ && said 'is in d, which is tracked'; ok "one in another"
+fails varve track ./ ; ok "the whole worktree"
+
+# untrack.
+varve untrack d/ >"$T/out" && [ ! -e d/.varve ] && [ ! -e d/.gitignore ] && git add d .gitattributes && git commit -q -m plain; ok "untrack"
+[ "$(files d)" = "$one" ] && [ "$(git ls-files d | wc -l)" = 13 ]; ok "git has the files"
+git switch -q two && [ "$(files d)" = "$two" ] && git switch -q main && [ "$(files d)" = "$one" ]; ok "and history has both"
+plan_end
