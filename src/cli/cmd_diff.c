@@ -37,7 +37,7 @@ static int measure(struct differ *k, struct vv_diff *d, const struct vv_named *a
 		return 0;
 	}
 	if (!ret)
-		ret = vv_diff_measure(d, &from.version, &to.version, ctx->repo.pool, ctx->progress, &ctx->err);
+		ret = vv_diff_measure(d, &from.version, &to.version, 0, ctx->repo.pool, ctx->progress, &ctx->err);
 	vv_progress_end();
 	return ret;
 }

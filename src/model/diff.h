@@ -17,14 +17,18 @@ enum vv_diff_kind {
 	VV_DIFF_MOVED,    /* the same tensor at another place among the others */
 };
 
-/* How far `b` is from `a`. Norms are over the pairs where both elements are finite. */
+/* How far `b` is from `a`. Norms, means and deviations are over the pairs where both elements are finite. */
 struct vv_delta {
 	uint64_t numel, changed;             /* changed: bytes differ; values, when types differ */
 	uint64_t nan_a, nan_b, inf_a, inf_b;
+	uint64_t zero_a, zero_b;             /* elements that are 0, or -0 */
+	uint64_t flips;                      /* a positive number became a negative one, or the reverse */
 	double norm_a, norm_b, norm_delta;   /* L2 */
 	double relative;                     /* norm_delta / norm_a; infinite when only a's is 0 */
 	double cosine;                       /* NaN when a norm is 0 */
 	double max_abs;                      /* largest |b - a| */
+	double mean_a, mean_b, std_a, std_b; /* NaN without such a pair */
+	double rank;                         /* stable rank of b - a (model/rank.h); NaN: not computed */
 };
 
 struct vv_diff_item {
@@ -56,12 +60,22 @@ struct vv_diff {
 VV_MUST_CHECK int vv_diff_make(
 	struct vv_diff *out, const struct vv_manifest *a, const struct vv_manifest *b, struct vv_err *err);
 void vv_diff_release(struct vv_diff *d);
+/* May it be measured: changed or retyped, of equal shapes and numbers? */
+bool vv_diff_measurable(const struct vv_diff_item *it);
+
+enum {
+	VV_RANK_SMALL = 1 << 22, /* elements of a matrix whose rank is always computed */
+	VV_RANK_LARGE = 1 << 27, /* the most for VV_MEASURE_RANKS: its difference is held as floats */
+};
+enum vv_measure_flags {
+	VV_MEASURE_RANKS = 1, /* of large matrices too */
+};
 /*
- * Measures all items whose shapes are equal and whose elements are numbers: changed and retyped
- * ones; not those packed in bytes that turn out to hold something else. The versions are those of
- * vv_diff_make. The result does not depend on the number of threads.
+ * Measures all items that can be and are not yet; not those packed in bytes that turn out to hold something else. The
+ * versions are those of vv_diff_make. The result does not depend on the number of threads. Memory: a few blocks, and one
+ * matrix for each thread.
  */
 VV_MUST_CHECK int vv_diff_measure(struct vv_diff *d, const struct vv_version *a, const struct vv_version *b,
-	struct vv_pool *pool, struct vv_progress *prog, struct vv_err *err);
+	unsigned flags, struct vv_pool *pool, struct vv_progress *prog, struct vv_err *err);
 
 #endif

@@ -18,7 +18,7 @@ static void measure(struct vv_diff *d, struct toy *a, struct toy *b, unsigned th
 	struct vv_err err = VV_ERR_INIT;
 
 	CHECK_OK(vv_diff_make(d, &a->m, &b->m, &err), &err);
-	CHECK_OK(vv_diff_measure(d, &a->v, &b->v, pool, NULL, &err), &err);
+	CHECK_OK(vv_diff_measure(d, &a->v, &b->v, 0, pool, NULL, &err), &err);
 	vv_pool_free(pool);
 }
 
@@ -62,6 +62,9 @@ static void test_numbers(void)
 	x = &d.items[1].delta;
 	CHECK(x->nan_a == 1 && x->nan_b == 1 && x->inf_a == 1 && x->inf_b == 1);
 	CHECK_INT(x->changed, 2);
+	near(x->mean_a, 1);
+	near(x->std_b, 0);
+	CHECK(isnan(x->rank));
 	near(x->norm_a, 1);
 	near(x->relative, 0);
 	near(x->cosine, 1);
@@ -70,6 +73,7 @@ static void test_numbers(void)
 	CHECK_INT(x->changed, 1);
 	near(x->relative, 0);
 	CHECK(isnan(x->cosine));
+	CHECK(x->zero_a == 2 && x->zero_b == 2 && !x->flips);
 
 	x = &d.items[3].delta;
 	CHECK_INT(d.items[3].kind, VV_DIFF_RETYPED);
@@ -78,6 +82,7 @@ static void test_numbers(void)
 	near(x->cosine, 1);
 
 	near(d.items[4].delta.max_abs, 255);
+	CHECK_INT(d.items[4].delta.flips, 1);
 	CHECK(isinf(d.items[5].delta.relative));
 	CHECK(!d.items[6].measured);
 	CHECK(!d.items[7].measured);
@@ -148,6 +153,53 @@ static void test_types(void)
 	}
 }
 
+/*
+ * A matrix of 37 rows and 29 columns that changed by one of rank two; the numbers are numpy's, in float64:
+ *   i = np.arange(37 * 29); a = ((i * 7919 % 1009) / 512 - 1).reshape(37, 29); a[3] = 0
+ *   r, c = np.arange(37), np.arange(29); b = a + np.outer((r % 5 - 2) / 4, (c % 3 - 1) / 8) + np.outer((r % 3) / 2, (c % 2) / 2)
+ *   d = b - a; (b != a).sum(), (a * b < 0).sum(), (a == 0).sum(), (b == 0).sum(), a.mean(), b.mean(), a.std(), b.std()
+ *   np.linalg.norm(d) / np.linalg.norm(a), (a * b).sum() / np.linalg.norm(a) / np.linalg.norm(b), abs(d).max()
+ *   s = np.linalg.svd(d)[1]; (s ** 2).sum() / s[0] ** 2
+ */
+static void test_against_numpy(void)
+{
+	enum { ROWS = 37, COLS = 29 };
+	double p[ROWS * COLS], q[ROWS * COLS];
+	const uint64_t shape[2] = {ROWS, COLS};
+	struct vv_diff d = {0};
+	struct toy a, b;
+	const struct vv_delta *x;
+
+	for (int i = 0; i < ROWS * COLS; i++) {
+		int r = i / COLS, c = i % COLS;
+		p[i] = r == 3 ? 0 : (i * 7919 % 1009) / 512.0 - 1;
+		q[i] = p[i] + (r % 5 - 2) / 4.0 * ((c % 3 - 1) / 8.0) + r % 3 / 2.0 * (c % 2 / 2.0);
+	}
+	toy_init(&a);
+	toy_init(&b);
+	toy_segment(&a, VV_DT_F64, p, sizeof(p)), toy_view(&a, "m", 2, shape, NULL, 0);
+	toy_segment(&b, VV_DT_F64, q, sizeof(q)), toy_view(&b, "m", 2, shape, NULL, 0);
+	toy_done(&a);
+	toy_done(&b);
+	measure(&d, &a, &b, 2);
+	x = &d.items[0].delta;
+	CHECK_INT(x->changed, 735);
+	CHECK_INT(x->flips, 71);
+	CHECK_INT(x->zero_a, 30);
+	CHECK_INT(x->zero_b, 11);
+	near(x->mean_a, -0.01527551258154706);
+	near(x->mean_b, 0.1022396318732526);
+	near(x->std_a, 0.5614989012819941);
+	near(x->std_b, 0.5959108894484094);
+	near(x->relative, 0.3991534742998727);
+	near(x->cosine, 0.9287029835308496);
+	near(x->max_abs, 0.5625);
+	CHECK(fabs(x->rank - 1.02629773715047) < 0.005);
+	vv_diff_release(&d);
+	toy_release(&a);
+	toy_release(&b);
+}
+
 static int no_read(const struct vv_source *self VV_UNUSED, uint64_t off VV_UNUSED, void *dst VV_UNUSED,
 	size_t len VV_UNUSED, struct vv_err *err)
 {
@@ -176,7 +228,10 @@ static void test_views(void)
 	CHECK(!d.items[1].measured);
 	struct vv_source dead = {t[0].m.size, no_read};
 	struct vv_version bad = {&t[0].m, &dead};
-	CHECK_INT(vv_diff_measure(&d, &bad, &t[1].v, pool, NULL, &err), VV_EIO);
+	/* What is measured is not read again. */
+	CHECK_OK(vv_diff_measure(&d, &bad, &t[1].v, 0, pool, NULL, &err), &err);
+	d.items[0].measured = false;
+	CHECK_INT(vv_diff_measure(&d, &bad, &t[1].v, 0, pool, NULL, &err), VV_EIO);
 	CHECK_STR(err.msg, "turned: no");
 	vv_diff_release(&d);
 	vv_pool_free(pool);
@@ -188,6 +243,7 @@ int main(void)
 {
 	test_numbers();
 	test_threads();
+	test_against_numpy();
 	test_types();
 	test_views();
 	return done();
