@@ -18,6 +18,9 @@ struct differ {
 	struct vv_ctx *ctx;
 	struct vv_shelf shelf;
 	struct vv_diffshow show;
+	struct vv_opt_list tensors, layers; /* patterns */
+	struct vv_diff_filter filter;
+	bool by_layer, exact;
 };
 
 /* Measures what can be; weights that are not on this machine leave the names and shapes. */
@@ -37,28 +40,50 @@ static int measure(struct differ *k, struct vv_diff *d, const struct vv_named *a
 		return 0;
 	}
 	if (!ret)
-		ret = vv_diff_measure(d, &from.version, &to.version, 0, ctx->repo.pool, ctx->progress, &ctx->err);
+		ret = vv_diff_measure(d, &from.version, &to.version, k->exact ? VV_MEASURE_RANKS : 0, ctx->repo.pool, ctx->progress, &ctx->err);
 	vv_progress_end();
+	return ret;
+}
+
+static int show(struct differ *k, const struct vv_named *a, const struct vv_named *b, const struct vv_diff *d)
+{
+	struct vv_err *err = &k->ctx->err;
+	struct vv_rollup layers = {0};
+	size_t *order = NULL;
+	int ret = vv_diff_order(d, &order, err);
+
+	if (!ret && k->by_layer && b->manifest)
+		ret = vv_rollup_make(&layers, d, b->manifest, err);
+	if (!ret && layers.root && !k->show.in_order)
+		ret = vv_rollup_sort(&layers, err);
+	if (!ret)
+		vv_diffshow_file(&k->show, &(struct vv_compared){a, b, d, order, layers.root ? &layers : NULL});
+	vv_rollup_release(&layers);
+	free(order);
 	return ret;
 }
 
 /* `a` or `b` without a manifest: no model on that side. `renamed`: their names differ, and that is told. */
 static int compare(struct differ *k, const struct vv_named *a, const struct vv_named *b, bool renamed)
 {
-	struct vv_manifest none = {.format = ""};
+	const struct vv_manifest none = {.format = ""}, *from = a->manifest ? a->manifest : &none,
+		*to = b->manifest ? b->manifest : &none;
+	bool all = !k->tensors.n && !k->layers.n;
 	struct vv_diff d;
 	int ret;
 
 	if ((!a->manifest && !b->manifest) ||
 		(!renamed && a->manifest && b->manifest && vv_id_eq(&a->manifest->sha256, &b->manifest->sha256)))
 		return 0;
-	ret = vv_diff_make(&d, a->manifest ? a->manifest : &none, b->manifest ? b->manifest : &none, &k->ctx->err);
+	ret = vv_diff_make(&d, from, to, &k->ctx->err);
 	if (ret)
 		return ret;
-	if (!k->show.stat && !k->ctx->quiet && a->manifest && b->manifest)
+	if (!all)
+		ret = vv_diff_pick(&d, &k->filter, to, &k->ctx->err);
+	if (!ret && !k->show.stat && !k->ctx->quiet && a->manifest && b->manifest)
 		ret = measure(k, &d, a, b);
-	if (!ret)
-		vv_diffshow_file(&k->show, a, b, &d);
+	if (!ret && (all || d.n))
+		ret = show(k, a, b, &d);
 	vv_diff_release(&d);
 	return ret;
 }
@@ -294,12 +319,34 @@ static bool is_blob(const char *word)
 	return strchr(word, ':') && word[0] != ':' && access(word, F_OK);
 }
 
+static int check_options(struct differ *k, const char *order, bool depth)
+{
+	struct vv_err *err = &k->ctx->err;
+
+	if (order && strcmp(order, "change") && strcmp(order, "file"))
+		return vv_fail(err, VV_EUSAGE, "--order is change or file, not '%s'", order);
+	k->show.in_order = order && !strcmp(order, "file");
+	if (depth && !k->by_layer)
+		return vv_fail(err, VV_EUSAGE, "--depth goes with --layers");
+	if (k->show.stat && k->by_layer)
+		return vv_fail(err, VV_EUSAGE, "--stat and --layers are two ways to show it");
+	k->filter = (struct vv_diff_filter){k->tensors.v, k->layers.v, k->tensors.n, k->layers.n};
+	return 0;
+}
+
 int cmd_diff(struct vv_ctx *ctx, int argc, char **argv)
 {
-	struct differ k = {.ctx = ctx, .shelf = VV_SHELF_INIT(&ctx->repo)};
+	struct differ k = {.ctx = ctx, .shelf = VV_SHELF_INIT(&ctx->repo), .show.depth = UINT64_MAX};
 	bool cached = false, exit_code = false, no_index = false, repo;
+	const char *order = NULL;
 	const struct vv_opt opts[] = {
 		{0, "stat", VV_OPT_FLAG, &k.show.stat, NULL, "a line for each file; no weights are read"},
+		{0, "order", VV_OPT_TEXT, &order, "KEY", "change: what changed most first (the default); file"},
+		{0, "tensor", VV_OPT_LIST, &k.tensors, "GLOB", "only tensors of such a name"},
+		{0, "layer", VV_OPT_LIST, &k.layers, "GLOB", "only tensors below such a layer"},
+		{0, "layers", VV_OPT_FLAG, &k.by_layer, NULL, "layers instead of tensors, added up"},
+		{0, "depth", VV_OPT_COUNT, &k.show.depth, "N", "N levels of layers"},
+		{0, "exact", VV_OPT_FLAG, &k.exact, NULL, "also the rank of large matrices"},
 		{0, "cached", VV_OPT_FLAG, &cached, NULL, "the index against REV, or HEAD"},
 		{0, "staged", VV_OPT_FLAG, &cached, NULL, "the same"},
 		{0, "no-index", VV_OPT_FLAG, &no_index, NULL, "two files, wherever they are"},
@@ -308,8 +355,10 @@ int cmd_diff(struct vv_ctx *ctx, int argc, char **argv)
 	};
 	int dash, ret = vv_opt_parse(ctx, opts, &argc, argv, &dash);
 
+	if (!ret)
+		ret = check_options(&k, order, k.show.depth != UINT64_MAX);
 	if (ret)
-		return ret;
+		goto out;
 	vv_diffshow_init(&k.show, ctx);
 	repo = !vv_repo_open(&ctx->repo, &ctx->err);
 	if (!repo && argc == 3)
@@ -324,5 +373,8 @@ int cmd_diff(struct vv_ctx *ctx, int argc, char **argv)
 		vv_diffshow_end(&k.show);
 	vv_diffshow_release(&k.show);
 	vv_shelf_release(&k.shelf);
+out:
+	free(k.tensors.v);
+	free(k.layers.v);
 	return ret ? ret : (exit_code || ctx->quiet) && k.show.files ? VV_EXIT_NO : VV_EXIT_OK;
 }

@@ -9,15 +9,11 @@
 static const char *const kind_names[] = {"added", "removed", "renamed", "retyped", "reshaped", "changed", "moved"};
 static const enum vv_color kind_colors[] = {VV_GREEN, VV_RED, VV_CYAN, VV_YELLOW, VV_YELLOW, VV_YELLOW, VV_CYAN};
 
-struct counts {
-	size_t by_kind[VV_COUNT(kind_names)], total;
-};
-
 void vv_diffshow_init(struct vv_diffshow *s, struct vv_ctx *ctx)
 {
-	bool stat = s->stat;
-
-	*s = (struct vv_diffshow){.ctx = ctx, .stat = stat, .stats = VV_TABLE_INIT(1 << 2), .list = json_array()};
+	s->ctx = ctx;
+	s->stats = (struct vv_table)VV_TABLE_INIT(1 << 2);
+	s->list = json_array();
 }
 
 void vv_diffshow_release(struct vv_diffshow *s)
@@ -26,19 +22,29 @@ void vv_diffshow_release(struct vv_diffshow *s)
 	free(s->largest_name);
 }
 
-static size_t reworked(const struct counts *c)
+const char *vv_diff_kind_name(enum vv_diff_kind kind)
 {
-	return c->by_kind[VV_DIFF_CHANGED] + c->by_kind[VV_DIFF_RETYPED] + c->by_kind[VV_DIFF_RESHAPED];
+	return kind_names[kind];
 }
 
-static struct counts count(struct vv_diffshow *s, const struct vv_diff *d)
+struct vv_diff_counts vv_diff_count(const struct vv_diff *d)
 {
-	struct counts c = {.total = d->n_same};
+	struct vv_diff_counts c = {.total = d->n_same};
+
+	for (size_t i = 0; i < d->n; i++) {
+		c.by_kind[d->items[i].kind]++;
+		c.total += d->items[i].kind != VV_DIFF_REMOVED;
+	}
+	c.reworked = c.by_kind[VV_DIFF_CHANGED] + c.by_kind[VV_DIFF_RETYPED] + c.by_kind[VV_DIFF_RESHAPED];
+	return c;
+}
+
+static struct vv_diff_counts count(struct vv_diffshow *s, const struct vv_diff *d)
+{
+	struct vv_diff_counts c = vv_diff_count(d);
 
 	for (size_t i = 0; i < d->n; i++) {
 		const struct vv_diff_item *it = &d->items[i];
-		c.by_kind[it->kind]++;
-		c.total += it->kind != VV_DIFF_REMOVED;
 		if (it->measured && isfinite(it->delta.relative) && (!s->largest_name || it->delta.relative > s->largest)) {
 			free(s->largest_name);
 			s->largest = it->delta.relative;
@@ -46,31 +52,31 @@ static struct counts count(struct vv_diffshow *s, const struct vv_diff *d)
 		}
 	}
 	s->files++;
-	s->changed += reworked(&c);
+	s->changed += c.reworked;
 	s->added += c.by_kind[VV_DIFF_ADDED];
 	s->removed += c.by_kind[VV_DIFF_REMOVED];
 	s->renamed += c.by_kind[VV_DIFF_RENAMED];
 	return c;
 }
 
-/* "3 of 12 tensors changed, 1 added" */
-static void say_counts(char *text, size_t cap, const struct counts *c, const struct vv_named *a,
-	const struct vv_named *b)
+void vv_diff_say(char *text, size_t cap, const struct vv_compared *cmp)
 {
 	static const enum vv_diff_kind rest[] = {VV_DIFF_ADDED, VV_DIFF_REMOVED, VV_DIFF_RENAMED, VV_DIFF_MOVED};
+	const struct vv_named *a = cmp->a, *b = cmp->b;
+	struct vv_diff_counts c = vv_diff_count(cmp->d);
 	int n = 0;
 
 	text[0] = 0;
 	if (!a->manifest || !b->manifest) {
 		snprintf(text, cap, "%s, %zu tensors", a->manifest ? "removed" : "new model",
-			c->by_kind[a->manifest ? VV_DIFF_REMOVED : VV_DIFF_ADDED]);
+			c.by_kind[a->manifest ? VV_DIFF_REMOVED : VV_DIFF_ADDED]);
 		return;
 	}
-	if (reworked(c))
-		n = snprintf(text, cap, "%zu of %zu tensors changed", reworked(c), c->total);
+	if (c.reworked)
+		n = snprintf(text, cap, "%zu of %zu tensors changed", c.reworked, c.total);
 	for (size_t i = 0; i < VV_COUNT(rest); i++)
-		if (c->by_kind[rest[i]])
-			n += snprintf(text + n, cap - (size_t)n, "%s%zu %s", n ? ", " : "", c->by_kind[rest[i]], kind_names[rest[i]]);
+		if (c.by_kind[rest[i]])
+			n += snprintf(text + n, cap - (size_t)n, "%s%zu %s", n ? ", " : "", c.by_kind[rest[i]], kind_names[rest[i]]);
 	if (!n)
 		snprintf(text, cap, vv_id_eq(&a->manifest->sha256, &b->manifest->sha256)
 			? "renamed, the same bytes" : "no tensor changed, only the bytes around them");
@@ -93,9 +99,31 @@ static void put_type(struct vv_table *t, const struct vv_diff_item *it)
 		vv_dtype_info(seg->seg.dtype)->name, now);
 }
 
+char *vv_share_text(uint64_t n, uint64_t of, char *text)
+{
+	double share = of ? 100.0 * (double)n / (double)of : 0;
+
+	snprintf(text, 16, n && share < 0.1 ? "<0.1 %%" : n < of && share > 99.9 ? ">99.9 %%" : "%.1f %%", share);
+	return text;
+}
+
+/* What is out of the ordinary. */
+static void put_notes(struct vv_table *t, const struct vv_delta *d)
+{
+	uint64_t more = d->zero_b > d->zero_a ? d->zero_b - d->zero_a : d->zero_a - d->zero_b;
+	char was[16], is[16];
+
+	if (d->nan_a || d->nan_b || d->inf_a || d->inf_b)
+		vv_table_cell(t, VV_RED, "NaN %" PRIu64 " \xe2\x86\x92 %" PRIu64 ", inf %" PRIu64 " \xe2\x86\x92 %" PRIu64,
+			d->nan_a, d->nan_b, d->inf_a, d->inf_b);
+	else if (more > d->numel / 1000)
+		vv_table_cell(t, VV_PLAIN, "zeros %s \xe2\x86\x92 %s", vv_share_text(d->zero_a, d->numel, was),
+			vv_share_text(d->zero_b, d->numel, is));
+}
+
 static void put_delta(struct vv_table *t, const struct vv_delta *d)
 {
-	double share = d->numel ? 100.0 * (double)d->changed / (double)d->numel : 0;
+	char share[16];
 
 	vv_table_cell(t, VV_PLAIN, "%.2e", d->relative);
 	if (isfinite(d->cosine))
@@ -103,12 +131,13 @@ static void put_delta(struct vv_table *t, const struct vv_delta *d)
 	else
 		vv_table_cell(t, VV_PLAIN, "-");
 	vv_table_cell(t, VV_PLAIN, "%.2e", d->max_abs);
-	/* One element of a million is not 0 %, and all but one are not 100 %. */
-	vv_table_cell(t, VV_PLAIN, d->changed && share < 0.1 ? "<0.1 %%" : d->changed < d->numel && share > 99.9 ? ">99.9 %%" : "%.1f %%",
-		share);
-	if (d->nan_a || d->nan_b || d->inf_a || d->inf_b)
-		vv_table_cell(t, VV_RED, "NaN %" PRIu64 " \xe2\x86\x92 %" PRIu64 ", inf %" PRIu64 " \xe2\x86\x92 %" PRIu64,
-			d->nan_a, d->nan_b, d->inf_a, d->inf_b);
+	vv_table_cell(t, VV_PLAIN, "%s", vv_share_text(d->changed, d->numel, share));
+	vv_table_cell(t, VV_PLAIN, "%s", vv_share_text(d->flips, d->numel, share));
+	if (isfinite(d->rank))
+		vv_table_cell(t, VV_PLAIN, "%.1f", d->rank);
+	else
+		vv_table_cell(t, VV_PLAIN, "-");
+	put_notes(t, d);
 }
 
 static void put_item(struct vv_table *t, const struct vv_diff_item *it)
@@ -128,16 +157,13 @@ static void put_item(struct vv_table *t, const struct vv_diff_item *it)
 	free(old);
 }
 
-static void print_file(struct vv_diffshow *s, const char *name, const char *what, const struct vv_diff *d, bool items)
+static void print_items(struct vv_diffshow *s, const struct vv_compared *c)
 {
-	static const char *const heads[] = {"", "", "", "rel. L2", "cosine", "max |\xce\x94|", "elements"};
-	struct vv_ctx *ctx = s->ctx;
-	struct vv_table t = VV_TABLE_INIT(0x78);
+	static const char *const heads[] = {"", "", "", "rel. L2", "cosine", "max |\xce\x94|", "elements", "flips", "rank"};
+	struct vv_table t = VV_TABLE_INIT(0x1f8);
+	const struct vv_diff *d = c->d;
 	bool measured = false;
 
-	printf("%s%s%s: %s\n", vv_color(ctx, VV_BOLD), name, vv_color(ctx, VV_PLAIN), what);
-	if (!items)
-		return;
 	for (size_t i = 0; i < d->n; i++)
 		measured |= d->items[i].measured;
 	for (size_t i = 0; measured && i < VV_COUNT(heads); i++)
@@ -145,21 +171,42 @@ static void print_file(struct vv_diffshow *s, const char *name, const char *what
 	if (measured)
 		vv_table_row(&t);
 	for (size_t i = 0; i < d->n; i++)
-		put_item(&t, &d->items[i]);
-	vv_table_print(&t, ctx, 2);
-	if (strcmp(d->format_a, d->format_b))
-		printf("  format %s \xe2\x86\x92 %s\n", d->format_a, d->format_b);
+		put_item(&t, &d->items[s->in_order ? i : c->order[i]]);
+	vv_table_print(&t, s->ctx, 2);
+}
+
+static void print_file(struct vv_diffshow *s, const char *name, const char *what, const struct vv_compared *c)
+{
+	struct vv_ctx *ctx = s->ctx;
+
+	printf("%s%s%s: %s\n", vv_color(ctx, VV_BOLD), name, vv_color(ctx, VV_PLAIN), what);
+	if (!c->a->manifest || !c->b->manifest)
+		return;
+	if (c->layers)
+		vv_difflayers_print(ctx, c->layers, s->depth);
+	else
+		print_items(s, c);
+	if (strcmp(c->d->format_a, c->d->format_b))
+		printf("  format %s \xe2\x86\x92 %s\n", c->d->format_a, c->d->format_b);
 }
 
 /* --- JSON --- */
 
 static json_t *json_delta(const struct vv_delta *d)
 {
-	return json_pack("{s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:I}", "elements", (json_int_t)d->numel, "changed",
+	json_t *j = json_pack("{s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:I}", "elements", (json_int_t)d->numel, "changed",
 		(json_int_t)d->changed, "relative_l2", vv_json_real(d->relative), "cosine", vv_json_real(d->cosine), "max_abs",
 		vv_json_real(d->max_abs), "norm_old", vv_json_real(d->norm_a), "norm_new", vv_json_real(d->norm_b), "nan_old",
 		(json_int_t)d->nan_a, "nan_new", (json_int_t)d->nan_b, "inf_old", (json_int_t)d->inf_a, "inf_new",
 		(json_int_t)d->inf_b);
+	json_t *more = json_pack("{s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o}", "sign_flips", (json_int_t)d->flips, "zeros_old",
+		(json_int_t)d->zero_a, "zeros_new", (json_int_t)d->zero_b, "mean_old", vv_json_real(d->mean_a), "mean_new",
+		vv_json_real(d->mean_b), "std_old", vv_json_real(d->std_a), "std_new", vv_json_real(d->std_b), "stable_rank",
+		vv_json_real(d->rank));
+
+	json_object_update(j, more);
+	json_decref(more);
+	return j;
 }
 
 static void json_side(json_t *row, const char *prefix, const struct vv_manifest_seg *seg, const struct vv_view *v)
@@ -174,8 +221,10 @@ static void json_side(json_t *row, const char *prefix, const struct vv_manifest_
 	json_object_set_new(row, key, vv_json_shape(v->shape, v->ndim));
 }
 
-static json_t *json_items(const struct vv_diff *d)
+/* In file order; "order" is 1 for what changed most. */
+static json_t *json_items(const struct vv_compared *c)
 {
+	const struct vv_diff *d = c->d;
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < d->n; i++) {
@@ -189,41 +238,46 @@ static json_t *json_items(const struct vv_diff *d)
 			json_object_set_new(row, "delta", json_delta(&it->delta));
 		json_array_append_new(list, row);
 	}
+	for (size_t i = 0; i < d->n; i++)
+		json_object_set_new(json_array_get(list, c->order[i]), "order", json_integer((json_int_t)i + 1));
 	return list;
 }
 
-static json_t *json_file(
-	const struct vv_named *a, const struct vv_named *b, const struct vv_diff *d, const struct counts *c, bool items)
+static json_t *json_file(const struct vv_diffshow *s, const struct vv_compared *cmp, const struct vv_diff_counts *c)
 {
+	const struct vv_named *a = cmp->a, *b = cmp->b;
+	const struct vv_diff *d = cmp->d;
 	json_t *row = json_pack("{s:o,s:o,s:s,s:o,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "path", vv_json_name(b->path),
 		"old_path", vv_json_name(a->path), "change",
 		!a->manifest ? "added" : !b->manifest ? "removed" : strcmp(a->path, b->path) ? "renamed" : "changed", "old_format",
 		a->manifest ? json_string(a->manifest->format) : json_null(), "format",
 		b->manifest ? json_string(b->manifest->format) : json_null(), "tensors", (json_int_t)c->total, "changed",
-		(json_int_t)reworked(c), "added", (json_int_t)c->by_kind[VV_DIFF_ADDED], "removed",
+		(json_int_t)c->reworked, "added", (json_int_t)c->by_kind[VV_DIFF_ADDED], "removed",
 		(json_int_t)c->by_kind[VV_DIFF_REMOVED], "renamed", (json_int_t)c->by_kind[VV_DIFF_RENAMED], "moved",
 		(json_int_t)c->by_kind[VV_DIFF_MOVED], "same", (json_int_t)d->n_same);
 
 	json_object_set_new(row, "around",
 		json_pack("{s:I,s:I,s:I}", "old_bytes", (json_int_t)d->opaque.only_a, "new_bytes", (json_int_t)d->opaque.only_b,
 			"same_bytes", (json_int_t)d->opaque.both));
-	if (items)
-		json_object_set_new(row, "items", json_items(d));
+	if (!s->stat)
+		json_object_set_new(row, "items", json_items(cmp));
+	if (cmp->layers)
+		json_object_set_new(row, "layers", vv_difflayers_json(cmp->layers, s->depth));
 	return row;
 }
 
 /* --- files --- */
 
-void vv_diffshow_file(
-	struct vv_diffshow *s, const struct vv_named *a, const struct vv_named *b, const struct vv_diff *d)
+void vv_diffshow_file(struct vv_diffshow *s, const struct vv_compared *cmp)
 {
-	struct counts c = count(s, d);
+	const struct vv_named *a = cmp->a, *b = cmp->b;
+	struct vv_diff_counts c = count(s, cmp->d);
 	char what[160], size[32];
 	char *name = vv_safe(b->path), *old;
 
-	say_counts(what, sizeof(what), &c, a, b);
+	vv_diff_say(what, sizeof(what), cmp);
 	if (s->ctx->json) {
-		json_array_append_new(s->list, json_file(a, b, d, &c, !s->stat));
+		json_array_append_new(s->list, json_file(s, cmp, &c));
 	} else if (!s->ctx->quiet && s->stat) {
 		vv_table_cell(&s->stats, VV_PLAIN, "%s", name);
 		vv_table_cell(&s->stats, VV_PLAIN, "%s", what);
@@ -235,7 +289,7 @@ void vv_diffshow_file(
 			printf("%s \xe2\x86\x92 ", old);
 			free(old);
 		}
-		print_file(s, name, what, d, a->manifest && b->manifest);
+		print_file(s, name, what, cmp);
 	}
 	free(name);
 }

@@ -5,7 +5,7 @@
 #include "base/arena.h"
 #include "cli/cli.h"
 
-enum { VV_TABLE_COLUMNS = 8 };
+enum { VV_TABLE_COLUMNS = 10 };
 
 struct vv_table {
 	struct vv_arena arena;

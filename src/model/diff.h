@@ -47,6 +47,12 @@ struct vv_diff_opaque {
 	uint64_t only_a, only_b, both; /* bytes in runs (by id) that one side, or both have */
 };
 
+/* Which tensors are looked at; one without patterns is all. */
+struct vv_diff_filter {
+	const char *const *tensors, *const *layers; /* fnmatch, '*' crosses dots; of names, and of dotted prefixes of them */
+	size_t n_tensors, n_layers;
+};
+
 struct vv_diff {
 	struct vv_diff_item *items; /* in b's order; removed ones after what they followed in a */
 	size_t n;
@@ -54,12 +60,32 @@ struct vv_diff {
 	struct vv_diff_opaque opaque;
 	bool same_file; /* equal SHA-256 */
 	const char *format_a, *format_b;
+	const struct vv_diff_filter *filter; /* of vv_diff_pick; NULL: all. Borrowed */
 };
 
 /* Borrows both manifests. */
 VV_MUST_CHECK int vv_diff_make(
 	struct vv_diff *out, const struct vv_manifest *a, const struct vv_manifest *b, struct vv_err *err);
 void vv_diff_release(struct vv_diff *d);
+
+/* --- which, and in what order (model/diffpick.c) --- */
+/* Leaves what the filter wants, by either name of a renamed tensor, and counts anew; `b` as in vv_diff_make. */
+VV_MUST_CHECK int vv_diff_pick(
+	struct vv_diff *d, const struct vv_diff_filter *f, const struct vv_manifest *b, struct vv_err *err);
+/*
+ * Numbers of items, what changed most first: those that gained a NaN or an infinity, then by relative change; then
+ * those without numbers by kind. Equals stay in order. Owned by the caller.
+ */
+VV_MUST_CHECK int vv_diff_order(const struct vv_diff *d, size_t **out, struct vv_err *err);
+/*
+ * Calls fn for each tensor of `b` that the filter wants, in b's order, with its item (NULL: the same as before); then
+ * for those that were removed, with a NULL view.
+ */
+VV_MUST_CHECK int vv_diff_each(const struct vv_diff *d, const struct vv_manifest *b,
+	int (*fn)(void *arg, const char *name, const struct vv_view *v, const struct vv_diff_item *it, struct vv_err *err),
+	void *arg, struct vv_err *err);
+
+/* --- how far (model/measure.c) --- */
 /* May it be measured: changed or retyped, of equal shapes and numbers? */
 bool vv_diff_measurable(const struct vv_diff_item *it);
 
