@@ -3,8 +3,8 @@
 
 #include "cli/bytes.h"
 #include "cli/changes.h"
-#include "cli/diffshow.h"
 #include "cli/diffwhole.h"
+#include "cli/report.h"
 #include "cli/shelf.h"
 #include "cli/whole.h"
 #include "git/diradd.h"
@@ -18,34 +18,42 @@ struct differ {
 	struct vv_ctx *ctx;
 	struct vv_shelf shelf;
 	struct vv_diffshow show;
+	struct vv_report report;
 	struct vv_opt_list tensors, layers; /* patterns */
 	struct vv_diff_filter filter;
 	bool by_layer, exact;
 };
 
+/* The bytes of both sides, once they are there. */
+struct sides {
+	bool there;
+	struct vv_bytes from, to;
+};
+
 /* Measures what can be; weights that are not on this machine leave the names and shapes. */
-static int measure(struct differ *k, struct vv_diff *d, const struct vv_named *a, const struct vv_named *b)
+static int measure(struct differ *k, struct vv_diff *d, const struct vv_named *a, const struct vv_named *b, struct sides *s)
 {
 	struct vv_ctx *ctx = k->ctx;
-	struct vv_bytes from, to;
 	int ret = vv_repo_pool(&ctx->repo, &ctx->err);
 
 	if (!ret)
-		ret = vv_bytes_open(ctx, a, &from);
+		ret = vv_bytes_open(ctx, a, &s->from);
 	if (!ret)
-		ret = vv_bytes_open(ctx, b, &to);
+		ret = vv_bytes_open(ctx, b, &s->to);
 	if (ret == VV_ENOTFOUND) {
 		vv_warn("%s: compared by name only: %s", b->path, ctx->err.msg);
 		vv_err_clear(&ctx->err);
 		return 0;
 	}
 	if (!ret)
-		ret = vv_diff_measure(d, &from.version, &to.version, k->exact ? VV_MEASURE_RANKS : 0, ctx->repo.pool, ctx->progress, &ctx->err);
+		ret = vv_diff_measure(d, &s->from.version, &s->to.version, k->exact ? VV_MEASURE_RANKS : 0, ctx->repo.pool,
+			ctx->progress, &ctx->err);
 	vv_progress_end();
+	s->there = !ret;
 	return ret;
 }
 
-static int show(struct differ *k, const struct vv_named *a, const struct vv_named *b, const struct vv_diff *d)
+static int show(struct differ *k, const struct vv_named *a, const struct vv_named *b, const struct vv_diff *d, struct sides *s)
 {
 	struct vv_err *err = &k->ctx->err;
 	struct vv_rollup layers = {0};
@@ -56,8 +64,12 @@ static int show(struct differ *k, const struct vv_named *a, const struct vv_name
 		ret = vv_rollup_make(&layers, d, b->manifest, err);
 	if (!ret && layers.root && !k->show.in_order)
 		ret = vv_rollup_sort(&layers, err);
-	if (!ret)
-		vv_diffshow_file(&k->show, &(struct vv_compared){a, b, d, order, layers.root ? &layers : NULL});
+	if (!ret) {
+		struct vv_compared c = {a, b, d, order, layers.root ? &layers : NULL};
+		vv_diffshow_file(&k->show, &c);
+		if (vv_report_wanted(&k->report))
+			ret = vv_report_file(&k->report, &c, s->there ? &s->from.version : NULL, s->there ? &s->to.version : NULL);
+	}
 	vv_rollup_release(&layers);
 	free(order);
 	return ret;
@@ -68,7 +80,8 @@ static int compare(struct differ *k, const struct vv_named *a, const struct vv_n
 {
 	const struct vv_manifest none = {.format = ""}, *from = a->manifest ? a->manifest : &none,
 		*to = b->manifest ? b->manifest : &none;
-	bool all = !k->tensors.n && !k->layers.n;
+	bool all = !k->tensors.n && !k->layers.n, report = vv_report_wanted(&k->report);
+	struct sides sides = {.there = false};
 	struct vv_diff d;
 	int ret;
 
@@ -80,10 +93,10 @@ static int compare(struct differ *k, const struct vv_named *a, const struct vv_n
 		return ret;
 	if (!all)
 		ret = vv_diff_pick(&d, &k->filter, to, &k->ctx->err);
-	if (!ret && !k->show.stat && !k->ctx->quiet && a->manifest && b->manifest)
-		ret = measure(k, &d, a, b);
+	if (!ret && (report || (!k->show.stat && !k->ctx->quiet)) && a->manifest && b->manifest)
+		ret = measure(k, &d, a, b, &sides);
 	if (!ret && (all || d.n))
-		ret = show(k, a, b, &d);
+		ret = show(k, a, b, &d, &sides);
 	vv_diff_release(&d);
 	return ret;
 }
@@ -213,6 +226,13 @@ static int worktree_dirs(struct differ *k, const char *rev, char **words)
 	return ret;
 }
 
+static void conflict(struct differ *k, const char *path)
+{
+	vv_diffshow_conflict(&k->show, path);
+	if (vv_report_wanted(&k->report))
+		vv_report_conflict(&k->report, path);
+}
+
 /* One file that git says differs. */
 static int one_file(struct differ *k, const struct vv_change *c, bool worktree)
 {
@@ -224,7 +244,7 @@ static int one_file(struct differ *k, const struct vv_change *c, bool worktree)
 	if (worktree && vv_is_dir_path(c->path_b) && c->status != 'U')
 		return 0; /* by its files: worktree_dirs */
 	if (c->status == 'U') {
-		vv_diffshow_conflict(&k->show, c->path_b);
+		conflict(k, c->path_b);
 		return 0;
 	}
 	ret = vv_shelf_get(&k->shelf, c->oid_a, &ma, &ctx->err);
@@ -238,7 +258,7 @@ static int one_file(struct differ *k, const struct vv_change *c, bool worktree)
 		if (ret == VV_ECONFLICT || ret == VV_ECORRUPT || ret == VV_EFORMAT || ret == VV_ENOTSUP) {
 			vv_warn("%s", ctx->err.msg);
 			vv_err_clear(&ctx->err);
-			vv_diffshow_conflict(&k->show, c->path_b);
+			conflict(k, c->path_b);
 			return 0;
 		}
 		b = opened;
@@ -319,6 +339,15 @@ static bool is_blob(const char *word)
 	return strchr(word, ':') && word[0] != ':' && access(word, F_OK);
 }
 
+/* A report there is all that standard output gets. */
+static void to_stdout(struct differ *k)
+{
+	const char *const paths[] = {k->report.html_path, k->report.md_path};
+
+	for (size_t i = 0; i < VV_COUNT(paths); i++)
+		k->show.silent |= paths[i] && !strcmp(paths[i], "-");
+}
+
 static int check_options(struct differ *k, const char *order, bool depth)
 {
 	struct vv_err *err = &k->ctx->err;
@@ -330,13 +359,17 @@ static int check_options(struct differ *k, const char *order, bool depth)
 		return vv_fail(err, VV_EUSAGE, "--depth goes with --layers");
 	if (k->show.stat && k->by_layer)
 		return vv_fail(err, VV_EUSAGE, "--stat and --layers are two ways to show it");
+	to_stdout(k);
+	if (k->show.silent && k->ctx->json)
+		return vv_fail(err, VV_EUSAGE, "--json and a report both want standard output");
 	k->filter = (struct vv_diff_filter){k->tensors.v, k->layers.v, k->tensors.n, k->layers.n};
 	return 0;
 }
 
 int cmd_diff(struct vv_ctx *ctx, int argc, char **argv)
 {
-	struct differ k = {.ctx = ctx, .shelf = VV_SHELF_INIT(&ctx->repo), .show.depth = UINT64_MAX};
+	struct differ k = {.ctx = ctx, .shelf = VV_SHELF_INIT(&ctx->repo), .show.depth = UINT64_MAX,
+		.report.html_file.fd = -1, .report.md_file.fd = -1};
 	bool cached = false, exit_code = false, no_index = false, repo;
 	const char *order = NULL;
 	const struct vv_opt opts[] = {
@@ -347,6 +380,8 @@ int cmd_diff(struct vv_ctx *ctx, int argc, char **argv)
 		{0, "layers", VV_OPT_FLAG, &k.by_layer, NULL, "layers instead of tensors, added up"},
 		{0, "depth", VV_OPT_COUNT, &k.show.depth, "N", "N levels of layers"},
 		{0, "exact", VV_OPT_FLAG, &k.exact, NULL, "also the rank of large matrices"},
+		{0, "html", VV_OPT_TEXT, &k.report.html_path, "FILE", "a page with maps and histograms; '-': standard output"},
+		{0, "markdown", VV_OPT_TEXT, &k.report.md_path, "FILE", "a text for a pull request; '-': standard output"},
 		{0, "cached", VV_OPT_FLAG, &cached, NULL, "the index against REV, or HEAD"},
 		{0, "staged", VV_OPT_FLAG, &cached, NULL, "the same"},
 		{0, "no-index", VV_OPT_FLAG, &no_index, NULL, "two files, wherever they are"},
@@ -357,6 +392,8 @@ int cmd_diff(struct vv_ctx *ctx, int argc, char **argv)
 
 	if (!ret)
 		ret = check_options(&k, order, k.show.depth != UINT64_MAX);
+	if (!ret)
+		ret = vv_report_open(&k.report, ctx, argv + 1);
 	if (ret)
 		goto out;
 	vv_diffshow_init(&k.show, ctx);
@@ -369,11 +406,14 @@ int cmd_diff(struct vv_ctx *ctx, int argc, char **argv)
 		ret = vv_fail(&ctx->err, VV_EUSAGE, "--no-index takes two files");
 	else
 		ret = repo ? in_git(&k, argv + 1, argc - 1, dash, cached) : ctx->err.code;
+	if (!ret && vv_report_wanted(&k.report))
+		ret = vv_report_end(&k.report, &k.show);
 	if (!ret)
 		vv_diffshow_end(&k.show);
 	vv_diffshow_release(&k.show);
 	vv_shelf_release(&k.shelf);
 out:
+	vv_report_release(&k.report);
 	free(k.tensors.v);
 	free(k.layers.v);
 	return ret ? ret : (exit_code || ctx->quiet) && k.show.files ? VV_EXIT_NO : VV_EXIT_OK;

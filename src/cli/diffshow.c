@@ -45,10 +45,11 @@ static struct vv_diff_counts count(struct vv_diffshow *s, const struct vv_diff *
 
 	for (size_t i = 0; i < d->n; i++) {
 		const struct vv_diff_item *it = &d->items[i];
+		s->odd += it->measured && (it->delta.nan_b > it->delta.nan_a || it->delta.inf_b > it->delta.inf_a);
 		if (it->measured && isfinite(it->delta.relative) && (!s->largest_name || it->delta.relative > s->largest)) {
 			free(s->largest_name);
 			s->largest = it->delta.relative;
-			s->largest_name = vv_safe(it->name);
+			s->largest_name = strdup(it->name);
 		}
 	}
 	s->files++;
@@ -276,6 +277,10 @@ void vv_diffshow_file(struct vv_diffshow *s, const struct vv_compared *cmp)
 	char *name = vv_safe(b->path), *old;
 
 	vv_diff_say(what, sizeof(what), cmp);
+	if (s->silent) {
+		free(name);
+		return;
+	}
 	if (s->ctx->json) {
 		json_array_append_new(s->list, json_file(s, cmp, &c));
 	} else if (!s->ctx->quiet && s->stat) {
@@ -321,15 +326,20 @@ void vv_diffshow_conflict(struct vv_diffshow *s, const char *path)
 	char *name = vv_safe(path);
 
 	s->files++;
+	if (s->silent)
+		goto out;
 	if (s->ctx->json)
 		json_array_append_new(s->list, json_pack("{s:o,s:s}", "path", vv_json_name(path), "change", "conflict"));
 	else if (!s->ctx->quiet)
 		printf("%s%s%s: in conflict\n", vv_color(s->ctx, VV_BOLD), name, vv_color(s->ctx, VV_PLAIN));
+out:
 	free(name);
 }
 
 void vv_diffshow_end(struct vv_diffshow *s)
 {
+	if (s->silent)
+		return;
 	if (s->ctx->json) {
 		vv_print_json(json_pack("{s:O,s:I,s:I,s:I,s:I}", "files", s->list, "changed", (json_int_t)s->changed, "added",
 			(json_int_t)s->added, "removed", (json_int_t)s->removed, "renamed", (json_int_t)s->renamed));
@@ -343,7 +353,10 @@ void vv_diffshow_end(struct vv_diffshow *s)
 		s->changed == 1 ? "" : "s", s->added, s->removed);
 	if (s->renamed)
 		printf(", %zu renamed", s->renamed);
-	if (s->largest_name)
-		printf("; most changed: %s (%.2e)", s->largest_name, s->largest);
+	if (s->largest_name) {
+		char *name = vv_safe(s->largest_name);
+		printf("; most changed: %s (%.2e)", name, s->largest);
+		free(name);
+	}
 	putchar('\n');
 }

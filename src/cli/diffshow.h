@@ -9,10 +9,12 @@
 struct vv_diffshow {
 	struct vv_ctx *ctx;
 	bool stat;      /* a line for each file */
+	bool silent;    /* counts only */
 	bool in_order;  /* as they come in the file, not by change */
 	uint64_t depth; /* of layers */
 	size_t files;   /* that differ */
 	size_t changed, added, removed, renamed; /* tensors, of all files */
+	size_t odd;     /* tensors that gained a NaN or an infinity */
 	double largest; /* relative change, and where */
 	char *largest_name;
 	struct vv_table stats;

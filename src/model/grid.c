@@ -173,7 +173,9 @@ static int make_grid(struct maker *k, struct stack *st, struct vv_grid *g, struc
 	g->rows = vv_arena_array(&k->g.arena, st->n_rows, sizeof(*g->rows));
 	g->columns = vv_arena_array(&k->g.arena, st->n_columns, sizeof(*g->columns));
 	g->cells = vv_arena_array(&k->g.arena, st->n_rows * st->n_columns, sizeof(*g->cells));
-	if (!g->rows || !g->columns || !g->cells)
+	g->row_sums = vv_arena_array(&k->g.arena, st->n_rows, sizeof(*g->row_sums));
+	g->column_sums = vv_arena_array(&k->g.arena, st->n_columns, sizeof(*g->column_sums));
+	if (!g->rows || !g->columns || !g->cells || !g->row_sums || !g->column_sums)
 		return vv_fail_nomem(err);
 	memcpy(was, st->rows, st->n_rows * sizeof(*was));
 	memcpy(g->columns, st->columns, st->n_columns * sizeof(*g->columns));
@@ -209,9 +211,12 @@ static int make_grids(struct maker *k, struct vv_err *err)
 	for (size_t i = 0; i < k->n_spots; i++) {
 		const struct spot *s = &k->spots[i];
 		struct vv_grid *g = &k->g.v[s->stack];
+		size_t row = k->stacks[s->stack]->place[s->row];
 
 		vv_delta_sum_add(&g->sum, s->v, s->it);
-		vv_delta_sum_add(&g->cells[k->stacks[s->stack]->place[s->row] * g->n_columns + s->column], s->v, s->it);
+		vv_delta_sum_add(&g->row_sums[row], s->v, s->it);
+		vv_delta_sum_add(&g->column_sums[s->column], s->v, s->it);
+		vv_delta_sum_add(&g->cells[row * g->n_columns + s->column], s->v, s->it);
 	}
 	for (size_t i = 0; i < k->g.n; i++)
 		for (size_t c = 0; c < k->g.v[i].n_rows * k->g.v[i].n_columns; c++)

@@ -20,7 +20,7 @@ struct vv_grid {
 	const char **rows, **columns; /* "0", "1", … by number; "self_attn.q_proj" as they come in b */
 	size_t n_rows, n_columns;
 	struct vv_delta_sum *cells;   /* row by row; one without tensors, added or removed: there is none */
-	struct vv_delta_sum sum;
+	struct vv_delta_sum *row_sums, *column_sums, sum;
 };
 
 /* A tensor outside of all stacks. */

@@ -63,6 +63,7 @@ static void test_layers(void)
 	CHECK(cell(&g.v[0], 2, 1)->tensors == 0);
 	CHECK(cell(&g.v[0], 1, 2)->tensors == 2 && cell(&g.v[0], 1, 2)->changed == 1);
 	CHECK(g.v[0].sum.changed == 3);
+	CHECK(g.v[0].row_sums[1].changed == 2 && g.v[0].row_sums[1].tensors == 3 && g.v[0].column_sums[0].changed == 2);
 	CHECK_STR(g.v[1].stack, "");
 	CHECK_STR(g.v[1].rows[0], "7");
 	CHECK_STR(g.v[1].columns[0], "weight");
