@@ -44,7 +44,7 @@ ci)
 	need "python3 venv" python3-venv python3 -c 'import ensurepip, venv'
 	need clang "clang" has clang
 	need "python3 with fusepy, for a file system that folds case" python3-fusepy sh "$here/python.sh" fusepy
-	for tool in shellcheck mandoc man:man-db groff:groff-base zsh fish git-lfs fusermount3:fuse3; do
+	for tool in shellcheck mandoc man:man-db groff:groff-base zsh fish git-lfs fusermount3:fuse3 chromium tidy; do
 		need "${tool%:*}" "${tool#*:}" has "${tool%:*}"
 	done
 	;;

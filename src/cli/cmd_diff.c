@@ -375,7 +375,7 @@ int cmd_diff(struct vv_ctx *ctx, int argc, char **argv)
 	const struct vv_opt opts[] = {
 		{0, "stat", VV_OPT_FLAG, &k.show.stat, NULL, "a line for each file; no weights are read"},
 		{0, "order", VV_OPT_TEXT, &order, "KEY", "change: what changed most first (the default); file"},
-		{0, "tensor", VV_OPT_LIST, &k.tensors, "GLOB", "only tensors of such a name"},
+		{'t', "tensor", VV_OPT_LIST, &k.tensors, "GLOB", "only tensors of such a name"},
 		{0, "layer", VV_OPT_LIST, &k.layers, "GLOB", "only tensors below such a layer"},
 		{0, "layers", VV_OPT_FLAG, &k.by_layer, NULL, "layers instead of tensors, added up"},
 		{0, "depth", VV_OPT_COUNT, &k.show.depth, "N", "N levels of layers"},

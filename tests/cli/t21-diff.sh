@@ -54,6 +54,32 @@ said '^  renamed  *d → e  *f32 \[1\]$'; ok "renamed"
 said '^  changed  *n .*NaN 0 → 1, inf 0 → 0$'; ok "NaN is told"
 sed -n '3p' "$T/out" | grep -q '^  changed  *n '; ok "and comes first"
 out varve diff --json --no-index p.safetensors q.safetensors; json '{i["name"]: i["change"] for i in d["files"][0]["items"]} == {"a": "changed", "b": "reshaped", "c": "retyped", "e": "renamed", "n": "changed"}'; ok "and in --json"
+json '[i["order"] for i in d["files"][0]["items"]] == [2, 4, 3, 5, 1] and (x := d["files"][0]["items"][0]["delta"])["stable_rank"] == 1 and x["zeros_old"] == x["zeros_new"] == 2 and x["sign_flips"] == 0 and x["mean_old"] == 1.75 and abs(x["std_new"] - 2.1213203) < 1e-6'; ok "with more numbers, and the order of change"
+out varve diff --order=file --no-index p.safetensors q.safetensors; [ "$(sed -n '3,7s/^  [a-z]*  *\([a-z]\).*/\1/p' "$T/out" | tr -d '\n')" = abcdn ]; ok "--order=file"
+status_is 129 varve diff --order=name --no-index p.safetensors q.safetensors && err "not 'name'"; ok "another order"
+python3 - <<'P'
+import json, struct
+def write(f, t):
+    off, head, body = 0, {}, b""
+    for n, v in t.items():
+        data = struct.pack("<%df" % len(v), *v)
+        head[n] = {"dtype": "F32", "shape": [len(v)], "data_offsets": [off, off + len(data)]}
+        off += len(data); body += data
+    h = json.dumps(head).encode()
+    open(f, "wb").write(struct.pack("<Q", len(h)) + h + body)
+write("k.safetensors", {"m.0.a": (3, 4), "m.0.b": (0, 12), "m.1.a": (1, 1), "m.10.a": (1, 1), "n": (1, 0)})
+write("l.safetensors", {"m.0.a": (3, 5), "m.0.b": (0, -12), "m.1.a": (1, 1), "m.10.a": (1, 2), "n": (10, 0), "o": (1, 2)})
+P
+out varve diff --layers --no-index k.safetensors l.safetensors
+said '^  m  *3 of 4 changed  1.8[0-9e+]*' && said '^    0  *2 of 2 changed  1.85e+00  -0.66[0-9]*  2.40e+01  *50.0 %  *25.0 %$' && said '^      b  *changed' && ! grep -q '^    1  ' "$T/out" && said '^  o  *added$' && said '^    10.a  *changed'; ok "--layers: sums of what is below, only where something changed"
+[ "$(sed -n 3p "$T/out" | cut -c1-5)" = "  n  " ]; ok "what changed most first"
+out varve diff --layers --order=file --depth 1 --no-index k.safetensors l.safetensors; [ "$(sed -n '3,5s/^  \(.\).*/\1/p' "$T/out" | tr -d '\n')" = mno ] && lines 6; ok "--order=file, --depth"
+out varve diff --layers --json --no-index k.safetensors l.safetensors; json '[(l["layer"], l["changed"]) for l in d["files"][0]["layers"]][:4] == [("n", 1), ("m", 3), ("m.0", 2), ("m.0.b", 1)] and abs(d["files"][0]["layers"][2]["relative_l2"] - 577 ** .5 / 13) < 1e-6 and len(d["files"][0]["items"]) == 5'; ok "--layers --json"
+out varve diff --layer m.0 --no-index k.safetensors l.safetensors; said ': 2 of 2 tensors changed$' && ! grep -q 'm.10' "$T/out"; ok "--layer"
+out varve diff --layer 'm.1*' -t o --no-index k.safetensors l.safetensors; said ': 1 of 3 tensors changed, 1 added$'; ok "--layer and --tensor: either"
+status_is 0 varve diff --exit-code --tensor 'no*' --no-index k.safetensors l.safetensors && lines 0; ok "nothing of that name: no difference"
+status_is 129 varve diff --depth 1 --no-index k.safetensors l.safetensors && err 'goes with --layers' && status_is 129 varve diff --layers --stat; ok "options that do not go together"
+out varve diff --exact --no-index p.safetensors q.safetensors && said '1.0$'; ok "--exact"
 cd "$T"; out varve diff r/p.safetensors r/q.safetensors; said '^  renamed '; ok "outside of git"
 cd "$T/r"; status_is 128 varve diff nope && err "'nope' names no commit and no file here" && one_line; ok "neither revision nor file"
 status_is 129 varve diff v1 v2 v1 -- m.safetensors && err "at most two"; ok "too many revisions"
