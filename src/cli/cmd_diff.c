@@ -4,6 +4,7 @@
 #include "cli/bytes.h"
 #include "cli/changes.h"
 #include "cli/diffwhole.h"
+#include "cli/keptfile.h"
 #include "cli/report.h"
 #include "cli/shelf.h"
 #include "cli/whole.h"
@@ -30,8 +31,8 @@ struct sides {
 	struct vv_bytes from, to;
 };
 
-/* Measures what can be; weights that are not on this machine leave the names and shapes. */
-static int measure(struct differ *k, struct vv_diff *d, const struct vv_named *a, const struct vv_named *b, struct sides *s)
+/* The bytes of both; those that are not on this machine leave the names, shapes and what is kept. */
+static int open_sides(struct differ *k, const struct vv_named *a, const struct vv_named *b, bool needed, struct sides *s)
 {
 	struct vv_ctx *ctx = k->ctx;
 	int ret = vv_repo_pool(&ctx->repo, &ctx->err);
@@ -40,16 +41,37 @@ static int measure(struct differ *k, struct vv_diff *d, const struct vv_named *a
 		ret = vv_bytes_open(ctx, a, &s->from);
 	if (!ret)
 		ret = vv_bytes_open(ctx, b, &s->to);
-	if (ret == VV_ENOTFOUND) {
-		vv_warn("%s: compared by name only: %s", b->path, ctx->err.msg);
-		vv_err_clear(&ctx->err);
-		return 0;
-	}
-	if (!ret)
-		ret = vv_diff_measure(d, &s->from.version, &s->to.version, k->exact ? VV_MEASURE_RANKS : 0, ctx->repo.pool,
-			ctx->progress, &ctx->err);
-	vv_progress_end();
 	s->there = !ret;
+	if (ret == VV_ENOTFOUND) {
+		if (needed)
+			vv_warn("%s: compared by name only: %s", b->path, ctx->err.msg);
+		vv_err_clear(&ctx->err);
+		ret = 0;
+	}
+	return ret;
+}
+
+/* What was kept of this pair is not measured again, but with --exact. Bytes are opened only for what is left. */
+static int measure(struct differ *k, struct vv_diff *d, struct vv_kept *kept, const struct vv_named *a,
+	const struct vv_named *b, struct sides *s)
+{
+	struct vv_ctx *ctx = k->ctx;
+	bool lacks = k->exact || vv_kept_lacks(kept, d);
+	int ret;
+
+	/* Histograms are not kept. */
+	if (!lacks && !k->report.html_path)
+		return 0;
+	ret = open_sides(k, a, b, lacks, s);
+	if (ret || !lacks || !s->there)
+		return ret;
+	ret = vv_diff_measure(d, &s->from.version, &s->to.version, k->exact ? VV_MEASURE_RANKS : 0, ctx->repo.pool,
+		ctx->progress, &ctx->err);
+	vv_progress_end();
+	if (!ret) {
+		vv_kept_take(kept, d);
+		vv_keptfile_save(&ctx->repo, kept);
+	}
 	return ret;
 }
 
@@ -75,13 +97,33 @@ static int show(struct differ *k, const struct vv_named *a, const struct vv_name
 	return ret;
 }
 
+/* Narrows it down, and measures what can be; *kept is released by the caller. */
+static int fill(struct differ *k, struct vv_diff *d, struct vv_kept *kept, const struct vv_named *a,
+	const struct vv_named *b, const struct vv_manifest *to, struct sides *s)
+{
+	bool numbers = a->manifest && b->manifest && (vv_report_wanted(&k->report) || (!k->show.stat && !k->ctx->quiet));
+	struct vv_err *err = &k->ctx->err;
+	int ret = 0;
+
+	if (numbers) {
+		ret = vv_kept_init(kept, d, err);
+		if (!ret)
+			vv_keptfile_load(&k->ctx->repo, kept);
+		if (!ret && !k->exact)
+			vv_kept_apply(kept, d);
+	}
+	if (!ret && (k->tensors.n || k->layers.n))
+		ret = vv_diff_pick(d, &k->filter, to, err);
+	return ret || !numbers ? ret : measure(k, d, kept, a, b, s);
+}
+
 /* `a` or `b` without a manifest: no model on that side. `renamed`: their names differ, and that is told. */
 static int compare(struct differ *k, const struct vv_named *a, const struct vv_named *b, bool renamed)
 {
 	const struct vv_manifest none = {.format = ""}, *from = a->manifest ? a->manifest : &none,
 		*to = b->manifest ? b->manifest : &none;
-	bool all = !k->tensors.n && !k->layers.n, report = vv_report_wanted(&k->report);
 	struct sides sides = {.there = false};
+	struct vv_kept kept = {.n = 0};
 	struct vv_diff d;
 	int ret;
 
@@ -91,12 +133,10 @@ static int compare(struct differ *k, const struct vv_named *a, const struct vv_n
 	ret = vv_diff_make(&d, from, to, &k->ctx->err);
 	if (ret)
 		return ret;
-	if (!all)
-		ret = vv_diff_pick(&d, &k->filter, to, &k->ctx->err);
-	if (!ret && (report || (!k->show.stat && !k->ctx->quiet)) && a->manifest && b->manifest)
-		ret = measure(k, &d, a, b, &sides);
-	if (!ret && (all || d.n))
+	ret = fill(k, &d, &kept, a, b, to, &sides);
+	if (!ret && (d.n || !d.filter))
 		ret = show(k, a, b, &d, &sides);
+	vv_kept_release(&kept);
 	vv_diff_release(&d);
 	return ret;
 }

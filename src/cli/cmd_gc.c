@@ -1,6 +1,7 @@
 /* Clears away what no version needs. */
 #include "cli/cli.h"
 
+#include "cli/keptfile.h"
 #include "git/roots.h"
 #include "git/sent.h"
 
@@ -104,6 +105,8 @@ int cmd_gc(struct vv_ctx *ctx, int argc, char **argv)
 	vv_progress_end();
 	if (ret)
 		goto out;
+	if (!opt.dry_run)
+		vv_keptfile_clear(&ctx->repo, &live);
 	if (ctx->json)
 		vv_print_json(json_pack("{s:b,s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "complete", 1, "dry_run", opt.dry_run,
 			"manifests", (json_int_t)report.manifests, "live_objects", (json_int_t)live.n, "packs_kept",

@@ -37,6 +37,7 @@ struct vv_diff_item {
 	const char *old_name; /* in a, when renamed */
 	const struct vv_manifest_seg *seg_a, *seg_b; /* NULL on the side that has it not */
 	const struct vv_view *view_a, *view_b;
+	size_t row;           /* of kept numbers (model/kept.h) */
 	bool measured;
 	struct vv_delta delta;
 };
