@@ -63,7 +63,7 @@ _varve_options() {
 	blame) echo --tensor ;;
 	checkout) echo --force ;;
 	show) echo --all --graph --plot --depth --one-file ;;
-	diff) echo --stat --cached --staged --no-index --exit-code ;;
+	diff) echo --stat --layers --depth --layer --tensor --order --exact --html --markdown --cached --staged --no-index --exit-code ;;
 	log) echo --tensor --max-count --names ;;
 	cat) echo --raw --output ;;
 	convert) echo --output --format --dtype --tensor --with --env ;;

@@ -22,7 +22,7 @@ const struct vv_cmd vv_cmds[] = {
 	{"show", cmd_show, 0, "look", "layers, shapes, types, sizes and optimizer of a model",
 		"[--json] [--all] [--graph] [--depth N] [--one-file] [--plot FILE] [REV:]FILE"},
 	{"diff", cmd_diff, 0, "look", "what changed between versions, tensor by tensor",
-		"[--json] [--stat] [--cached] [REV [REV]] [--] [FILE...]"},
+		"[--json] [--stat] [--layers] [--html FILE] [--markdown FILE] [--cached] [REV [REV]] [--] [FILE...]"},
 	{"log", cmd_log, VV_CMD_REPO, "look", "commits that changed a model or its tensors",
 		"[--json] [--tensor GLOB] [-n N] [REV...] [--] FILE"},
 	{"blame", cmd_blame, VV_CMD_REPO, "look", "the commit that last changed each tensor",

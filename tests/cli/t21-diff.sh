@@ -80,6 +80,7 @@ out varve diff --layer 'm.1*' -t o --no-index k.safetensors l.safetensors; said 
 status_is 0 varve diff --exit-code --tensor 'no*' --no-index k.safetensors l.safetensors && lines 0; ok "nothing of that name: no difference"
 status_is 129 varve diff --depth 1 --no-index k.safetensors l.safetensors && err 'goes with --layers' && status_is 129 varve diff --layers --stat; ok "options that do not go together"
 out varve diff --exact --no-index p.safetensors q.safetensors && said '1.0$'; ok "--exact"
+out git difftool -y -x 'varve diff --no-index' v1 v2 && said ': 1 of 4 tensors changed, 1 added, 1 removed$' && said '^  changed  t1 '; ok "git difftool with it"
 cd "$T"; out varve diff r/p.safetensors r/q.safetensors; said '^  renamed '; ok "outside of git"
 cd "$T/r"; status_is 128 varve diff nope && err "'nope' names no commit and no file here" && one_line; ok "neither revision nor file"
 status_is 129 varve diff v1 v2 v1 -- m.safetensors && err "at most two"; ok "too many revisions"
