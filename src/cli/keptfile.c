@@ -61,13 +61,26 @@ static int is_live(void *arg, const struct vv_id *id, struct vv_err *err)
 	return vv_ids_has(arg, id) ? 0 : vv_fail(err, VV_ENOTFOUND, "gone");
 }
 
+/* Nothing else is ever removed, wherever the folder leads. */
+static bool is_ours(const char *name)
+{
+	struct vv_id key;
+
+	return !vv_id_parse(&key, vv_span_str(name)) || !strncmp(name, ".varve-tmp-", 11);
+}
+
 static int clear_one(void *arg, const char *name, struct vv_err *err)
 {
 	const struct clearer *c = arg;
 	struct vv_buf bytes = VV_BUF_INIT(MOST);
 	struct vv_err ignore = VV_ERR_INIT;
-	char *path = vv_join(c->dir, name);
-	int ret = path ? 0 : vv_fail_nomem(err);
+	char *path;
+	int ret;
+
+	if (!is_ours(name))
+		return 0;
+	path = vv_join(c->dir, name);
+	ret = path ? 0 : vv_fail_nomem(err);
 
 	/* A file in the making that goes away, too, is written again at the next diff. */
 	if (!ret && (vv_read_file(&bytes, path, &ignore) ||

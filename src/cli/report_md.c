@@ -9,13 +9,28 @@ enum {
 	FIRST = 10,   /* tensors in sight */
 	ROWS = 150,   /* tensors listed for each file */
 	CELLS = 24,   /* layers of a stack that are listed */
+	NAME = 160,   /* bytes of a name */
 	ROOM = 60000, /* bytes: a comment of GitHub's holds 65,536 characters */
 };
+
+/* As it may be shown, and not longer than this. Owned by the caller. */
+static char *cut(const char *name)
+{
+	char *safe = vv_safe(name);
+	size_t n = safe ? strlen(safe) : 0;
+
+	if (n <= NAME)
+		return safe;
+	for (n = NAME - 3; n && ((unsigned char)safe[n] & 0xc0) == 0x80; n--)
+		;
+	memcpy(safe + n, "\xe2\x80\xa6", 4);
+	return safe;
+}
 
 /* A name as code in a table: a fence longer than any run of its backticks, and no bar. */
 static void put_code(struct vv_buf *out, const char *name)
 {
-	char *safe = vv_safe(name);
+	char *safe = cut(name);
 	size_t longest = 0, run = 0;
 
 	for (const char *p = safe ? safe : "?"; *p; p++) {
@@ -134,7 +149,7 @@ void vv_md_part(struct vv_buf *out, const struct vv_report_part *p)
 		layers |= vv_delta_sum_any(&p->grids.v[i].sum);
 	if (layers && out->len < ROOM) {
 		vv_buf_str(out, "<details><summary>By layer</summary>\n\n");
-		for (size_t i = 0; i < p->grids.n; i++)
+		for (size_t i = 0; i < p->grids.n && out->len < ROOM; i++)
 			put_layers(out, &p->grids.v[i]);
 		vv_buf_str(out, "</details>\n\n");
 	}

@@ -62,6 +62,19 @@ echo kept >keep; status_is 128 varve diff --no-index old.safetensors nothing.saf
 status_is 128 varve diff --no-index old.safetensors new.safetensors --html no/such/r.html && err 'no/such' && one_line; ok "a folder that is not there"
 varve diff -q --no-index old.safetensors old.safetensors --html r.html --markdown r.md; holds r.html 'Nothing differs' && holds r.md 'Nothing differs'; ok "nothing differs"
 
+python3 - <<'P'
+import json, struct
+def write(f, x):
+    head = {"%s%d" % ("\u00fc" * 300, i): {"dtype": "F32", "shape": [1], "data_offsets": [4 * i, 4 * i + 4]} for i in range(3000)}
+    head.update({"l%d.%d.w" % (i // 500, i): {"dtype": "F32", "shape": [1], "data_offsets": [4 * i, 4 * i + 4]} for i in range(3000, 12000)})
+    h = json.dumps(head).encode()
+    open(f, "wb").write(struct.pack("<Q", len(h)) + h + struct.pack("<12000f", *[x + i for i in range(12000)]))
+write("old.safetensors", 1)
+write("new.safetensors", 2)
+P
+out varve diff -q --no-index old.safetensors new.safetensors --html r.html --markdown r.md; [ "$(wc -c <r.md)" -lt 65536 ] && holds r.md 'more are not listed here' && holds r.md '^</details>$' && [ "$(grep -c '<details>' r.md)" = "$(grep -c '</details>' r.md)" ]; ok "a huge model still fits into a comment"
+[ "$(wc -c <r.html)" -lt 4000000 ] && holds r.html '10000 more are not listed here' && holds r.html 'more tensors do not fit into the map'; ok "and into a page"
+
 new_repo "$T/r"; model m.safetensors n=3; git add .; git commit -q -m one
 model m.safetensors n=3 set=t1:5; model n.safetensors n=2; git add n.safetensors; varve diff -q HEAD --html "$T/r.html" --markdown "$T/r.md"
 holds "$T/r.html" '<h2>n.safetensors</h2>' && holds "$T/r.html" 'new model, 2 tensors' && holds "$T/r.md" '^### `n.safetensors`$' && holds "$T/r.md" '^1 of 3 tensors changed$'; ok "files of a commit, a new one too"
