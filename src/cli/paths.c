@@ -271,7 +271,8 @@ int vv_named_open(struct vv_ctx *ctx, const char *name, struct vv_named *out)
 	size_t skip = name[0] == ':' && name[1] >= '0' && name[1] <= '3' && name[2] == ':' ? 2 : 0;
 	const char *colon = strchr(name + skip, ':');
 	struct vv_err none = VV_ERR_INIT;
-	bool repo = ctx->repo.git_dir || !vv_repo_open(&ctx->repo, &none);
+	/* Once a pool was made outside of a repository, that was asked: it would be lost. */
+	bool repo = ctx->repo.git_dir || (!ctx->repo.pool && !vv_repo_open(&ctx->repo, &none));
 	char *rev = NULL, *path = NULL;
 	int ret;
 
