@@ -21,11 +21,8 @@ int vv_report_open(struct vv_report *r, struct vv_ctx *ctx, char *const *words)
 		return 0;
 	if (r->html_path && r->md_path && !strcmp(r->html_path, r->md_path))
 		return vv_fail(&ctx->err, VV_EUSAGE, "--html and --markdown name the same file");
-	for (; *words; words++) {
-		char *word = vv_safe(*words);
-		vv_buf_fmt(&title, "%s%s", title.len ? " " : "", word);
-		free(word);
-	}
+	for (; *words; words++)
+		vv_buf_fmt(&title, "%s%s", title.len ? " " : "", *words);
 	r->title = title.len ? vv_buf_take(&title) : strdup("worktree");
 	vv_buf_release(&title);
 	if (!r->title)
@@ -63,14 +60,11 @@ int vv_report_file(
 {
 	static const struct vv_manifest none = {.format = ""};
 	struct vv_report_part *p = calloc(1, sizeof(*p));
-	char *name = vv_safe(c->b->path), *old = vv_safe(c->a->path);
-	int ret = p && name && old ? 0 : vv_fail_nomem(&r->ctx->err);
+	int ret;
 
-	if (ret)
-		goto out;
+	if (!p)
+		return vv_fail_nomem(&r->ctx->err);
 	p->c = c;
-	p->name = name;
-	p->old_name = old;
 	vv_diff_say(p->what, sizeof(p->what), c);
 	ret = vv_grids_make(&p->grids, c->d, c->b->manifest ? c->b->manifest : &none, &r->ctx->err);
 	if (!ret && r->html_path && a && b)
@@ -80,24 +74,18 @@ int vv_report_file(
 	if (!ret && r->md_path)
 		vv_md_part(&r->md, p);
 	vv_grids_release(&p->grids);
-out:
 	free(p);
-	free(name);
-	free(old);
 	return ret;
 }
 
 void vv_report_conflict(struct vv_report *r, const char *path)
 {
-	char *name = vv_safe(path);
-
 	vv_buf_str(&r->html, "<section>\n<h2>");
-	vv_html_text(&r->html, name);
+	vv_svg_escape(&r->html, path, 0);
 	vv_buf_str(&r->html, "</h2>\n<p>In conflict: nothing is compared before it is settled.</p>\n</section>\n");
 	vv_buf_str(&r->md, "### ");
-	vv_html_text(&r->md, name);
+	vv_svg_escape(&r->md, path, 0);
 	vv_buf_str(&r->md, "\n\nIn conflict: nothing is compared before it is settled.\n\n");
-	free(name);
 }
 
 /* --- the files --- */
@@ -156,31 +144,6 @@ char *vv_report_relative(double v, char *text)
 	else
 		snprintf(text, 16, v > 0 ? "%.0e" : "0 %%", v);
 	return text;
-}
-
-void vv_html_text(struct vv_buf *out, const char *text)
-{
-	for (; *text; text++) {
-		switch (*text) {
-		case '&':
-			vv_buf_str(out, "&amp;");
-			break;
-		case '<':
-			vv_buf_str(out, "&lt;");
-			break;
-		case '>':
-			vv_buf_str(out, "&gt;");
-			break;
-		case '"':
-			vv_buf_str(out, "&quot;");
-			break;
-		case '\'':
-			vv_buf_str(out, "&#39;");
-			break;
-		default:
-			vv_buf_char(out, *text);
-		}
-	}
 }
 
 void vv_report_type(const struct vv_diff_item *it, char *text, size_t cap)

@@ -4,6 +4,7 @@
 
 #include "cli/diffshow.h"
 #include "cli/outfile.h"
+#include "cli/svg.h"
 #include "model/diffhist.h"
 #include "model/grid.h"
 
@@ -13,7 +14,7 @@ struct vv_report {
 	struct vv_ctx *ctx;
 	const char *html_path, *md_path; /* NULL: not wanted; "-": standard output. Borrowed */
 	struct vv_outfile html_file, md_file;
-	char *title;              /* "v1 v2": what was asked to be compared; as it may be shown */
+	char *title;              /* "v1 v2": what was asked to be compared */
 	struct vv_buf html, md;   /* the files so far */
 	const struct vv_diffshow *show; /* has the totals */
 };
@@ -21,7 +22,6 @@ struct vv_report {
 /* One file's part, gathered once for both. */
 struct vv_report_part {
 	const struct vv_compared *c;
-	const char *name, *old_name; /* as they may be shown */
 	char what[160];              /* vv_diff_say's */
 	struct vv_grids grids;
 	struct vv_diffhist hist[VV_REPORT_HISTOGRAMS];
@@ -44,8 +44,6 @@ void vv_report_release(struct vv_report *r);
 /* --- shared by the two --- */
 /* "12 %", "0.31 %", "4.0e-05": how far, to be read at a glance. `text` holds 16 bytes; returns it. */
 char *vv_report_relative(double relative, char *text);
-/* Text that was made safe, escaped for HTML. */
-void vv_html_text(struct vv_buf *out, const char *text);
 /* "f32 [2,2]", or "f32 [4] → f32 [2,2]". */
 void vv_report_type(const struct vv_diff_item *it, char *text, size_t cap);
 

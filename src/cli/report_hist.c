@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdlib.h>
 
 enum { WIDTH = 264, HEIGHT = 116, BASE = 96, TOP = 6 };
 
@@ -72,10 +71,10 @@ void vv_html_histograms(struct vv_buf *out, const struct vv_report_part *p)
 		const struct vv_delta *d = &p->hist_of[i]->delta;
 		const struct vv_diffhist *h = &p->hist[i];
 		uint64_t outside = h->a.outside + h->b.outside;
-		char *name = vv_safe(p->hist_of[i]->name), text[16], n[32];
+		char text[16], n[32];
 
 		vv_buf_str(out, "<figure>\n<figcaption><span class=\"name\">");
-		vv_html_text(out, name ? name : "?");
+		vv_svg_escape(out, p->hist_of[i]->name, 0);
 		vv_buf_fmt(out, "</span><br>moved by %s; standard deviation %.3g \xe2\x86\x92 %.3g", vv_report_relative(d->relative, text),
 			d->std_a, d->std_b);
 		if (h->seen < d->numel)
@@ -85,7 +84,6 @@ void vv_html_histograms(struct vv_buf *out, const struct vv_report_part *p)
 		vv_buf_str(out, "</figcaption>\n");
 		put_pair(out, h);
 		vv_buf_str(out, "</figure>\n");
-		free(name);
 	}
 	vv_buf_str(out, "</div>\n");
 }

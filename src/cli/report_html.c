@@ -71,44 +71,36 @@ static void put_cell(struct vv_buf *out, const struct vv_delta_sum *s, const str
 	vv_buf_fmt(out, "\">%s</td>", text);
 }
 
-static void put_safe(struct vv_buf *out, const char *name)
-{
-	char *safe = vv_safe(name);
-
-	vv_html_text(out, safe ? safe : "?");
-	free(safe);
-}
-
-/* It may be broken after its dots. */
+/* A name, which may be broken after its dots. */
 static void put_breakable(struct vv_buf *out, const char *name)
 {
-	char *safe = vv_safe(name), *part = safe, *dot;
+	const char *dot;
 
-	for (; part && (dot = strchr(part, '.')); part = dot + 1) {
-		*dot = 0;
-		vv_html_text(out, part);
+	for (; (dot = strchr(name, '.')); name = dot + 1) {
+		char *part = strndup(name, (size_t)(dot - name));
+		vv_svg_escape(out, part ? part : "?", 0);
 		vv_buf_str(out, ".<wbr>");
+		free(part);
 	}
-	vv_html_text(out, part ? part : "?");
-	free(safe);
+	vv_svg_escape(out, name, 0);
 }
 
 static void put_grid(struct vv_buf *out, const struct vv_grid *g, const struct vv_grids *all)
 {
 	vv_buf_str(out, "<div class=\"scroll\"><table class=\"heat\">\n<caption><span class=\"name\">");
-	put_safe(out, *g->stack ? g->stack : "layers");
+	vv_svg_escape(out, *g->stack ? g->stack : "layers", 0);
 	vv_buf_str(out, "</span>: ");
 	put_counts(out, &g->sum);
 	vv_buf_str(out, "</caption>\n<thead><tr><td></td>");
 	for (size_t i = 0; i < g->n_columns; i++) {
 		vv_buf_str(out, "<th scope=\"col\"><span>");
-		put_safe(out, g->columns[i]);
+		vv_svg_escape(out, g->columns[i], 0);
 		vv_buf_str(out, "</span></th>");
 	}
 	vv_buf_str(out, "<th scope=\"col\" class=\"all\"><span>whole layer</span></th></tr></thead>\n<tbody>\n");
 	for (size_t r = 0; r < g->n_rows; r++) {
 		vv_buf_str(out, "<tr><th scope=\"row\">");
-		put_safe(out, g->rows[r]);
+		vv_svg_escape(out, g->rows[r], 0);
 		vv_buf_str(out, "</th>");
 		for (size_t i = 0; i < g->n_columns; i++)
 			put_cell(out, &g->cells[r * g->n_columns + i], all, false, "");
@@ -129,7 +121,7 @@ static void put_others(struct vv_buf *out, const struct vv_grids *g)
 	vv_buf_str(out, "<div class=\"scroll\"><table class=\"heat\">\n<caption>outside of the layers</caption>\n<tbody>\n");
 	for (size_t i = 0; i < g->n_others; i++) {
 		vv_buf_str(out, "<tr><th scope=\"row\" class=\"name\">");
-		put_safe(out, g->others[i].name);
+		vv_svg_escape(out, g->others[i].name, 0);
 		vv_buf_str(out, "</th>");
 		put_cell(out, &g->others[i].sum, g, false, "");
 		vv_buf_str(out, "</tr>\n");
@@ -181,7 +173,7 @@ static void put_share(struct vv_buf *out, uint64_t n, uint64_t of)
 
 	vv_share_text(n, of, text);
 	vv_buf_str(out, "<td class=\"n\">");
-	vv_html_text(out, text);
+	vv_svg_escape(out, text, 0);
 	vv_buf_str(out, "</td>");
 }
 
@@ -209,9 +201,9 @@ static void put_numbers(struct vv_buf *out, const struct vv_delta *d, const stru
 		vv_share_text(d->zero_a, d->numel, was);
 		vv_share_text(d->zero_b, d->numel, is);
 		vv_buf_str(out, "<td class=\"n\">");
-		vv_html_text(out, was);
+		vv_svg_escape(out, was, 0);
 		vv_buf_str(out, " \xe2\x86\x92 ");
-		vv_html_text(out, is);
+		vv_svg_escape(out, is, 0);
 		vv_buf_str(out, "</td>");
 	}
 }
@@ -239,7 +231,7 @@ static void put_item(struct vv_buf *out, const struct vv_diff_item *it, const st
 	if (it->measured)
 		put_odd(out, &it->delta);
 	vv_buf_str(out, "</th><td>");
-	vv_html_text(out, type);
+	vv_svg_escape(out, type, 0);
 	vv_buf_str(out, "</td>");
 	if (it->measured)
 		put_numbers(out, &it->delta, g);
@@ -286,18 +278,18 @@ void vv_html_part(struct vv_buf *out, const struct vv_report_part *p)
 	const struct vv_compared *c = p->c;
 
 	vv_buf_str(out, "<section>\n<h2>");
-	if (c->a->manifest && c->b->manifest && strcmp(p->old_name, p->name)) {
-		vv_html_text(out, p->old_name);
+	if (c->a->manifest && c->b->manifest && strcmp(c->a->path, c->b->path)) {
+		vv_svg_escape(out, c->a->path, 0);
 		vv_buf_str(out, " \xe2\x86\x92 ");
 	}
-	vv_html_text(out, p->name);
+	vv_svg_escape(out, c->b->path, 0);
 	vv_buf_str(out, "</h2>\n<p class=\"soft\">");
-	vv_html_text(out, p->what);
+	vv_svg_escape(out, p->what, 0);
 	if (c->a->manifest && c->b->manifest && strcmp(c->d->format_a, c->d->format_b)) {
 		vv_buf_str(out, "; format ");
-		vv_html_text(out, c->d->format_a);
+		vv_svg_escape(out, c->d->format_a, 0);
 		vv_buf_str(out, " \xe2\x86\x92 ");
-		vv_html_text(out, c->d->format_b);
+		vv_svg_escape(out, c->d->format_b, 0);
 	}
 	vv_buf_str(out, "</p>\n");
 	if (c->a->manifest && c->b->manifest) {
@@ -323,11 +315,11 @@ void vv_html_whole(struct vv_buf *out, const struct vv_report *r)
 	vv_buf_str(out,
 		"<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
 		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>Model changes: ");
-	vv_html_text(out, r->title);
+	vv_svg_escape(out, r->title, 0);
 	vv_buf_str(out, "</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>\n");
 	vv_buf_str(out, vv_report_style);
 	vv_buf_str(out, "</style>\n</head>\n<body>\n<main>\n<header>\n<h1>Model changes</h1>\n<p class=\"soft\"><code>varve diff ");
-	vv_html_text(out, r->title);
+	vv_svg_escape(out, r->title, 0);
 	vv_buf_str(out, "</code></p>\n</header>\n<ul class=\"tiles\">\n");
 	put_tile(out, s->files, s->files == 1 ? "model differs" : "models differ", "");
 	put_tile(out, s->changed, "tensors changed", "");

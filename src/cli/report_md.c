@@ -72,9 +72,9 @@ static void put_item(struct vv_buf *out, const struct vv_diff_item *it)
 	if (isfinite(d->cosine))
 		vv_buf_fmt(out, "%.6f", d->cosine);
 	vv_buf_fmt(out, " | %.2e | ", d->max_abs);
-	vv_html_text(out, vv_share_text(d->changed, d->numel, share));
+	vv_svg_escape(out, vv_share_text(d->changed, d->numel, share), 0);
 	vv_buf_str(out, " | ");
-	vv_html_text(out, vv_share_text(d->flips, d->numel, share));
+	vv_svg_escape(out, vv_share_text(d->flips, d->numel, share), 0);
 	vv_buf_str(out, " | ");
 	if (isfinite(d->rank))
 		vv_buf_fmt(out, "%.1f", d->rank);
@@ -136,7 +136,7 @@ void vv_md_part(struct vv_buf *out, const struct vv_report_part *p)
 	bool both = c->a->manifest && c->b->manifest, layers = false;
 
 	vv_buf_str(out, "### ");
-	if (both && strcmp(p->old_name, p->name)) {
+	if (both && strcmp(c->a->path, c->b->path)) {
 		put_code(out, c->a->path);
 		vv_buf_str(out, " \xe2\x86\x92 ");
 	}
