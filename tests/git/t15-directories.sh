@@ -104,7 +104,7 @@ varve init -q --global
 git clone -q "$T/r" "$T/c" && [ "$(files "$T/c/d")" = "$one" ] && same "$T/c/d/m.safetensors" "$m1"; ok "clone"
 git init -q --bare "$T/b.git" && git push -q "$T/b.git" main && git clone -q "$T/b.git" "$T/c2" && [ "$(files "$T/c2/d")" = "$one" ]; ok "push and clone"
 varve gc --grace now >/dev/null && varve fsck >"$T/out" && git switch -q two && [ "$(files d)" = "$two" ] && git switch -q main && [ "$(files d)" = "$one" ]; ok "gc takes nothing that is needed"
-put d/only added; varve add d; git reset -q; git reflog expire --expire=now --all; git prune --expire=now; varve gc --grace now >/dev/null
+put d/only added; varve add -q d; git reset -q; git reflog expire --expire=now --all; git prune --expire=now; varve gc --grace now >/dev/null
 git checkout -q d/.varve; [ ! -e d/only ] || is d/only added; ok "what was only added"
 git switch -q main; varve checkout -f d >/dev/null; rm -f d/only
 
