@@ -35,6 +35,7 @@ need "libzstd with headers" libzstd-dev pkg-config --exists libzstd
 need "xxHash with headers" libxxhash-dev pkg-config --exists libxxhash
 need "jansson with headers" libjansson-dev pkg-config --exists jansson
 need "zlib with headers" zlib1g-dev pkg-config --exists zlib
+need "libyaml with headers" libyaml-dev pkg-config --exists yaml-0.1
 need "utf8proc with headers" libutf8proc-dev pkg-config --exists libutf8proc
 case "${1-}" in
 build) ;;

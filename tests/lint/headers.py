@@ -10,7 +10,7 @@ cc = shlex.split(os.environ.get("CC", "cc"))
 flags = ["-std=gnu17", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function", "-Wno-unused-variable",
          "-Wno-missing-field-initializers", "-I" + lint.ROOT + "/src", "-I" + lint.ROOT + "/tests/lib"]
 try:
-    flags += subprocess.run(["pkg-config", "--cflags", "libcrypto", "libzstd", "libxxhash", "jansson", "zlib", "libutf8proc"],
+    flags += subprocess.run(["pkg-config", "--cflags", "libcrypto", "libzstd", "libxxhash", "jansson", "zlib", "libutf8proc", "yaml-0.1"],
                             check=True, capture_output=True, text=True).stdout.split()
 except (OSError, subprocess.CalledProcessError):
     lint.skip("no pkg-config, or a library is missing")
