@@ -3,7 +3,7 @@
 
 usage: bench.py [--only NAME,...] [--series DIR] [--gib N] [--runs N] [--keep DIR]
 
-Parts: series solo speed memory status growth tensors locate. Prints Markdown. Times are medians of --runs
+Parts: series solo speed memory status growth tensors locate merge. Prints Markdown. Times are medians of --runs
 after one warm-up; CPU is user + system of all child processes; the two tools take turns, so that a
 slow minute of the machine hits both. --series names a folder with NAME-bf16.safetensors files of
 consecutive checkpoints; without it a series is trained with demo/train.py. Needs python3-numpy, git,
@@ -446,8 +446,45 @@ def part_locate(work):
     table(["file", "format", "tensors", "size", "read", "of it", "ms, warm"], rows)
 
 
+def part_merge(work):
+    """varve merge beside mergekit, which reads the same recipes."""
+    d = work / "merge"
+    d.mkdir(parents=True)
+    size, tool = int(OPT.gib * (1 << 30)), shutil.which(os.environ.get("MERGEKIT", "mergekit-pytorch"))
+    print(f"## Merging models of {size / 2**30:.1f} GiB, bf16{'' if tool else ' (mergekit is not installed)'}\n")
+    for i, m in enumerate(("base", "a", "b", "c")):
+        model_file(d / f"{m}.safetensors", size, 1e-4 * i)
+    rows = []
+    for method, models, base, own, common in (
+            ("linear", "ab", None, {"weight": 0.5}, {}), ("linear", "abc", None, {"weight": 0.5}, {}),
+            ("slerp", "ab", "a", {}, {"t": 0.4}), ("ties", "ab", "base", {"weight": 0.5, "density": 0.5}, {}),
+            ("ties", "abc", "base", {"weight": 0.5, "density": 0.5}, {})):
+        recipe = {"merge_method": method, "parameters": common, "dtype": "bfloat16", "models": [
+            {"model": f"{d}/{m}.safetensors", "parameters": own or {"weight": 1}} for m in models]}
+        if base:
+            recipe["base_model"] = f"{d}/{base}.safetensors"
+        (d / "r.yaml").write_text(json.dumps(recipe))
+        got = {}
+        for name, cmd in (("varve", ["varve", "merge", "-q", "r.yaml", "-o", "o.safetensors"]),
+                          ("mergekit", [tool, "r.yaml", "out"] if tool else None)):
+            took = []
+            for i in range(OPT.runs if cmd else 0):
+                for old in ("o.safetensors", "out"):
+                    shutil.rmtree(d / old, ignore_errors=True) if (d / old).is_dir() else (d / old).unlink(missing_ok=True)
+                os.sync()
+                t = time.perf_counter()
+                kib = int(sh(sys.executable, "-S", "-c", LARGEST, *cmd, cwd=d, out=True).split()[-1])
+                took.append((time.perf_counter() - t, kib / 1024))
+            if took:
+                got[name] = tuple(statistics.median(x[k] for x in took) for k in (0, 1))
+        v, k = got["varve"], got.get("mergekit")
+        rows.append((f"{method}, {len(models)}", v[0], f"{v[1]:.0f} MiB") + (
+            (k[0], f"{k[1]:.0f} MiB", f"{k[0] / v[0]:.1f}x", f"1/{k[1] / v[1]:.1f}") if k else ("-",) * 4))
+    table(["method, models", "varve, s", "peak", "mergekit, s", "peak", "faster", "memory"], rows)
+
+
 PARTS = {"series": part_series, "solo": part_solo, "speed": part_speed, "memory": part_memory, "status": part_status,
-         "growth": part_growth, "tensors": part_tensors, "locate": part_locate}
+         "growth": part_growth, "tensors": part_tensors, "locate": part_locate, "merge": part_merge}
 
 
 def main():

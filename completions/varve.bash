@@ -52,7 +52,7 @@ _varve_files_kept() {
 	[[ ${#COMPREPLY[@]} -gt 0 ]] || _varve_files
 }
 
-_varve_commands="init track untrack list add status checkout restore show diff log blame cat convert scan archive du fsck gc doctor
+_varve_commands="init track untrack list add status checkout restore show diff log blame cat convert merge scan archive du fsck gc doctor
 leave version help"
 
 _varve_options() {
@@ -68,6 +68,7 @@ _varve_options() {
 	cat) echo --raw --output ;;
 	convert) echo --output --format --dtype --tensor --with --env ;;
 	scan) echo --strict --allow --all --sarif ;;
+	merge) echo --output --method --base --weight --density --t --lambda --normalize --set --seed --dtype --last --ema --dry-run --verify ;;
 	archive) echo --prefix --output --format ;;
 	du) echo --files ;;
 	fsck) echo --repair ;;
@@ -136,7 +137,7 @@ _varve() {
 		fi
 		;;
 	archive) _varve_reply "$(_varve_refs)" ;;
-	show | convert | scan) _varve_model ;;
+	show | convert | merge | scan) _varve_model ;;
 	cat)
 		case ${#words[@]}:${words[1]-} in
 		0: | *:: | 1:) if [[ ${#words[@]} == 1 && $cur != : ]]; then

@@ -70,6 +70,7 @@ for c in \
     "blame:the commit that last changed each tensor" \
     "cat:one tensor's values, as .npy or raw" \
     "convert:a model in another format, or its floats in another type" \
+    "merge:one model out of several, by a method or a recipe" \
     "scan:what loading a model would do besides: is it safe?" \
     "archive:git archive with the models in it" \
     "du:what the store holds and what it costs" \
@@ -137,6 +138,21 @@ complete -c varve -n '__varve_is convert' -s d -l dtype -r -a 'f32 f16 bf16 f8_e
 complete -c varve -n '__varve_is convert' -s t -l tensor -r -d 'Only such tensors'
 complete -c varve -n '__varve_is convert' -s w -l with -r -d 'Made by this command'
 complete -c varve -n '__varve_is convert' -s e -l env -x -d 'The record keeps this variable'
-complete -c varve -n '__varve_is show cat convert scan' -a '(__varve_models)'
+complete -c varve -n '__varve_is merge' -s o -l output -r -F -d 'Into this file or folder'
+complete -c varve -n '__varve_is merge' -s m -l method -r -a 'linear slerp nuslerp karcher multislerp task_arithmetic ties dare_linear dare_ties della della_linear breadcrumbs breadcrumbs_ties sce model_stock nearswap arcee_fusion ram ramplus_tl passthrough' -d 'How'
+complete -c varve -n '__varve_is merge' -s b -l base -r -a '(__varve_models)' -d 'What the models began as'
+complete -c varve -n '__varve_is merge' -l weight -r -d 'Of each model'
+complete -c varve -n '__varve_is merge' -l density -r -d 'Share of changes kept'
+complete -c varve -n '__varve_is merge' -s t -l t -r -d 'How far from the first'
+complete -c varve -n '__varve_is merge' -l lambda -r -d 'What changes are multiplied by'
+complete -c varve -n '__varve_is merge' -l normalize -d 'Divide by the weights'
+complete -c varve -n '__varve_is merge' -l set -r -d 'A parameter, name=value'
+complete -c varve -n '__varve_is merge' -l seed -r -d 'Of what is left to chance'
+complete -c varve -n '__varve_is merge' -s d -l dtype -r -a 'f32 f16 bf16 f64' -d 'Of the new weights'
+complete -c varve -n '__varve_is merge' -l last -r -d 'The last versions of one file'
+complete -c varve -n '__varve_is merge' -l ema -r -d 'Older ones weigh less'
+complete -c varve -n '__varve_is merge' -s n -l dry-run -d 'Only check'
+complete -c varve -n '__varve_is merge' -l verify -r -F -d 'Is it what its record says?'
+complete -c varve -n '__varve_is show cat convert merge scan' -a '(__varve_models)'
 complete -c varve -n '__varve_is cat' -a '(__varve_tensors)'
 complete -c git-varve -w varve

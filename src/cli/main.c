@@ -30,6 +30,8 @@ const struct vv_cmd vv_cmds[] = {
 	{"cat", cmd_cat, 0, "look", "one tensor's values, as .npy or raw; or a whole file", "[--raw] [-o FILE] [REV:]FILE [TENSOR]"},
 	{"convert", cmd_convert, 0, "look", "a model in another format, or its floats in another type",
 		"[--format NAME] [--dtype TYPE] [--tensor GLOB]... [--with COMMAND [--env NAME]...] [REV:]FILE... -o FILE"},
+	{"merge", cmd_merge, 0, "look", "one model out of several, by a method or a recipe",
+		"[--method NAME] [--base MODEL] [--set NAME=VALUE]... -o OUT MODEL...|RECIPE"},
 	{"scan", cmd_scan, 0, "look", "what loading a model would do besides: is it safe?",
 		"[--strict] [--all] [--allow GLOB]... [--json|--sarif] [[REV:]FILE|FOLDER]..."},
 	{"archive", cmd_archive, VV_CMD_REPO, "look", "git archive with the models in it",

@@ -1,0 +1,191 @@
+/* One model out of several, by a method and its parameters or by a recipe; and whether a file is what its record says. */
+#define _GNU_SOURCE
+#include "cli/cli.h"
+
+#include "cli/mergein.h"
+#include "cli/mergeout.h"
+#include "cli/mergeset.h"
+#include "model/assembly.h"
+
+#include <stdlib.h>
+
+/* A recipe, or a model? By its ending. */
+static bool is_recipe(const char *name)
+{
+	size_t n = strlen(name);
+
+	return (n > 5 && !strcmp(name + n - 5, ".yaml")) || (n > 4 && !strcmp(name + n - 4, ".yml"));
+}
+
+static int read_recipe(struct vv_ctx *ctx, const char *file, struct vv_recipe *out)
+{
+	struct vv_buf text = VV_BUF_INIT(VV_MAX_RECIPE);
+	int ret = vv_read_file(&text, file, &ctx->err);
+
+	if (!ret)
+		ret = vv_recipe_parse(out, vv_buf_view(&text), file, &ctx->err);
+	vv_buf_release(&text);
+	return ret;
+}
+
+static json_t *inputs_json(const struct vv_mergein *in)
+{
+	json_t *list = json_array();
+	char hex[VV_ID_HEX + 1];
+
+	for (size_t i = 0; i < in->n; i++)
+		json_array_append_new(list, json_pack("{s:o,s:s}", "path", vv_json_name(in->models[i].file), "sha256",
+			vv_id_hex(&in->record[i].sha256, hex)));
+	return list;
+}
+
+static size_t copies(const struct vv_blend_plan *p)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n; i++)
+		n += !p->t[i].method;
+	return n;
+}
+
+static void report(struct vv_ctx *ctx, const char *file, const struct vv_recipe *r, const struct vv_mergein *in,
+	const struct vv_blend_plan *p, uint64_t bytes)
+{
+	char size[32];
+
+	if (ctx->json)
+		vv_print_json(json_pack("{s:o,s:s,s:I,s:I,s:I,s:I,s:o,s:o}", "file", file ? vv_json_name(file) : json_null(), "method",
+			r->method->name, "tensors", (json_int_t)p->n, "copied", (json_int_t)copies(p), "layers", (json_int_t)p->layers,
+			"bytes", (json_int_t)bytes, "inputs", inputs_json(in), "recipe", vv_recipe_json(r)));
+	else if (!ctx->quiet)
+		fprintf(stderr, "%s: %s of %zu model%s, %zu tensor%s, %s\n", file ? file : "would be", r->method->name, in->n,
+			in->n == 1 ? "" : "s", p->n, p->n == 1 ? "" : "s", vv_human(bytes, size));
+}
+
+static int merge(struct vv_ctx *ctx, const struct vv_recipe *r, const char *file, bool dry_run)
+{
+	struct vv_mergein in = {0};
+	struct vv_blend_plan plan = {.n = 0};
+	uint64_t bytes = 0;
+	int ret = vv_mergein_open(ctx, &in, r->models, r->n_models);
+
+	if (!ret)
+		ret = vv_repo_pool(&ctx->repo, &ctx->err);
+	if (!ret)
+		ret = vv_blend_plan_make(&plan, r, in.models, &ctx->err);
+	if (!ret && !dry_run)
+		ret = vv_mergeout_write(ctx, file, r, &in, &plan, &bytes);
+	vv_progress_end();
+	if (!ret)
+		report(ctx, dry_run ? NULL : file, r, &in, &plan, dry_run ? plan.bytes : bytes);
+	vv_blend_plan_release(&plan);
+	vv_mergein_release(&in);
+	return ret ? ret : VV_EXIT_OK;
+}
+
+/* --- verify --- */
+
+static int replay(struct vv_ctx *ctx, const struct vv_record *rec, const struct vv_mergein *in, const struct vv_version *file,
+	struct vv_id *sha)
+{
+	struct vv_buf head = VV_BUF_INIT(VV_MAX_HEADER);
+	struct vv_blend_plan plan = {.n = 0};
+	struct vv_hash_sink sink;
+	int ret = vv_repo_pool(&ctx->repo, &ctx->err);
+
+	if (!ret)
+		ret = vv_blend_plan_make(&plan, &rec->r, in->models, &ctx->err);
+	if (!ret)
+		ret = vv_record_head(&head, file, rec->text, &ctx->err);
+	if (!ret)
+		ret = vv_hash_sink_init(&sink, &ctx->err);
+	if (!ret) {
+		ret = vv_blend_write(plan.t, plan.n, vv_format_find(vv_span_str("safetensors")), vv_buf_view(&head), ctx->repo.pool,
+			&sink.base, &ctx->err);
+		vv_sha256_final(&sink.sha, sha);
+		vv_sha256_release(&sink.sha);
+	}
+	vv_blend_plan_release(&plan);
+	vv_buf_release(&head);
+	return ret;
+}
+
+static int verify(struct vv_ctx *ctx, const char *name, char *const *given, size_t n_given)
+{
+	struct vv_named named = {0};
+	struct vv_bytes bytes;
+	struct vv_record rec = {.r = {.base = SIZE_MAX}};
+	struct vv_mergein in = {0};
+	struct vv_id sha;
+	bool same = false;
+	int ret = vv_named_open(ctx, name, &named);
+
+	if (!ret)
+		ret = vv_bytes_open(ctx, &named, &bytes);
+	if (!ret && (ret = vv_record_read(&rec, &bytes.version, &ctx->err)))
+		vv_err_in(&ctx->err, "%s", name);
+	if (!ret)
+		ret = vv_mergein_recorded(ctx, &in, &rec, given, n_given);
+	if (!ret)
+		ret = replay(ctx, &rec, &in, &bytes.version, &sha);
+	if (!ret) {
+		same = vv_id_eq(&sha, &named.manifest->sha256);
+		if (ctx->json)
+			vv_print_json(json_pack("{s:o,s:b,s:s,s:s,s:o}", "file", vv_json_name(name), "same", same, "method",
+				rec.r.method->name, "varve", rec.made_by, "inputs", inputs_json(&in)));
+		else if (!ctx->quiet)
+			printf("%s: %s its recipe makes\n", name, same ? "bit for bit what" : "not what");
+	}
+	vv_mergein_release(&in);
+	vv_record_release(&rec);
+	vv_named_release(&named);
+	return ret ? ret : same ? VV_EXIT_OK : VV_EXIT_NO;
+}
+
+int cmd_merge(struct vv_ctx *ctx, int argc, char **argv)
+{
+	const char *file = NULL, *check = NULL;
+	struct vv_mergeset set = {0};
+	bool dry_run = false;
+	const struct vv_opt opts[] = {
+		{'o', "output", VV_OPT_TEXT, &file, "OUT", "the new file, or folder"},
+		{'m', "method", VV_OPT_TEXT, &set.method, "NAME", "how: linear (when not given), slerp, ties, ..."},
+		{'b', "base", VV_OPT_TEXT, &set.base, "MODEL", "what the models began as"},
+		{0, "weight", VV_OPT_TEXT, &set.weight, "W1,W2", "of each model, or one for all"},
+		{0, "density", VV_OPT_TEXT, &set.density, "D1,D2", "share of each model's changes that is kept"},
+		{'t', "t", VV_OPT_TEXT, &set.t, "T", "how far from the first model (slerp, nearswap)"},
+		{0, "lambda", VV_OPT_TEXT, &set.lambda, "L", "by what the changes are multiplied"},
+		{0, "normalize", VV_OPT_FLAG, &set.normalize, NULL, "divide by the weights"},
+		{0, "set", VV_OPT_LIST, &set.set, "NAME=VALUE", "any parameter of the method"},
+		{0, "seed", VV_OPT_COUNT, &set.seed, "N", "of what is left to chance"},
+		{'d', "dtype", VV_OPT_TEXT, &set.dtype, "TYPE", "of the new weights: f32, f16, bf16 or f64"},
+		{0, "last", VV_OPT_COUNT, &set.last, "N", "the last N versions of one file"},
+		{0, "ema", VV_OPT_TEXT, &set.ema, "DECAY", "each older one of them weighs DECAY times as much"},
+		{'n', "dry-run", VV_OPT_FLAG, &dry_run, NULL, "only check that it can be done"},
+		{0, "verify", VV_OPT_TEXT, &check, "FILE", "is FILE what its record says? MODELs: where inputs are"},
+		{0},
+	};
+	struct vv_recipe recipe = {.base = SIZE_MAX};
+	int ret = vv_opt_parse(ctx, opts, &argc, argv, NULL);
+	size_t n = argc > 0 ? (size_t)argc - 1 : 0;
+
+	if (!ret && check)
+		ret = verify(ctx, check, argv + 1, n);
+	else if (!ret && (!n || (!file && !dry_run)))
+		ret = vv_fail(&ctx->err, VV_EUSAGE, "merge takes models or a recipe, and -o OUT");
+	else if (!ret) {
+		bool yaml = n == 1 && is_recipe(argv[1]);
+		if (yaml && (set.method || set.base || set.weight || set.density || set.t || set.lambda || set.normalize || set.set.n ||
+				    set.dtype || set.last || set.ema))
+			ret = vv_fail(&ctx->err, VV_EUSAGE, "%s says how: only --seed goes with a recipe", argv[1]);
+		else
+			ret = yaml ? read_recipe(ctx, argv[1], &recipe) : vv_mergeset_recipe(ctx, &set, argv + 1, n, &recipe);
+		if (!ret && set.seed)
+			recipe.seed = set.seed;
+		if (!ret)
+			ret = merge(ctx, &recipe, file, dry_run);
+		vv_recipe_release(&recipe);
+	}
+	free(set.set.v);
+	return ret;
+}
