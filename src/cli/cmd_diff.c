@@ -182,8 +182,10 @@ static int one_inner(struct differ *k, const struct vv_manifest *a, size_t i, co
 			ret = compare(k, &from, &to, false);
 		vv_named_release(&from);
 		vv_named_release(&to);
-	} else if (!ret) {
+	} else if (!ret && !k->tensors.n && !k->layers.n) {
 		vv_diffshow_plain(&k->show, old_path, path, f ? f->size : 0, g ? g->size : 0);
+		if (vv_report_wanted(&k->report))
+			vv_report_plain(&k->report, old_path, path);
 	}
 	free(old_path);
 	free(path);

@@ -308,6 +308,8 @@ void vv_diffshow_plain(struct vv_diffshow *s, const char *old_path, const char *
 	s->files++;
 	vv_human(old_size, was);
 	vv_human(size, is);
+	if (s->silent)
+		goto out;
 	if (s->ctx->json)
 		json_array_append_new(s->list, json_pack("{s:o,s:o,s:s,s:o,s:o}", "path", vv_json_name(path ? path : old_path),
 			"old_path", vv_json_name(old_path ? old_path : path), "change", change, "old_size",
@@ -317,6 +319,7 @@ void vv_diffshow_plain(struct vv_diffshow *s, const char *old_path, const char *
 		printf("%s%s%s%s%s: %s, %s%s%s\n", vv_color(s->ctx, VV_BOLD), old ? old : "", old ? " \xe2\x86\x92 " : "", name,
 			vv_color(s->ctx, VV_PLAIN), change, path ? is : was, old_path && path && old_size != size ? ", was " : "",
 			old_path && path && old_size != size ? was : "");
+out:
 	free(name);
 	free(old);
 }

@@ -78,14 +78,25 @@ int vv_report_file(
 	return ret;
 }
 
-void vv_report_conflict(struct vv_report *r, const char *path)
+/* A file of which there is only a word to say. */
+static void say(struct vv_report *r, const char *path, const char *what)
 {
 	vv_buf_str(&r->html, "<section>\n<h2>");
 	vv_svg_escape(&r->html, path, 0);
-	vv_buf_str(&r->html, "</h2>\n<p>In conflict: nothing is compared before it is settled.</p>\n</section>\n");
+	vv_buf_fmt(&r->html, "</h2>\n<p class=\"soft\">%s</p>\n</section>\n", what);
 	vv_buf_str(&r->md, "### ");
-	vv_svg_escape(&r->md, path, 0);
-	vv_buf_str(&r->md, "\n\nIn conflict: nothing is compared before it is settled.\n\n");
+	vv_md_code(&r->md, path);
+	vv_buf_fmt(&r->md, "\n\n%s\n\n", what);
+}
+
+void vv_report_conflict(struct vv_report *r, const char *path)
+{
+	say(r, path, "In conflict: nothing is compared before it is settled.");
+}
+
+void vv_report_plain(struct vv_report *r, const char *old_path, const char *path)
+{
+	say(r, path ? path : old_path, !old_path ? "new file" : !path ? "removed" : strcmp(old_path, path) ? "renamed" : "changed");
 }
 
 /* --- the files --- */

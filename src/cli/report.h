@@ -37,6 +37,8 @@ VV_MUST_CHECK int vv_report_file(
 	struct vv_report *r, const struct vv_compared *c, const struct vv_version *a, const struct vv_version *b);
 /* One that cannot be compared before somebody settles it. */
 void vv_report_conflict(struct vv_report *r, const char *path);
+/* A file of a directory that is no model. `old_path` or `path` NULL: it is not there. */
+void vv_report_plain(struct vv_report *r, const char *old_path, const char *path);
 /* Writes them. */
 VV_MUST_CHECK int vv_report_end(struct vv_report *r, const struct vv_diffshow *totals);
 void vv_report_release(struct vv_report *r);
@@ -50,6 +52,8 @@ void vv_report_type(const struct vv_diff_item *it, char *text, size_t cap);
 void vv_html_part(struct vv_buf *out, const struct vv_report_part *p);
 void vv_html_whole(struct vv_buf *out, const struct vv_report *r);
 void vv_html_histograms(struct vv_buf *out, const struct vv_report_part *p);
+/* A name as code, also in a table. */
+void vv_md_code(struct vv_buf *out, const char *name);
 void vv_md_part(struct vv_buf *out, const struct vv_report_part *p);
 void vv_md_whole(struct vv_buf *out, const struct vv_report *r);
 extern const char vv_report_style[];

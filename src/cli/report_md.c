@@ -28,7 +28,7 @@ static char *cut(const char *name)
 }
 
 /* A name as code in a table: a fence longer than any run of its backticks, and no bar. */
-static void put_code(struct vv_buf *out, const char *name)
+void vv_md_code(struct vv_buf *out, const char *name)
 {
 	char *safe = cut(name);
 	size_t longest = 0, run = 0;
@@ -58,10 +58,10 @@ static void put_item(struct vv_buf *out, const struct vv_diff_item *it)
 
 	vv_buf_fmt(out, "| %s | ", vv_diff_kind_name(it->kind));
 	if (it->old_name) {
-		put_code(out, it->old_name);
+		vv_md_code(out, it->old_name);
 		vv_buf_str(out, " \xe2\x86\x92 ");
 	}
-	put_code(out, it->name);
+	vv_md_code(out, it->name);
 	vv_report_type(it, type, sizeof(type));
 	vv_buf_fmt(out, " | %s |", type);
 	if (!it->measured) {
@@ -116,7 +116,7 @@ static void put_layers(struct vv_buf *out, const struct vv_grid *g)
 		shown++;
 		vv_buf_fmt(&name, "%s%s%s", g->stack, *g->stack ? "." : "", g->rows[r]);
 		vv_buf_str(out, "| ");
-		put_code(out, name.failed ? "?" : (char *)name.ptr);
+		vv_md_code(out, name.failed ? "?" : (char *)name.ptr);
 		vv_buf_fmt(out, " | %zu of %zu | ", s->changed, s->tensors);
 		if (s->measured)
 			vv_buf_fmt(out, "%s | %.2e |\n", vv_report_relative(vv_delta_sum_relative(s), text), s->max_abs);
@@ -137,10 +137,10 @@ void vv_md_part(struct vv_buf *out, const struct vv_report_part *p)
 
 	vv_buf_str(out, "### ");
 	if (both && strcmp(c->a->path, c->b->path)) {
-		put_code(out, c->a->path);
+		vv_md_code(out, c->a->path);
 		vv_buf_str(out, " \xe2\x86\x92 ");
 	}
-	put_code(out, c->b->path);
+	vv_md_code(out, c->b->path);
 	vv_buf_fmt(out, "\n\n%s\n\n", p->what);
 	if (!both || !n || out->len >= ROOM)
 		return;
@@ -175,7 +175,7 @@ void vv_md_whole(struct vv_buf *out, const struct vv_report *r)
 	vv_buf_str(out, "| models | tensors changed | added | removed | renamed | moved most |\n| --: | --: | --: | --: | --: | --- |\n");
 	vv_buf_fmt(out, "| %zu | %zu | %zu | %zu | %zu | ", s->files, s->changed, s->added, s->removed, s->renamed);
 	if (s->largest_name) {
-		put_code(out, s->largest_name);
+		vv_md_code(out, s->largest_name);
 		vv_buf_fmt(out, " by %s", vv_report_relative(s->largest, text));
 	}
 	vv_buf_str(out, " |\n\n");

@@ -80,4 +80,10 @@ model m.safetensors n=3 set=t1:5; model n.safetensors n=2; git add n.safetensors
 holds "$T/r.html" '<h2>n.safetensors</h2>' && holds "$T/r.html" 'new model, 2 tensors' && holds "$T/r.md" '^### `n.safetensors`$' && holds "$T/r.md" '^1 of 3 tensors changed$'; ok "files of a commit, a new one too"
 git commit -q -am two; git checkout -q -b side HEAD~1; model m.safetensors n=3 set=t1:6; git commit -q -am side; git merge main >/dev/null 2>&1
 varve diff -q --html "$T/r.html" --markdown "$T/r.md"; holds "$T/r.html" 'In conflict' && holds "$T/r.md" 'In conflict'; ok "a conflict"
+
+new_repo "$T/d"; mkdir d; echo a >d/note; model d/m.safetensors n=3; varve track -q d/; git add .gitattributes; varve add -q d; git commit -q -m one
+echo b >d/note; echo new >d/more; model d/m.safetensors n=3 set=t1:5; varve add -q d; git commit -q -m two
+varve diff -q HEAD~1 HEAD --html "$T/r.html" --markdown "$T/r.md"; holds "$T/r.html" '<h2>d/note</h2>' && holds "$T/r.html" '<p class="soft">new file</p>' && holds "$T/r.html" 't1' && holds "$T/r.md" '^### `d/more`$' && holds "$T/r.md" '^1 of 3 tensors changed$'; ok "files of a directory"
+varve diff HEAD~1 HEAD --tensor t1 --markdown "$T/r.md" >"$T/out"; said '1 of 1 tensors' && ! grep -q note "$T/out" && lacks "$T/r.md" note; ok "with a filter only models"
+out varve diff HEAD~1 HEAD --markdown -; head -1 "$T/out" | grep -q '^## ' && ! said '^d/note: ' >/dev/null; ok "and nothing beside a report on standard output"
 plan_end
