@@ -144,6 +144,26 @@ static bool is_kept(struct archiver *a, const char *path)
 	return kept;
 }
 
+/* A file's headers, bytes and padding. `pax`: the extended ones that go before. */
+static int put_file(
+	struct archiver *a, const struct vv_tar_header *h, struct vv_span pax, const struct vv_version *file)
+{
+	struct vv_buf head = VV_BUF_INIT(VV_MAX_TEXT);
+	char hex[VV_ID_HEX + 1];
+	int ret;
+
+	vv_tar_emit(&head, h, pax, file->m->size, vv_id_hex(&file->m->sha256, hex));
+	ret = vv_buf_check(&head, &a->ctx->err);
+	if (!ret)
+		ret = put(a, vv_buf_view(&head));
+	if (!ret)
+		ret = stream(a, file);
+	if (!ret)
+		ret = put_zeros(a, vv_tar_padding(file->m->size));
+	vv_buf_release(&head);
+	return ret;
+}
+
 /* One file of a directory, with headers like those of its manifest, which git gave. */
 static int put_inner(struct archiver *a, const struct vv_tar_header *like, const struct vv_manifest *dir, size_t i, const char *path)
 {
@@ -152,29 +172,20 @@ static int put_inner(struct archiver *a, const struct vv_tar_header *like, const
 	struct vv_tar_header h = *like;
 	struct vv_manifest m = {0};
 	struct vv_named named = {.manifest = &m};
-	struct vv_buf head = VV_BUF_INIT(VV_MAX_TEXT), pax = VV_BUF_INIT(VV_MAX_TEXT);
+	struct vv_buf pax = VV_BUF_INIT(VV_MAX_TEXT);
 	struct vv_bytes bytes;
-	char hex[VV_ID_HEX + 1], *full = NULL;
+	char *full = NULL;
 	int ret = asprintf(&full, "%.*s%s", (int)(strrchr(path, '/') + 1 - path), path, f->path) < 0
 		? vv_fail_nomem(&ctx->err) : vv_dir_file(dir, i, &m, &ctx->err);
 
 	if (!ret)
 		ret = vv_bytes_open(ctx, &named, &bytes);
-	if (ret)
-		goto out;
-	vv_tar_set(&h, full, f->mode, &pax);
-	vv_tar_emit(&head, &h, vv_buf_view(&pax), m.size, vv_id_hex(&m.sha256, hex));
-	ret = vv_buf_check(&head, &ctx->err);
-	if (!ret)
-		ret = put(a, vv_buf_view(&head));
-	if (!ret)
-		ret = stream(a, &bytes.version);
-	if (!ret)
-		ret = put_zeros(a, vv_tar_padding(m.size));
-	a->files++;
-out:
+	if (!ret) {
+		vv_tar_set(&h, full, f->mode, &pax);
+		ret = put_file(a, &h, vv_buf_view(&pax), &bytes.version);
+		a->files++;
+	}
 	free(full);
-	vv_buf_release(&head);
 	vv_buf_release(&pax);
 	vv_manifest_release(&m);
 	return ret;
@@ -198,9 +209,7 @@ static int put_model(struct archiver *a, const struct vv_tar_header *h, struct v
 	struct vv_ctx *ctx = a->ctx;
 	struct vv_manifest m = {0};
 	struct vv_named named = {.manifest = &m};
-	struct vv_buf head = VV_BUF_INIT(VV_MAX_TEXT);
 	struct vv_bytes bytes;
-	char hex[VV_ID_HEX + 1];
 	int ret = vv_manifest_parse(&m, text, &ctx->err);
 
 	if (!ret)
@@ -220,18 +229,10 @@ static int put_model(struct archiver *a, const struct vv_tar_header *h, struct v
 		ret = put_dir(a, h, &m, path);
 		goto out;
 	}
-	vv_tar_emit(&head, h, vv_buf_view(&a->pending), m.size, vv_id_hex(&m.sha256, hex));
-	ret = vv_buf_check(&head, &ctx->err);
-	if (!ret)
-		ret = put(a, vv_buf_view(&head));
-	if (!ret)
-		ret = stream(a, &bytes.version);
-	if (!ret)
-		ret = put_zeros(a, vv_tar_padding(m.size));
+	ret = put_file(a, h, vv_buf_view(&a->pending), &bytes.version);
 	vv_progress_end();
 	a->models++;
 out:
-	vv_buf_release(&head);
 	vv_manifest_release(&m);
 	return ret ? vv_err_in(&ctx->err, "%s", path) : 0;
 }
