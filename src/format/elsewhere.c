@@ -75,6 +75,8 @@ static int check(const struct vv_elsewheres *all, const struct vv_elsewhere *e, 
 		return 0;
 	if (vv_add_over(e->off, e->len, &end) || end > INT64_MAX)
 		return vv_fail(err, VV_EFORMAT, "tensor '%s' lies past any end, at offset %" PRIu64, e->name, e->off);
+	if (e->within)
+		return 0;
 	if (e->dtype == VV_DT_BYTES ? e->ndim > 0 : e->ndim > VV_MAX_DIMS ||
 			vv_dtype_bytes(e->dtype, e->shape, e->ndim, &numel, &bytes) || bytes != e->len)
 		return vv_fail(err, VV_EFORMAT, "tensor '%s': its shape and its %" PRIu64 " bytes do not agree", e->name,
@@ -109,9 +111,12 @@ int vv_elsewhere_add(struct vv_elsewheres *out, const struct vv_elsewhere *item,
 		ret = grow(out, err);
 	if (ret)
 		return ret;
-	if (e.off == UINT64_MAX) {
+	if (e.off == UINT64_MAX || e.within) {
 		e.dtype = VV_DT_BYTES;
 		e.ndim = 0;
+	}
+	if (e.off == UINT64_MAX) {
+		e.within = false;
 		e.len = 0;
 	}
 	e.file = plain(&out->arena, item->file);

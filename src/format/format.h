@@ -79,10 +79,11 @@ struct vv_elsewhere {
 	const char *file;      /* relative to the file's own folder, '/' between components, none of them ".." */
 	bool suffix;           /* `file` stands behind the file's own name less its extension: vv_elsewhere_file */
 	const char *name;      /* raw bytes from the file, no NUL inside */
-	enum vv_dtype dtype;   /* with ndim and shape: only when `off` is known. VV_DT_BYTES: no dimensions */
+	enum vv_dtype dtype;   /* with ndim and shape: only when `off` is known, and not `within`. VV_DT_BYTES: no dimensions */
 	unsigned ndim;
 	const uint64_t *shape;
 	uint64_t off, len;     /* bytes in that file; off UINT64_MAX: that file's own tensor of this name */
+	bool within;           /* what that file knows as its only tensor in these bytes; dtype and shape are its own */
 };
 
 /* Names are unique. In the order in which the file tells them. */

@@ -73,6 +73,8 @@ static int by_place(const void *a, const void *b)
 
 	if (x->file != y->file)
 		return x->file < y->file ? -1 : 1;
+	if (x->e->within != y->e->within)
+		return x->e->within ? 1 : -1;
 	if (x->e->off != y->e->off)
 		return x->e->off < y->e->off ? -1 : 1;
 	if (x->e->len != y->e->len)
@@ -137,6 +139,47 @@ static int take_ranges(
 		*s = (struct vv_manifest_seg){{f->off + e->off, e->len, e->dtype, 1, &views[i]}, {{0}}};
 		end = e->off + e->len;
 		ret = range_id(f, e, &s->id, err);
+	}
+	return ret;
+}
+
+/* Its tensors where n ranges have one each, sorted, under the names that those give. */
+static int take_within(
+	struct vv_group *g, struct vv_map *names, const struct range *r, size_t n, size_t *left, struct vv_err *err)
+{
+	const struct vv_manifest *m = g->files[r->file].m;
+	struct vv_view *views = vv_arena_array(&g->m.arena, n, sizeof(*views));
+	uint64_t end = 0; /* of the last range */
+	int ret = views ? 0 : vv_fail_nomem(err);
+
+	for (size_t i = 0, at = 0; i < n && !ret; i++) {
+		const struct vv_elsewhere *e = r[i].e;
+		const struct vv_manifest_seg *own = NULL;
+		size_t n_views = 0;
+
+		if (e->off < end) {
+			++*left;
+			continue;
+		}
+		end = e->off + e->len;
+		for (; at < m->n_segs && m->segs[at].seg.off < end; at++) {
+			const struct vv_segment *s = &m->segs[at].seg;
+			if (s->n_views && s->off >= e->off && s->len <= end - s->off) {
+				own = &m->segs[at];
+				n_views += s->n_views;
+			}
+		}
+		if (n_views != 1) {
+			++*left;
+			continue;
+		}
+		views[i] = own->seg.views[0];
+		views[i].name = e->name;
+		ret = vv_unique_name(&views[i].name, names, &g->m.arena, err);
+		struct vv_manifest_seg *s = &g->m.segs[g->m.n_segs++];
+		*s = *own;
+		s->seg.off += g->files[r->file].off;
+		s->seg.views = &views[i];
 	}
 	return ret;
 }
@@ -233,14 +276,18 @@ int vv_group_index(struct vv_group *g, const struct vv_version *files, size_t n,
 	if (!ret)
 		qsort(ranges, n_ranges, sizeof(*ranges), by_place);
 	for (size_t i = 0; i < n && !ret; i++) {
-		size_t first = at;
+		size_t first = at, within;
 
-		while (at < n_ranges && ranges[at].file == i)
+		while (at < n_ranges && ranges[at].file == i && !ranges[at].e->within)
 			at++;
-		if (at > first && i)
-			ret = take_ranges(g, &names, ranges + first, at - first, left, err);
-		else if (!i || own[i])
+		for (within = at; at < n_ranges && ranges[at].file == i;)
+			at++;
+		if (at == first && (!i || own[i]))
 			ret = take_file(g, &names, i, err);
+		if (within > first)
+			ret = take_ranges(g, &names, ranges + first, within - first, left, err);
+		if (at > within && !ret)
+			ret = take_within(g, &names, ranges + within, at - within, left, err);
 	}
 	free(ranges);
 	free(own);

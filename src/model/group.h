@@ -37,8 +37,9 @@ struct vv_group {
 VV_MUST_CHECK int vv_group_make(struct vv_group *g, const struct vv_version *files, size_t n, struct vv_err *err);
 /*
  * The same for a file that tells of tensors in others: it comes first. Where it gives ranges in a file, those are its
- * tensors, and not what a reader sees that knows this file alone. `file_of`: the file of each item, never 0; SIZE_MAX: it
- * is not there. *left counts items that are left out: those, and what lies past its file's end or across another. Of files
+ * tensors, and not what a reader sees that knows this file alone. One `within` names the tensor that such a reader sees
+ * there, which keeps its id. `file_of`: the file of each item, never 0; SIZE_MAX: it is not there. *left counts items that
+ * are left out: those, what lies past its file's end or across another, and what has not one tensor within. Of files
  * without `bytes` ranges have an id that only tells them from others; of the rest the bytes are read. Borrows `e`.
  */
 VV_MUST_CHECK int vv_group_index(struct vv_group *g, const struct vv_version *files, size_t n,

@@ -43,15 +43,17 @@ static void test_items(void)
 {
 	uint64_t shape[] = {2, 3};
 	const struct vv_elsewhere items[] = {
-		{"data.bin", false, "w", VV_DT_F32, 2, shape, 100, 24},
-		{"./sub//data.bin", false, "w", VV_DT_BYTES, 0, NULL, 0, 7},
-		{"model-2.safetensors", false, "v", VV_DT_F32, 2, shape, UINT64_MAX, 5},
-		{".data-0", true, "scalar", VV_DT_I64, 0, NULL, 8, 8},
+		{"data.bin", false, "w", VV_DT_F32, 2, shape, 100, 24, false},
+		{"./sub//data.bin", false, "w", VV_DT_BYTES, 0, NULL, 0, 7, false},
+		{"model-2.safetensors", false, "v", VV_DT_F32, 2, shape, UINT64_MAX, 5, false},
+		{".data-0", true, "scalar", VV_DT_I64, 0, NULL, 8, 8, false},
+		{"a.distcp", false, "part", VV_DT_F32, 2, shape, 100, 1000, true},
+		{"a.distcp", false, "own", VV_DT_F32, 0, NULL, UINT64_MAX, 5, true},
 	};
 	struct vv_elsewheres out;
 
 	CHECK_OK(read_told(&out, items, VV_COUNT(items)), &err);
-	CHECK_INT(out.n, 4);
+	CHECK_INT(out.n, 6);
 	CHECK_STR(out.items[0].file, "data.bin");
 	CHECK_INT(out.items[0].ndim, 2);
 	CHECK(out.items[0].shape != shape && out.items[0].shape[1] == 3);
@@ -61,6 +63,10 @@ static void test_items(void)
 	CHECK(out.items[2].off == UINT64_MAX && !out.items[2].len && out.items[2].dtype == VV_DT_BYTES &&
 		!out.items[2].ndim);
 	CHECK(out.items[3].suffix && !out.items[3].ndim);
+	/* What lies within has no type of its own; what is known by its name does not lie within. */
+	CHECK(out.items[4].within && out.items[4].dtype == VV_DT_BYTES && !out.items[4].ndim && out.items[4].len == 1000);
+	CHECK(!out.items[5].within && out.items[5].off == UINT64_MAX && !out.items[5].len);
+	CHECK_INT(read_one((struct vv_elsewhere){.file = "a", .name = "w", .off = INT64_MAX, .len = 1, .within = true}), VV_EFORMAT);
 	vv_elsewheres_release(&out);
 	CHECK(!out.n && !out.items);
 	CHECK_OK(vv_elsewhere_read(vv_format_find(vv_span_str("opaque")), NULL, &out, &err), &err);

@@ -144,10 +144,57 @@ static void test_index(void)
 	toy_release(&shard);
 }
 
+static struct vv_elsewhere in(const char *name, uint64_t off, uint64_t len)
+{
+	return (struct vv_elsewhere){.file = "data", .name = name, .off = off, .len = len, .within = true};
+}
+
+/* Ranges around a file's own tensors, which take another name and keep the rest. */
+static void test_within(void)
+{
+	static const uint64_t one = 1;
+	struct toy index, data;
+	struct vv_group g;
+	struct vv_err err = VV_ERR_INIT;
+	size_t seg, view, left, own;
+
+	toy_init(&index);
+	toy_f32(&index, "inside", 1);
+	toy_done(&index);
+	toy_init(&data);
+	for (int i = 0; i < 4; i++)
+		toy_f32(&data, (const char *[]){"0", "1", "2", "3"}[i], (float)i);
+	toy_done(&data);
+	/* Not in order; two in one; none; a part of one; across another; a name twice; in no file; a range beside them. */
+	struct vv_elsewhere items[] = {in("b", 4, 4), in("a", 0, 4), in("two", 0, 8), in("none", 8, 0), in("part", 8, 3),
+		in("across", 6, 6), in("a", 12, 100), in("gone", 0, 4), at("range", 8, &one)};
+	const size_t file_of[] = {1, 1, 1, 1, 1, 1, 1, SIZE_MAX, 1};
+	const struct vv_elsewheres e = {.items = items, .n = VV_COUNT(items)};
+	const struct vv_version files[] = {{&index.m, index.v.bytes}, {&data.m, NULL}};
+
+	CHECK_OK(vv_group_index(&g, files, 2, &e, file_of, &left, &err), &err);
+	CHECK_INT(left, 5);
+	CHECK_INT(g.m.n_segs, index.m.n_segs + 4);
+	CHECK(!vv_manifest_find(&g.m, "0", &seg, &view) && !vv_manifest_find(&g.m, "two", &seg, &view));
+	CHECK(vv_manifest_find(&g.m, "inside", &seg, &view) && vv_manifest_find(&g.m, "range", &seg, &view));
+	CHECK(vv_manifest_find(&g.m, "a~2", &seg, &view));
+	CHECK_INT(g.m.segs[seg].seg.off, index.m.size + 12);
+	CHECK(vv_manifest_find(&g.m, "b", &seg, &view) && vv_manifest_find(&data.m, "1", &own, &view));
+	CHECK_INT(g.m.segs[seg].seg.off, index.m.size + 4);
+	CHECK_INT(g.m.segs[seg].seg.dtype, VV_DT_F32);
+	CHECK_INT(g.m.segs[seg].seg.views[0].ndim, data.m.segs[own].seg.views[0].ndim);
+	CHECK(vv_id_eq(&g.m.segs[seg].id, &data.m.segs[own].id));
+	CHECK_STR(data.m.segs[own].seg.views[0].name, "1");
+	vv_group_release(&g);
+	toy_release(&index);
+	toy_release(&data);
+}
+
 int main(void)
 {
 	test_names();
 	test_joined();
 	test_index();
+	test_within();
 	return done();
 }
