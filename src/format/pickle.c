@@ -447,7 +447,7 @@ static void step(struct vv_machine *m, struct vv_op_at *op)
 {
 	const struct vv_op *o = vv_op(op->code);
 
-	if (!o->listed)
+	if (!o->listed && !m->any)
 		vv_machine_stop(m, VV_EFORMAT, "pickle-opcode", op->off, "opcode %s", o->name);
 	switch (o->group) {
 	case VV_OP_VALUE:
@@ -548,6 +548,13 @@ static int parse(struct vv_machine *m, struct vv_pickle *p, struct vv_span bytes
 int vv_pickle_parse(struct vv_pickle *p, struct vv_span bytes, struct vv_err *err)
 {
 	struct vv_machine m = {.p = p};
+
+	return parse(&m, p, bytes, err);
+}
+
+int vv_pickle_parse_any(struct vv_pickle *p, struct vv_span bytes, struct vv_err *err)
+{
+	struct vv_machine m = {.p = p, .any = true};
 
 	return parse(&m, p, bytes, err);
 }

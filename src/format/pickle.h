@@ -90,6 +90,8 @@ struct vv_pickle {
 VV_MUST_CHECK int vv_pickle_parse(struct vv_pickle *p, struct vv_span bytes, struct vv_err *err);
 /* The same for the first of several in a row; *used: bytes up to the next one, or of all when this is cut off. */
 VV_MUST_CHECK int vv_pickle_parse_first(struct vv_pickle *p, struct vv_span bytes, size_t *used, struct vv_err *err);
+/* With the structure that opcodes of all protocols give; None stands for numbers of those that are not listed. */
+VV_MUST_CHECK int vv_pickle_parse_any(struct vv_pickle *p, struct vv_span bytes, struct vv_err *err);
 /* As joblib.load would: the bytes of arrays lie behind the objects that stand for them, and are stepped over. */
 VV_MUST_CHECK int vv_pickle_parse_joblib(struct vv_pickle *p, struct vv_span bytes, struct vv_err *err);
 /*

@@ -24,6 +24,7 @@ struct vv_machine {
 	uint32_t n_far;
 	uint32_t none, yes, no, small[256]; /* shared constants; 0: not made yet */
 	bool first_only;   /* what follows the pickle is none of ours */
+	bool any;          /* opcodes that the weights-only reader refuses are no reason for having no structure */
 	bool arrays;       /* as joblib reads it: an array's bytes lie behind its wrapper */
 	bool lost;         /* the stack is not what Python's would be */
 	struct vv_err why; /* the first reason for having no structure */

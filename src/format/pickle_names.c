@@ -21,6 +21,11 @@ static const char *const jit_names[] = {"build_intlist", "build_doublelist", "bu
 	"build_tensorlist", "build_tensor_from_id", "restore_type_tag", NULL};
 static const char *const array_names[] = {"_reconstruct", "scalar", NULL};
 
+/* Data classes of a checkpoint's .metadata: making one, or giving it its state, sets attributes. */
+static const char *const dcp_names[] = {"Metadata", "MetadataIndex", "TensorStorageMetadata", "TensorProperties",
+	"ChunkStorageMetadata", "BytesStorageMetadata", "StorageMeta", NULL};
+static const char *const path_names[] = {"PosixPath", "WindowsPath", NULL};
+
 static const struct {
 	const char *module;
 	const char *const *names;
@@ -34,6 +39,11 @@ static const struct {
 	{"torch.nn.parameter", (const char *const[]){"Parameter", NULL}, true},
 	{"torch.serialization", (const char *const[]){"_get_layout", NULL}, false},
 	{"torch.jit._pickle", jit_names, false},
+	{"torch.distributed.checkpoint.metadata", dcp_names, true},
+	{"torch.distributed.checkpoint.metadata", (const char *const[]){"_MEM_FORMAT_ENCODING", NULL}, false},
+	{"torch.distributed.checkpoint.filesystem", (const char *const[]){"_StorageInfo", NULL}, true},
+	{"pathlib", path_names, false},
+	{"pathlib._local", path_names, false}, /* Python 3.13 */
 	{"_codecs", (const char *const[]){"encode", NULL}, false},
 	/* Protocol 2 names Python 2's module. */
 	{"__builtin__", builtin_names, false},

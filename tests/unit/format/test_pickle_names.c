@@ -23,6 +23,10 @@ int main(void)
 	CHECK(!trusted("torch", "load") && !trusted("torch.storage", "_load_from_bytes") && !trusted("builtins", "eval"));
 	CHECK(!trusted("numpy.testing", "dtype") && !trusted("", "") && !trusted("torch", ""));
 	CHECK(!vv_pickle_trusted(LIT("torch\0x"), LIT("Size")) && !vv_pickle_trusted(LIT("torch"), LIT("Size\0")));
+	CHECK(trusted("torch.distributed.checkpoint.metadata", "Metadata") && trusted("pathlib", "PosixPath"));
+	CHECK(!trusted("torch.distributed.checkpoint.filesystem", "FileSystemReader") && !trusted("pathlib", "os.system"));
+	CHECK(buildable("torch.distributed.checkpoint.metadata", "TensorProperties"));
+	CHECK(!buildable("torch.distributed.checkpoint.metadata", "_MEM_FORMAT_ENCODING") && !buildable("pathlib", "PosixPath"));
 	CHECK(buildable("numpy", "ndarray") && buildable("numpy.core.multiarray", "_reconstruct"));
 	CHECK(buildable("torch.nn.parameter", "Parameter"));
 	CHECK(!buildable("torch", "Size") && !buildable("os", "system") && !buildable("torch._utils", "_rebuild_tensor_v2"));
