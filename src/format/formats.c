@@ -19,6 +19,7 @@ const struct vv_format *const vv_formats[] = {
 	&vv_format_torch,
 	&vv_format_torch_dcp,
 	&vv_format_torch_legacy,
+	&vv_format_dcp_index,
 	&vv_format_pickle,
 	&vv_format_tf_index,
 	&vv_format_tflite,

@@ -4,6 +4,7 @@
 
 #include "format/format.h"
 
+extern const struct vv_format vv_format_dcp_index;
 extern const struct vv_format vv_format_floats;
 extern const struct vv_format vv_format_gguf;
 extern const struct vv_format vv_format_hdf5;
@@ -23,6 +24,7 @@ extern const struct vv_format vv_format_torch_dcp;
 extern const struct vv_format vv_format_torch_legacy;
 
 /* Slots that have a file of their own. */
+int vv_pickle_locate(struct vv_layout_build *b, const struct vv_source *src, struct vv_err *err);
 int vv_tflite_graph(struct vv_graph *out, const struct vv_source *src, struct vv_err *err);
 
 #endif

@@ -124,7 +124,7 @@ static void tell(void *ctx, const struct vv_pickle_finding *f, bool vague)
 		vv_layout_finding(ctx, f->code, f->off, "%s", f->detail);
 }
 
-static int locate(struct vv_layout_build *b, const struct vv_source *src, struct vv_err *err)
+int vv_pickle_locate(struct vv_layout_build *b, const struct vv_source *src, struct vv_err *err)
 {
 	size_t n = (size_t)vv_min64(src->size, LOOK_INTO);
 	uint8_t *bytes = malloc(n + 1);
@@ -138,4 +138,4 @@ static int locate(struct vv_layout_build *b, const struct vv_source *src, struct
 	return ret;
 }
 
-const struct vv_format vv_format_pickle = {.name = "pickle", .probe = probe, .locate = locate};
+const struct vv_format vv_format_pickle = {.name = "pickle", .probe = probe, .locate = vv_pickle_locate};

@@ -59,4 +59,19 @@ out varve diff --stat v1 HEAD; said '^ shards.index  1 of 2 tensors changed'; ok
 git rm -q shards.*; git commit -q -m three; out varve diff HEAD~1 HEAD; said '^shards.index: removed, 2 tensors$' && said '^1 file, 0'; ok "removed with its files"
 rm model.data-00000-of-00001; out varve show model.index; err 'tells of tensors in model.data-00000-of-00001: no such file' && said '^model.index: tf-index, 0 tensors'; ok "data that is not there is told"
 ln -s "$golden/model.data-00000-of-00001" model.data-00000-of-00001; out varve show model.index; err 'no such file'; ok "and no link is followed"
+
+# The index of a checkpoint of torch.distributed. Written by PyTorch: tests/golden/torch-dcp/make_whole.py.
+golden="$(cd "$(dirname "$script")/../golden/torch-dcp" && pwd)"
+new_repo "$T/dcp"; varve track -q '*.metadata' '*.distcp'; mkdir c; cp "$golden"/whole/.metadata "$golden"/whole/*.distcp c; git add .; git commit -q -m one; git tag v1
+out varve show c/.metadata; said '^c/.metadata: torch-dcp-index, 4 tensors, 22 parameters' && said '^w\[0:3,:\]  *f32 \[3,3\]' && said '^w\[3:5,:\]  *f32 \[2,3\]' && said '^deep.b  *bf16 \[4\]' && said '^  files  *3$'; ok "show of a distributed checkpoint's .metadata names what lies in its files"
+out varve show --json v1:c/.metadata; json '[t["name"] for t in d["tensors"]] == ["w[0:3,:]", "w[3:5,:]", "deep.b", "ids"] and not d["findings"]'; ok "of a revision, without a finding"
+out varve scan --strict c/.metadata; said 'safe (torch-dcp-index)$'; ok "and it is safe to load"
+out varve cat v1:c/.metadata ids -o ids.npy && [ "$(stat -c %s ids.npy)" = 152 ]; ok "cat by that name"
+status_is 0 varve convert c/.metadata -o one.safetensors && out varve show one.safetensors; said '^one.safetensors: safetensors, 4 tensors, 22 parameters'; ok "convert takes such a checkpoint"
+at="$(python3 -c 'print(open("c/__1_0.distcp", "rb").read().rindex((1).to_bytes(8, "little") + (2).to_bytes(8, "little")))')"
+printf '\011' | dd of=c/__1_0.distcp bs=1 seek="$at" conv=notrunc 2>/dev/null
+out varve diff; said '^c/.metadata: 1 of 4 tensors changed$' && said '^  changed  ids .*i64 \[3\]' && said '^1 file, 1 tensor'; ok "diff by names though .metadata did not change"
+git commit -q -am two; out varve diff v1 HEAD; said '^  changed  ids ' && said '^1 file'; ok "between revisions"
+out varve diff v1:c/.metadata HEAD:c/.metadata; said '^  changed  ids '; ok "two names of a checkpoint"
+rm c/__0_0.distcp; out varve show c/.metadata; err 'tells of tensors in c/__0_0.distcp: no such file' && said 'torch-dcp-index, 3 tensors'; ok "a part that is not there is told"
 plan_end

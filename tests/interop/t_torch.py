@@ -7,6 +7,7 @@ import collections
 import io
 import json
 import os
+import pickle
 import sys
 import tempfile
 import zipfile
@@ -350,6 +351,17 @@ def distributed():
         text = git("show", "HEAD:c/__0_0.distcp", cwd=repo)
         ok("\nformat torch-dcp\n" in text and text.count("\ntensor ") == 21 and "\nfinding" not in text,
            "dcp: tensors in the manifest", text[:600])
+        text = git("show", "HEAD:c/.metadata", cwd=repo)
+        ok("\nformat torch-dcp-index\n" in text and "\nfinding" not in text, "dcp: the index is one, without a finding", text[:600])
+        with open(f"{repo}/c/.metadata", "rb") as f:
+            told = pickle.load(f).state_dict_metadata
+        want = sorted((k, list(v.size), str(v.properties.dtype)) for k, v in told.items() if hasattr(v, "chunks"))
+        names = {"f32": "torch.float32", "bf16": "torch.bfloat16"}
+        whole = json.loads(run("varve", "show", "--json", "c/.metadata", cwd=repo).stdout)
+        got = sorted((t["name"], t["shape"], names[t["dtype"]]) for t in whole["tensors"])
+        ok(got == want and len(got) == 21, "dcp: names, shapes and types are those that the index has", str(got)[:600])
+        r = run("varve", "diff", "HEAD~1:c/.metadata", "HEAD:c/.metadata", cwd=repo)
+        ok("  changed  model.layer.7 " in r.stdout and " 21 tensors changed" in r.stdout, "dcp: diff by name", r.stdout + r.stderr)
         for f in files:
             os.unlink(f"{repo}/c/{f}")
         git("checkout", "-q", "--", ".", cwd=repo)
