@@ -197,6 +197,7 @@ ROWS = [
       for p in ("junk/../../x", "../x", "/etc/passwd", "C:\\x", "a\\..\\..\\x", "a\0b", "")],
     ("M35", "an offset and a length that overflow", onnx_external("w.data", str((1 << 64) - 8), "16"), "onnx", ["external-path"], "dangerous", ["offset and length past any end"]),
     ("M36", "HDF5: links and data in other files", golden("hdf5/outside.h5"), "hdf5", ["external-path"], "dangerous", ["external-path"]),
+    ("M36", "HDF5: a shape of 10^18", golden("hdf5/old.h5").replace(struct.pack("<QQ", 4, 3), struct.pack("<QQ", 10**9, 10**9)), "opaque", ["malformed"], "suspicious", ["its shape and its 48 bytes"]),
     # --- Keras, TensorFlow, joblib ---
     ("M57", "a Lambda layer", keras(LAMBDA, WEIGHTS), "keras", ["keras-lambda"], "dangerous", ["dangerous keras-lambda"]),
     ("M57", "its name in escapes", keras(json.dumps(LAMBDA).replace("Lambda", "\\u004c\\u0061mbda").replace("__lambda__", "\\u005f_lambda__").encode(), WEIGHTS),

@@ -59,6 +59,7 @@ out varve diff --stat v1 HEAD; said '^ shards.index  1 of 2 tensors changed'; ok
 git rm -q shards.*; git commit -q -m three; out varve diff HEAD~1 HEAD; said '^shards.index: removed, 2 tensors$' && said '^1 file, 0'; ok "removed with its files"
 rm model.data-00000-of-00001; out varve show model.index; err 'tells of tensors in model.data-00000-of-00001: no such file' && said '^model.index: tf-index, 0 tensors'; ok "data that is not there is told"
 ln -s "$golden/model.data-00000-of-00001" model.data-00000-of-00001; out varve show model.index; err 'no such file'; ok "and no link is followed"
+rm model.data-00000-of-00001; mkfifo model.data-00000-of-00001; out timeout 10 varve show model.index; err 'no such file'; ok "nor a pipe waited for"
 
 # The index of a checkpoint of torch.distributed. Written by PyTorch: tests/golden/torch-dcp/make_whole.py.
 golden="$(cd "$(dirname "$script")/../golden/torch-dcp" && pwd)"
