@@ -131,7 +131,20 @@ VV_MUST_CHECK int vv_hdf5_object(struct vv_hdf5 *h, uint64_t addr, struct vv_hdf
 
 /* --- hdf5_attribute.c --- */
 
-/* *is: the attribute's message says that opaque elements are bfloat16, as Keras has it. Untouched otherwise. */
+struct vv_hdf5_attribute {
+	struct vv_span name, type; /* the name with its NUL */
+	struct vv_cursor value;
+};
+/* 1: one that is not read, of another version, or with parts that stand elsewhere. VV_EFORMAT: cut short. */
+VV_MUST_CHECK int vv_hdf5_attribute_parse(struct vv_span body, struct vv_hdf5_attribute *out, struct vv_err *err);
+bool vv_hdf5_attribute_is(const struct vv_hdf5_attribute *a, const char *name);
+/* Its text, or the first of several, in place of what `out` held: nothing when it is no text. */
+VV_MUST_CHECK int vv_hdf5_attribute_text(
+	struct vv_hdf5 *h, const struct vv_hdf5_attribute *a, struct vv_buf *out, struct vv_err *err);
+/*
+ * *is: it says that opaque elements are bfloat16, as Keras has it, which HDF5's makers had no name for: two opaque
+ * bytes, and beside them `dtype`. Untouched otherwise.
+ */
 VV_MUST_CHECK int vv_hdf5_says_bf16(struct vv_hdf5 *h, struct vv_span body, bool *is, struct vv_err *err);
 
 /* --- hdf5_chunks.c: a dataset in chunks --- */

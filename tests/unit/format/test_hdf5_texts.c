@@ -128,8 +128,8 @@ static void test_bad(void)
 	static const struct {
 		uint64_t size, len, off, number;
 		const char *says;
-	} cases[] = {{88, 5, 0, 3, "no text 3"}, {88, 6, 0, 1, "past its end"}, {20, 5, 0, 1, "no text 1"},
-		{88, 5, 8, 1, "no heap of texts"}, {UINT64_MAX, 5, 0, 7, "no text 7"}, {88, 5, 1 << 20, 1, "past the end"}};
+	} cases[] = {{88, 5, 0, 3, "no text 3"}, {88, 6, 0, 1, "no text 1 of 6 bytes"}, {20, 5, 0, 1, "no text 1"},
+		{88, 5, 8, 1, "no heap of texts"}, {UINT64_MAX, 5, 0, 7, "past the end"}, {88, 5, 1 << 20, 1, "past the end"}};
 	struct mkh5 m = MKH5_INIT;
 
 	for (size_t i = 0; i < VV_COUNT(cases); i++) {
