@@ -267,6 +267,19 @@ static int restore_dir(struct restorer *r, const char *path, const char *const *
 	return ret;
 }
 
+/* The pattern that matches this path alone, and all below it; owned by the caller. */
+static char *literal(const char *path)
+{
+	char *out = malloc(2 * strlen(path) + 1), *to = out;
+
+	for (; out && *path; *to++ = *path++)
+		if (strchr("\\*?[", *path))
+			*to++ = '\\';
+	if (out)
+		*to = 0;
+	return out;
+}
+
 /* A word of which git knows nothing may be a file in a directory. 1: it is none. */
 static int restore_inside(struct restorer *r, const char *top)
 {
@@ -275,17 +288,20 @@ static int restore_inside(struct restorer *r, const char *top)
 
 	for (const char *slash = strrchr(top, '/'); slash && ret == 1;) {
 		struct vv_named dir = {0};
-		const char *rest = slash + 1;
+		char *rest = literal(slash + 1);
 		const char *next = memrchr(top, '/', (size_t)(slash - top));
 
-		if (asprintf(&path, "%.*s/%s", (int)(slash - top), top, VV_DIR_MANIFEST) < 0)
+		if (!rest || asprintf(&path, "%.*s/%s", (int)(slash - top), top, VV_DIR_MANIFEST) < 0) {
+			free(rest);
 			return vv_fail_nomem(&r->ctx->err);
+		}
 		if (!vv_named_at(r->ctx, r->rev, path, &dir))
-			ret = restore_dir(r, path, &rest, 1);
+			ret = restore_dir(r, path, (const char *const *)&rest, 1);
 		else
 			vv_err_clear(&r->ctx->err);
 		vv_named_release(&dir);
 		free(path);
+		free(rest);
 		slash = next;
 	}
 	return ret;

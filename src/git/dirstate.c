@@ -35,6 +35,48 @@ static char *file_of(const struct vv_repo *r, const char *dir)
 	return asprintf(&path, "%s/dirs/%s", r->state_dir, name) < 0 ? NULL : path;
 }
 
+/* Beside it: the text that the files are being brought to. */
+static char *next_of(const struct vv_repo *r, const char *dir)
+{
+	char *file = file_of(r, dir), *next = NULL;
+
+	if (file && asprintf(&next, "%s.next", file) < 0)
+		next = NULL;
+	free(file);
+	return next;
+}
+
+int vv_dirstate_begin(const struct vv_repo *r, const char *dir, struct vv_span text, struct vv_err *err)
+{
+	char *next = next_of(r, dir), *folder = vv_join(r->state_dir, "dirs");
+	int ret = next && folder ? vv_mkdirs(folder, err) : vv_fail_nomem(err);
+
+	if (!ret)
+		ret = vv_write_file(next, text, false, err);
+	free(next);
+	free(folder);
+	return ret;
+}
+
+bool vv_dirstate_begun(const struct vv_repo *r, const char *dir, struct vv_buf *text)
+{
+	char *next = next_of(r, dir);
+	struct vv_err ignore = VV_ERR_INIT;
+	bool yes = next && vv_exists(next) && !vv_read_file(text, next, &ignore);
+
+	free(next);
+	return yes;
+}
+
+static void end(const struct vv_repo *r, const char *dir)
+{
+	char *next = next_of(r, dir);
+
+	if (next)
+		unlink(next);
+	free(next);
+}
+
 /* Takes `n` bytes from the start of `in`; 1 when there are fewer. */
 static int take(struct vv_span *in, uint64_t n, struct vv_span *out)
 {
@@ -168,6 +210,8 @@ int vv_dirstate_write(const struct vv_repo *r, const char *dir, struct vv_span t
 		ret = vv_buf_check(&b, err);
 	if (!ret)
 		ret = vv_write_file(file, vv_buf_view(&b), false, err);
+	if (!ret)
+		end(r, dir);
 	vv_buf_release(&b);
 	free(file);
 	free(folder);
@@ -181,6 +225,7 @@ void vv_dirstate_forget(const struct vv_repo *r, const char *dir)
 	if (file)
 		unlink(file);
 	free(file);
+	end(r, dir);
 }
 
 struct each {

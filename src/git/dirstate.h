@@ -26,6 +26,12 @@ bool vv_dirstate_is(const struct vv_repo *r, const char *dir, struct vv_span hea
 /* `stat`: one for each file of the text's manifest. */
 VV_MUST_CHECK int vv_dirstate_write(const struct vv_repo *r, const char *dir, struct vv_span text,
 	const struct vv_tree_stat *stat, size_t n, struct vv_err *err);
+/*
+ * Notes the text that the files are about to be brought to; writing or forgetting the state ends that. A sync that was cut
+ * short leaves it: then files may be of either version.
+ */
+VV_MUST_CHECK int vv_dirstate_begin(const struct vv_repo *r, const char *dir, struct vv_span text, struct vv_err *err);
+bool vv_dirstate_begun(const struct vv_repo *r, const char *dir, struct vv_buf *text);
 void vv_dirstate_forget(const struct vv_repo *r, const char *dir);
 /* The same from one of the files that each gives. */
 VV_MUST_CHECK int vv_dirstate_open(struct vv_dirstate *s, const char *file, struct vv_err *err);

@@ -459,12 +459,17 @@ static void write_small(struct dirwork *w, const struct write *what, int from, u
 	struct vv_place place;
 	struct vv_draft draft = VV_DRAFT_INIT;
 	struct vv_err why = VV_ERR_INIT;
+	struct vv_id id;
 	int ret = make_place(w, f->path, &place, &why);
 
 	if (!ret)
 		ret = vv_draft_open_at(&draft, w->drafts, f->path, &why);
 	if (!ret && f->size && pread(from, buf, (size_t)f->size, (off_t)off) != (ssize_t)f->size)
 		ret = vv_fail_sys(&why, errno, "%s", f->path);
+	if (!ret)
+		vv_sha256(vv_span(buf, (size_t)f->size), &id);
+	if (!ret && !vv_id_eq(&id, &f->sha256))
+		ret = vv_fail(&why, VV_ECORRUPT, "its parts are not the file that the manifest names");
 	if (!ret)
 		ret = vv_write_fd(draft.fd, vv_span(buf, (size_t)f->size), f->path, &why);
 	if (!ret)
@@ -609,6 +614,21 @@ static int run(struct dirwork *w, int root, struct vv_err *err)
 	return ret;
 }
 
+/* Where a version has a file of the directory, another may have one that git tracks. `list` keeps their names. */
+static int find_gits(struct dirwork *w, struct vv_buf *list, struct vv_err *err)
+{
+	char *spec = NULL;
+	int ret = asprintf(&spec, ":(top,literal)%s", w->dir) < 0 ? vv_fail_nomem(err) : 0;
+
+	if (!ret)
+		ret = VV_GIT(w->repo, list, err, "ls-files", "-z", "--", spec);
+	for (const char *p = (const char *)list->ptr, *end = p + list->len; !ret && p < end; p += strlen(p) + 1)
+		if (!vv_map_put(&w->gits, vv_span_str(p), 1, NULL))
+			ret = vv_fail_nomem(err);
+	free(spec);
+	return ret;
+}
+
 /* What the files were last brought to, if anything is known. To take a failure for that would be to forget whose they are. */
 static int known_before(struct dirwork *w, struct vv_dirstate *old, struct vv_err *err)
 {
@@ -625,18 +645,103 @@ static int known_before(struct dirwork *w, struct vv_dirstate *old, struct vv_er
 	return ret;
 }
 
+/*
+ * Of two versions' files at one path (either may be NULL) the one that stands there: takes it as known. What is neither is
+ * still the old one's, which the user has changed.
+ */
+static int take_standing(struct dirwork *w, struct vv_dir_build *build, const struct vv_manifest *next, size_t k, size_t i,
+	size_t *n, struct vv_err *err)
+{
+	struct vv_tree_stat st = {0}, was = k == SIZE_MAX ? st : w->was[k];
+	struct stat seen;
+	bool is_next = false;
+
+	if (k == SIZE_MAX || i == SIZE_MAX || !same_file(&w->old->files[k], &next->files[i])) {
+		bool there = look(w, k == SIZE_MAX ? next->files[i].path : w->old->files[k].path, &seen) == FILE_THERE;
+		if (there)
+			st = vv_tree_stat_of(&seen);
+		else
+			was = st; /* it may be that sync which removed it */
+		is_next = there && i != SIZE_MAX && (k == SIZE_MAX || !vv_tree_stat_eq(&st, &was)) &&
+			is_file(w, &next->files[i], &seen) && mode_is(&seen, &next->files[i]);
+	}
+	if (!is_next && k == SIZE_MAX)
+		return 0;
+	w->now[(*n)++] = is_next ? st : was;
+	return is_next ? vv_dir_build_take(build, next, i, err) : vv_dir_build_take(build, w->old, k, err);
+}
+
+/* A sync was cut short: some files are of the version that it was to bring. That mixture is what is known from here on. */
+static int take_up(struct vv_repo *r, int root, const char *dir, struct vv_err *err)
+{
+	const struct vv_manifest none = {.format = ""};
+	struct vv_buf begun = VV_BUF_INIT(VV_MAX_MANIFEST), text = VV_BUF_INIT(VV_MAX_MANIFEST);
+	struct vv_sync_report quiet = {0};
+	struct vv_dir_build build = {0};
+	struct vv_manifest next = {0};
+	struct vv_dirstate old;
+	struct vv_err why = VV_ERR_INIT;
+	struct dirwork w = {.repo = r, .report = &quiet, .dir = dir, .fd = -1, .drafts = -1, .folder = VV_PLACE_INIT};
+	size_t n = 0, i = 0, k = 0;
+	int ret;
+
+	if (!vv_dirstate_begun(r, dir, &begun))
+		goto nothing;
+	/* One that is cut off was not begun. */
+	if (vv_manifest_parse(&next, vv_buf_view(&begun), &why) || !vv_manifest_is_dir(&next))
+		goto nothing;
+	ret = known_before(&w, &old, err);
+	if (!w.old)
+		w.old = &none;
+	w.now = calloc(w.old->n_files + next.n_files + 1, sizeof(*w.now));
+	if (!ret && !w.now)
+		ret = vv_fail_nomem(err);
+	if (!ret)
+		ret = vv_repo_store(r, true, err);
+	if (!ret && open_dir(&w, root, &why))
+		i = next.n_files, k = w.old->n_files; /* the directory is gone: so is what was brought */
+	while (!ret && (k < w.old->n_files || i < next.n_files)) {
+		int order = k == w.old->n_files ? 1 : i == next.n_files ? -1 : strcmp(w.old->files[k].path, next.files[i].path);
+
+		ret = take_standing(&w, &build, &next, order <= 0 ? k : SIZE_MAX, order >= 0 ? i : SIZE_MAX, &n, err);
+		k += order <= 0;
+		i += order >= 0;
+	}
+	if (!ret && w.fd >= 0)
+		ret = vv_dir_build_end(&build, &text, NULL, err);
+	if (!ret && w.fd >= 0)
+		ret = vv_dirstate_write(r, dir, vv_buf_view(&text), w.now, n, err);
+	forget_folder(&w);
+	if (w.fd >= 0)
+		close(w.fd);
+	if (w.drafts >= 0)
+		close(w.drafts);
+	free(w.now);
+	vv_dir_build_release(&build);
+	vv_dirstate_release(&old);
+	vv_manifest_release(&next);
+	vv_buf_release(&begun);
+	vv_buf_release(&text);
+	return ret;
+nothing:
+	vv_manifest_release(&next);
+	vv_buf_release(&begun);
+	return 0;
+}
+
 int vv_dirsync(struct vv_repo *r, int root, const char *dir, struct vv_span text, unsigned flags,
 	struct vv_sync_report *report, struct vv_err *err)
 {
 	struct vv_dirstate old;
 	struct vv_manifest m = {0};
+	struct vv_buf gits = VV_BUF_INIT(VV_MAX_MANIFEST);
 	struct dirwork w = {.repo = r, .report = report, .dir = dir, .fd = -1, .drafts = -1, .flags = flags, .m = &m,
 		.folder = VV_PLACE_INIT};
-	int ret;
+	int ret = take_up(r, root, dir, err);
 
 	/* That was done. */
-	if (!flags && vv_dirstate_is(r, dir, text))
-		return 0;
+	if (ret || (!flags && vv_dirstate_is(r, dir, text)))
+		return ret;
 	ret = vv_manifest_parse(&m, text, err);
 	if (ret)
 		return ret;
@@ -645,12 +750,18 @@ int vv_dirsync(struct vv_repo *r, int root, const char *dir, struct vv_span text
 		return vv_fail(err, VV_EFORMAT, "is not the manifest of a directory");
 	}
 	ret = known_before(&w, &old, err);
+	if (!ret && w.old)
+		ret = find_gits(&w, &gits, err);
+	if (!ret)
+		ret = vv_dirstate_begin(r, dir, text, err);
 	if (!ret)
 		ret = run(&w, root, err);
 	/* What could not be replaced is still the old version's, as only the old state tells. */
 	if (!ret && (!w.failed || !w.old))
 		ret = vv_dirstate_write(r, dir, text, w.now, m.n_files, err);
 	free(w.now);
+	vv_map_release(&w.gits);
+	vv_buf_release(&gits);
 	vv_dirstate_release(&old);
 	vv_manifest_release(&m);
 	return ret;
@@ -708,20 +819,12 @@ int vv_dirsync_gone(
 		.m = &none, .folder = VV_PLACE_INIT};
 	struct vv_place place = VV_PLACE_INIT;
 	struct vv_buf gits = VV_BUF_INIT(VV_MAX_MANIFEST);
-	char *spec = NULL;
-	int ret = asprintf(&spec, ":(top,literal)%s", s->dir) < 0 ? vv_fail_nomem(err) : 0;
+	int ret = find_gits(&w, &gits, err);
 
-	/* Where a version has a directory, another may have plain files. */
-	if (!ret)
-		ret = VV_GIT(r, &gits, err, "ls-files", "-z", "--", spec);
-	for (const char *p = (const char *)gits.ptr, *end = p + gits.len; !ret && p < end; p += strlen(p) + 1)
-		if (!vv_map_put(&w.gits, vv_span_str(p), 1, NULL))
-			ret = vv_fail_nomem(err);
 	if (!ret)
 		ret = run(&w, root, err);
 	vv_map_release(&w.gits);
 	vv_buf_release(&gits);
-	free(spec);
 	/* The folder itself may be gone, with all that was in it. */
 	if (ret == VV_ENOTFOUND) {
 		vv_err_clear(err);
@@ -730,7 +833,8 @@ int vv_dirsync_gone(
 	free(w.now);
 	if (!ret && !vv_place_open(&place, root, s->dir, err))
 		(void)unlinkat(place.dirfd, place.name, AT_REMOVEDIR); /* unless something is left in it */
-	vv_err_clear(err);
+	if (!ret)
+		vv_err_clear(err);
 	vv_place_release(&place);
 	if (!ret && !w.failed)
 		vv_dirstate_forget(r, s->dir);

@@ -64,6 +64,28 @@ static int check_inside(const struct vv_repo *r, const char *dir, struct vv_err 
 	return ret;
 }
 
+/* What git ignores from above it could never be added. */
+static int check_ignored(const struct vv_repo *r, const char *dir, struct vv_err *err)
+{
+	char *path = NULL;
+	struct vv_buf out = VV_BUF_INIT(VV_MAX_TEXT);
+	int status = 1, ret = asprintf(&path, "%s/%s", dir, VV_DIR_MANIFEST) < 0 ? vv_fail_nomem(err) : 0;
+	const char *const args[] = {"check-ignore", "-v", "--no-index", "--", path, NULL};
+
+	if (!ret)
+		ret = vv_git_status(r, args, NULL, vv_span(NULL, 0), &out, &status, err);
+	/* A rule that begins with "!" takes it in. */
+	if (!ret && !status) {
+		const char *rule = out.len ? strchr((const char *)out.ptr, '\t') : NULL;
+		size_t n = rule ? (size_t)(rule - (const char *)out.ptr) : 0;
+		if (!memmem(out.ptr, n, ":!", 2))
+			ret = vv_fail(err, VV_EUSAGE, "%s: git ignores it, by %.*s", dir, (int)n, (const char *)out.ptr);
+	}
+	vv_buf_release(&out);
+	free(path);
+	return ret;
+}
+
 /* Writes a file of varve's own. One that says something else is in the way. */
 static int write_own(const char *path, struct vv_span text, bool keep, bool *changed, struct vv_err *err)
 {
@@ -102,6 +124,8 @@ int vv_dir_track(struct vv_repo *r, const char *dir, bool *changed, struct vv_er
 		ret = check_inside(r, dir, err);
 	if (!ret)
 		ret = vv_mkdirs(full, err);
+	if (!ret)
+		ret = check_ignored(r, dir, err);
 	if (!ret)
 		ret = vv_dir_build_end(&none, &text, NULL, err);
 	if (!ret)

@@ -81,10 +81,10 @@ static int look_at_dir(void *arg, const char *path, const char *format, struct v
 	} else if (vv_dirlook(&k, w->r, dir, false, &why)) {
 		w->warn(w->arg, dir, &why);
 	} else {
-		/* One that was moved, say: nothing is known yet. */
-		if (k.state.dir && (k.added || k.changed || k.deleted)) {
-			(void)vv_fail(&why, VV_ECHANGED, "%zu files are not in the commit as they are; 'varve add %s' takes them",
-				k.added + k.changed + k.deleted, dir);
+		/* Of one that was moved, say, or never added, nothing is known yet but what it has more. */
+		size_t n = k.added + (k.state.dir ? k.changed + k.deleted : 0);
+		if (n) {
+			(void)vv_fail(&why, VV_ECHANGED, "%zu files are not in the commit as they are; 'varve add %s' takes them", n, dir);
 			w->warn(w->arg, dir, &why);
 		}
 		vv_dirlook_release(&k);

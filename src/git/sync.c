@@ -159,6 +159,7 @@ struct work {
 	struct vv_statcache cache;
 	struct vv_buf refresh; /* NUL-separated paths that the index has other stat data for */
 	struct vv_buf maybe;   /* paths of models written earlier, of which the index may know */
+	struct vv_span smudged; /* NUL-ended paths that git wrote before this */
 	ino_t swept;           /* the folder that was swept last: paths come sorted */
 	int root;
 };
@@ -216,20 +217,32 @@ out:
 	return ret;
 }
 
+static bool is_smudged(const struct work *w, const char *path)
+{
+	for (const char *p = (const char *)w->smudged.ptr, *end = p + w->smudged.len; p < end; p += strlen(p) + 1)
+		if (!strcmp(p, path))
+			return true;
+	return false;
+}
+
 /* The manifest of a directory stays a text; its files are brought to it. */
 static int sync_dir(struct work *w, const struct vv_place *place, const char *path, struct vv_err *err)
 {
 	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
 	char *dir = vv_dir_of_path(path);
+	unsigned flags = w->report->dir_flags;
 	struct stat st;
 	int ret = dir ? read_text(place, &text, &st, err) : vv_fail_nomem(err);
 
 	if (ret == 1)
-		ret = 0; /* deleted */
+		ret = 0; /* deleted, or no manifest */
 	else if (!ret && vv_manifest_detect(vv_buf_view(&text)) == VV_TEXT_CONFLICTED)
 		ret = vv_fail(err, VV_ECONFLICT, "a manifest with conflict markers");
-	else if (!ret)
-		ret = vv_dirsync(w->repo, w->root, dir, vv_buf_view(&text), w->report->dir_flags, w->report, err);
+	/* git has written the text that it had before: with the folder, its files went. */
+	if (!ret && text.len && is_smudged(w, path) && vv_dirstate_is(w->repo, dir, vv_buf_view(&text)))
+		flags |= VV_DIRSYNC_MISSING;
+	if (!ret && text.len)
+		ret = vv_dirsync(w->repo, w->root, dir, vv_buf_view(&text), flags, w->report, err);
 	vv_buf_release(&text);
 	free(dir);
 	return ret;
@@ -352,7 +365,7 @@ static int in_a_commit(const struct vv_repo *r, struct vv_span text, bool *yes, 
 	vv_git_blob_oid(text, r->sha256, oid);
 	ret = asprintf(&find, "--find-object=%s", oid) < 0 ? vv_fail_nomem(err) : 0;
 	if (!ret)
-		ret = VV_GIT(r, &out, err, "log", "--all", "--reflog", "-1", "--format=%H", find, "HEAD");
+		ret = VV_GIT(r, &out, err, "log", "-m", "--all", "--reflog", "-1", "--format=%H", find, "HEAD");
 	*yes = out.len > 0;
 	vv_buf_release(&out);
 	free(find);
@@ -371,8 +384,13 @@ static int sync_gone(void *arg, const char *dir, const char *file, struct vv_err
 	bool kept = false;
 	int ret = full ? 0 : vv_fail_nomem(err);
 
-	if (ret || !lstat(full, &st) || errno != ENOENT)
+	if (ret || !lstat(full, &st) || (errno != ENOENT && errno != ENOTDIR))
 		goto out;
+	/* A file in its place: no file of it is there any more. */
+	if (errno == ENOTDIR) {
+		vv_dirstate_forget(w->repo, dir);
+		goto out;
+	}
 	if (asprintf(&spec, ":(top,literal)%s", path) < 0)
 		ret = vv_fail_nomem(err);
 	if (!ret)
@@ -441,6 +459,7 @@ int vv_sync(
 		ret = vv_fail_sys(err, errno, "%s", r->top);
 		goto out;
 	}
+	w.smudged = vv_buf_view(&smudged);
 	sweep_drafts(r);
 	/* First what goes: it may be in the way of what comes. */
 	if (!paths)

@@ -138,4 +138,26 @@ fails varve track ./ ; ok "the whole worktree"
 varve untrack d/ >"$T/out" && [ ! -e d/.varve ] && [ ! -e d/.gitignore ] && git add d .gitattributes && git commit -q -m plain; ok "untrack"
 [ "$(files d)" = "$one" ] && [ "$(git ls-files d | wc -l)" = 13 ]; ok "git has the files"
 git switch -q two && [ "$(files d)" = "$two" ] && git switch -q main && [ "$(files d)" = "$one" ]; ok "and history has both"
+
+# git takes the folder away, or a file is in its place, and the same version comes back.
+new_repo "$T/again"; git commit -q --allow-empty -m root; git branch none; for i in 1 2 3; do put "data/$i" "$i"; done; all='./1 ./2 ./3 '
+varve track -q data/; git add .; git commit -q -m one 2>"$T/out"; said "data: 3 files are not in the commit"; ok "a commit warns of a directory that was never added"
+varve add -q .; git commit -q --amend -m one; rm -r data; git checkout -q -- data; [ "$(files data)" = "$all" ]; ok "the folder was removed, and is checked out"
+git switch -q none; echo p >data; git add data; git commit -q -m p; git switch -q main; git switch -q none; git switch -q main; [ "$(files data)" = "$all" ]; ok "a file was in its place"
+mkdir other; echo o >other/o; git add other; git commit -q -m o; git sparse-checkout set other; git sparse-checkout disable 2>/dev/null; [ "$(files data)" = "$all" ]; ok "it was outside of a sparse checkout"
+
+# A sync that cannot be finished, then another version: no file stays of the one that came in part.
+git switch -q -c big; for i in 1 2 3; do put "data/$i" "new $i"; done; mkmodel data/z.safetensors n=60 elems=65536; varve add -q .; git commit -q -m big; git switch -q main
+(trap '' XFSZ; ulimit -f 4000; git switch big >"$T/out" 2>&1); is data/1 'new 1' && [ ! -e data/z.safetensors ]; ok "a file that cannot be written stays out"
+git switch -q main; is data/1 1 && is data/3 3 && [ "$(files data)" = "$all" ]; ok "and the old version comes back whole"
+git switch -q big; is data/2 'new 2' && [ -e data/z.safetensors ]; ok "and the new one"; git switch -q main
+
+# One name is no pattern.
+put 'data/a[1]' one; put data/a1 q; varve add -q .; git commit -q -m names; put 'data/a[1]' X; put data/a1 unsaved
+varve restore -q HEAD 'data/a[1]'; is 'data/a[1]' one && is data/a1 unsaved; ok "restore of a file whose name looks like a pattern"; varve checkout -q --force data
+
+# A version that only a merge has is in history, too.
+git switch -q -c left; put data/1 left; varve add -q .; git commit -q -m left; git switch -q main; put data/2 right; varve add -q .; git commit -q -m right
+git merge -q left -m merge >/dev/null && is data/1 left && is data/2 right; git switch -q none; [ ! -e data/1 ]; ok "the files of a merge's own version go with it"; git switch -q main; is data/1 left; ok "and come back"
+echo 'no/' >.gitignore; mkdir no; put no/x 1; fails varve track no/ && said 'git ignores it, by .gitignore:1:no/' && [ "$(ls -A no)" = x ]; ok "what git ignores cannot be tracked"
 plan_end
