@@ -3,6 +3,7 @@
 
 #include "git/dirsync.h"
 #include "git/inside.h"
+#include "hash/sha256.h"
 #include "os/file.h"
 #include "os/place.h"
 
@@ -129,7 +130,7 @@ static bool same_bytes(int fd, const struct vv_tree_file *t, const struct vv_man
 
 	if (vv_tree_open(&src, fd, t, &ignore))
 		return false;
-	yes = !vv_hash_source(&src.base, &id, &ignore) && vv_id_eq(&id, &f->sha256) && !vv_tree_unchanged(&src, &ignore);
+	yes = !vv_sha256_source(&src.base, &id, &ignore) && vv_id_eq(&id, &f->sha256) && !vv_tree_unchanged(&src, &ignore);
 	vv_tree_close(&src);
 	return yes;
 }

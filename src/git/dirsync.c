@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +19,6 @@ enum {
 	SMALL = 4 << 20,       /* bytes of a file that is written with others */
 	AT_ONCE = 64 << 20,
 	FILES_AT_ONCE = 1 << 14,
-	PIECE = 1 << 20,
 	TOLD = 10,             /* files that are named one by one */
 };
 
@@ -130,26 +128,6 @@ static enum standing look(struct dirwork *w, const char *path, struct stat *st)
 	return found;
 }
 
-int vv_hash_source(const struct vv_source *src, struct vv_id *id, struct vv_err *err)
-{
-	uint8_t *buf = malloc(PIECE);
-	struct vv_sha256 h = {NULL};
-	int ret = buf ? vv_sha256_init(&h, err) : vv_fail_nomem(err);
-
-	for (uint64_t off = 0; !ret && off < src->size;) {
-		size_t n = src->size - off < PIECE ? (size_t)(src->size - off) : PIECE;
-		ret = vv_source_read(src, off, buf, n, err);
-		if (!ret)
-			vv_sha256_update(&h, vv_span(buf, n));
-		off += n;
-	}
-	if (!ret)
-		vv_sha256_final(&h, id);
-	vv_sha256_release(&h);
-	free(buf);
-	return ret;
-}
-
 static bool mode_is(const struct stat *st, const struct vv_manifest_file *f)
 {
 	return ((st->st_mode & 0100) != 0) == (f->mode == 0755);
@@ -167,7 +145,7 @@ static bool is_file(struct dirwork *w, const struct vv_manifest_file *f, const s
 	if (f->size != (uint64_t)st->st_size)
 		return false;
 	if (!vv_tree_open(&src, w->fd, &file, &why)) {
-		yes = !vv_hash_source(&src.base, &id, &why) && vv_id_eq(&id, &f->sha256) && !vv_tree_unchanged(&src, &why);
+		yes = !vv_sha256_source(&src.base, &id, &why) && vv_id_eq(&id, &f->sha256) && !vv_tree_unchanged(&src, &why);
 		vv_tree_close(&src);
 	}
 	w->failed |= why.code && why.code != VV_ECHANGED;
@@ -188,7 +166,13 @@ static bool is_old(struct dirwork *w, size_t i, const struct stat *st)
 	const struct vv_manifest_file *f = &w->old->files[i];
 	struct vv_tree_stat now = vv_tree_stat_of(st);
 
-	return is_stored(w, w->old, f) && ((w->was[i].ino && vv_tree_stat_eq(&now, &w->was[i])) || is_file(w, f, st));
+	if (!(w->was[i].ino && vv_tree_stat_eq(&now, &w->was[i])) && !is_file(w, f, st))
+		return false;
+	if (is_stored(w, w->old, f))
+		return true;
+	/* Or a pack could not be opened: another time. */
+	w->failed = true;
+	return false;
 }
 
 /* --- removing --- */
@@ -674,7 +658,7 @@ static int take_standing(struct dirwork *w, struct vv_dir_build *build, const st
 /* A sync was cut short: some files are of the version that it was to bring. That mixture is what is known from here on. */
 static int take_up(struct vv_repo *r, int root, const char *dir, struct vv_err *err)
 {
-	const struct vv_manifest none = {.format = ""};
+	static const struct vv_manifest none = {.format = ""};
 	struct vv_buf begun = VV_BUF_INIT(VV_MAX_MANIFEST), text = VV_BUF_INIT(VV_MAX_MANIFEST);
 	struct vv_sync_report quiet = {0};
 	struct vv_dir_build build = {0};
@@ -685,14 +669,15 @@ static int take_up(struct vv_repo *r, int root, const char *dir, struct vv_err *
 	size_t n = 0, i = 0, k = 0;
 	int ret;
 
-	if (!vv_dirstate_begun(r, dir, &begun))
-		goto nothing;
-	/* One that is cut off was not begun. */
-	if (vv_manifest_parse(&next, vv_buf_view(&begun), &why) || !vv_manifest_is_dir(&next))
-		goto nothing;
+	/* One that cannot be read was not begun. */
+	if (!vv_dirstate_begun(r, dir, &begun) || vv_manifest_parse(&next, vv_buf_view(&begun), &why) ||
+		!vv_manifest_is_dir(&next)) {
+		vv_manifest_release(&next);
+		vv_buf_release(&begun);
+		return 0;
+	}
 	ret = known_before(&w, &old, err);
-	if (!w.old)
-		w.old = &none;
+	w.old = w.old ? w.old : &none;
 	w.now = calloc(w.old->n_files + next.n_files + 1, sizeof(*w.now));
 	if (!ret && !w.now)
 		ret = vv_fail_nomem(err);
@@ -707,9 +692,10 @@ static int take_up(struct vv_repo *r, int root, const char *dir, struct vv_err *
 		k += order <= 0;
 		i += order >= 0;
 	}
-	if (!ret && w.fd >= 0)
+	/* What could not be looked at is looked at another time. */
+	if (!ret && w.fd >= 0 && !w.failed)
 		ret = vv_dir_build_end(&build, &text, NULL, err);
-	if (!ret && w.fd >= 0)
+	if (!ret && text.len)
 		ret = vv_dirstate_write(r, dir, vv_buf_view(&text), w.now, n, err);
 	forget_folder(&w);
 	if (w.fd >= 0)
@@ -723,10 +709,6 @@ static int take_up(struct vv_repo *r, int root, const char *dir, struct vv_err *
 	vv_buf_release(&begun);
 	vv_buf_release(&text);
 	return ret;
-nothing:
-	vv_manifest_release(&next);
-	vv_buf_release(&begun);
-	return 0;
 }
 
 int vv_dirsync(struct vv_repo *r, int root, const char *dir, struct vv_span text, unsigned flags,
@@ -767,30 +749,6 @@ int vv_dirsync(struct vv_repo *r, int root, const char *dir, struct vv_span text
 	return ret;
 }
 
-/* The files of a version that one of the patterns matches. */
-static int choose(struct vv_manifest *out, const struct vv_manifest *from, const char *const *patterns, size_t n,
-	struct vv_err *err)
-{
-	struct vv_dir_build build = {0};
-	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
-	int ret = 0;
-
-	for (size_t i = 0; i < from->n_files && !ret; i++) {
-		bool match = !n;
-		for (size_t k = 0; k < n && !match; k++)
-			match = !fnmatch(patterns[k], from->files[i].path, FNM_LEADING_DIR);
-		if (match)
-			ret = vv_dir_build_take(&build, from, i, err);
-	}
-	if (!ret && n && !build.n)
-		ret = vv_fail(err, VV_ENOTFOUND, "no file matches '%s'", patterns[0]);
-	if (!ret)
-		ret = vv_dir_build_end(&build, &text, out, err);
-	vv_dir_build_release(&build);
-	vv_buf_release(&text);
-	return ret;
-}
-
 int vv_dirsync_restore(struct vv_repo *r, int root, const char *dir, const struct vv_manifest *from,
 	const char *const *patterns, size_t n, struct vv_sync_report *report, struct vv_err *err)
 {
@@ -798,7 +756,7 @@ int vv_dirsync_restore(struct vv_repo *r, int root, const char *dir, const struc
 	struct vv_dirstate old;
 	struct dirwork w = {.repo = r, .report = report, .dir = dir, .fd = -1, .drafts = -1, .m = &m, .folder = VV_PLACE_INIT,
 		.flags = VV_DIRSYNC_FORCE | (n ? VV_DIRSYNC_KEEP : 0)};
-	int ret = choose(&m, from, patterns, n, err);
+	int ret = vv_dir_choose(&m, from, patterns, n, err);
 
 	if (ret)
 		return ret;

@@ -29,7 +29,4 @@ VV_MUST_CHECK int vv_dirsync_gone(
 VV_MUST_CHECK int vv_dirsync_restore(struct vv_repo *r, int root, const char *dir, const struct vv_manifest *from,
 	const char *const *patterns, size_t n, struct vv_sync_report *report, struct vv_err *err);
 
-/* The SHA-256 of a file's bytes. */
-VV_MUST_CHECK int vv_hash_source(const struct vv_source *src, struct vv_id *id, struct vv_err *err);
-
 #endif

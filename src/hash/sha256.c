@@ -44,3 +44,24 @@ void vv_sha256(struct vv_span data, struct vv_id *out)
 	if (SHA256_Init(&c) != 1 || SHA256_Update(&c, data.ptr, data.len) != 1 || SHA256_Final(out->b, &c) != 1)
 		VV_BUG("SHA-256");
 }
+
+int vv_sha256_source(const struct vv_source *src, struct vv_id *out, struct vv_err *err)
+{
+	enum { PIECE = 1 << 20 };
+	uint8_t *buf = malloc(PIECE);
+	struct vv_sha256 h = {NULL};
+	int ret = buf ? vv_sha256_init(&h, err) : vv_fail_nomem(err);
+
+	for (uint64_t off = 0; !ret && off < src->size;) {
+		size_t n = src->size - off < PIECE ? (size_t)(src->size - off) : PIECE;
+		ret = vv_source_read(src, off, buf, n, err);
+		if (!ret)
+			vv_sha256_update(&h, vv_span(buf, n));
+		off += n;
+	}
+	if (!ret)
+		vv_sha256_final(&h, out);
+	vv_sha256_release(&h);
+	free(buf);
+	return ret;
+}

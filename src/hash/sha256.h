@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/id.h"
+#include "base/source.h"
 
 struct vv_sha256 {
 	void *ctx; /* SHA256_CTX */
@@ -14,6 +15,8 @@ void vv_sha256_update(struct vv_sha256 *h, struct vv_span data);
 /* Yields the id and starts anew. */
 void vv_sha256_final(struct vv_sha256 *h, struct vv_id *out);
 void vv_sha256_release(struct vv_sha256 *h);
+/* Of all that a source has. */
+VV_MUST_CHECK int vv_sha256_source(const struct vv_source *src, struct vv_id *out, struct vv_err *err);
 /* One call for memory. */
 void vv_sha256(struct vv_span data, struct vv_id *out);
 

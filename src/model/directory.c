@@ -1,7 +1,9 @@
+#define _GNU_SOURCE
 #include "model/directory.h"
 
 #include "model/manifest_text.h"
 
+#include <fnmatch.h>
 #include <stdlib.h>
 
 /* Names and details are in full here, as in a directory's manifest. */
@@ -255,4 +257,27 @@ void vv_dir_build_release(struct vv_dir_build *b)
 	vv_arena_release(&b->arena);
 	free(b->v);
 	*b = (struct vv_dir_build){0};
+}
+
+int vv_dir_choose(struct vv_manifest *out, const struct vv_manifest *from, const char *const *patterns, size_t n,
+	struct vv_err *err)
+{
+	struct vv_dir_build build = {0};
+	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
+	int ret = 0;
+
+	for (size_t i = 0; i < from->n_files && !ret; i++) {
+		bool match = !n;
+		for (size_t k = 0; k < n && !match; k++)
+			match = !fnmatch(patterns[k], from->files[i].path, FNM_LEADING_DIR);
+		if (match)
+			ret = vv_dir_build_take(&build, from, i, err);
+	}
+	if (!ret && n && !build.n)
+		ret = vv_fail(err, VV_ENOTFOUND, "no file matches '%s'", patterns[0]);
+	if (!ret)
+		ret = vv_dir_build_end(&build, &text, out, err);
+	vv_dir_build_release(&build);
+	vv_buf_release(&text);
+	return ret;
 }

@@ -38,6 +38,9 @@ VV_MUST_CHECK int vv_dir_build_put(
 VV_MUST_CHECK int vv_dir_build_end(
 	struct vv_dir_build *b, struct vv_buf *text, struct vv_manifest *m_out, struct vv_err *err);
 void vv_dir_build_release(struct vv_dir_build *b);
+/* A directory of those files that one of the patterns matches (fnmatch; a folder's name means all in it). VV_ENOTFOUND: none. */
+VV_MUST_CHECK int vv_dir_choose(struct vv_manifest *out, const struct vv_manifest *from, const char *const *patterns,
+	size_t n, struct vv_err *err);
 
 /*
  * Files on their way into the store: small ones are gathered and put many at a time, so that 100,000 of them

@@ -2,6 +2,8 @@
 
 #include "tap.h"
 
+#include <stdlib.h>
+
 static const char *hash(struct vv_span s)
 {
 	static char hex[VV_ID_HEX + 1];
@@ -11,8 +13,29 @@ static const char *hash(struct vv_span s)
 	return vv_id_hex(&id, hex);
 }
 
+static void test_source(void)
+{
+	enum { LEN = (2 << 20) + 5 };
+	uint8_t *p = calloc(LEN, 1);
+	struct vv_source_mem mem;
+	struct vv_err err = VV_ERR_INIT;
+	struct vv_id want, got;
+
+	p[LEN - 1] = 7;
+	vv_source_mem_init(&mem, vv_span(p, LEN));
+	vv_sha256(vv_span(p, LEN), &want);
+	CHECK_OK(vv_sha256_source(&mem.base, &got, &err), &err);
+	CHECK(vv_id_eq(&want, &got));
+	vv_source_mem_init(&mem, vv_span(p, 0));
+	vv_sha256(vv_span(p, 0), &want);
+	CHECK_OK(vv_sha256_source(&mem.base, &got, &err), &err);
+	CHECK(vv_id_eq(&want, &got));
+	free(p);
+}
+
 int main(void)
 {
+	test_source();
 	static uint8_t million[1000000];
 	struct vv_err err = VV_ERR_INIT;
 	char hex[VV_ID_HEX + 1];
