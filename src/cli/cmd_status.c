@@ -203,6 +203,13 @@ static int look_dir(struct looking *l, const struct vv_entry *e, const char *pat
 		state = dirty ? DELETED : CLEAN;
 	} else if (!ret) {
 		ret = vv_dirlook(&k, &ctx->repo, dir, true, &ctx->err);
+		/* What is wrong with one says nothing of the others. */
+		if (ret && ret != VV_ENOMEM) {
+			vv_warn("%s", ctx->err.msg);
+			vv_err_clear(&ctx->err);
+			dirty = true;
+			ret = 0;
+		}
 		if (e && e->stage)
 			state = CONFLICT;
 		else if (k.behind)

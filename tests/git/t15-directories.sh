@@ -152,6 +152,10 @@ git switch -q -c big; for i in 1 2 3; do put "data/$i" "new $i"; done; mkmodel d
 git switch -q main; is data/1 1 && is data/3 3 && [ "$(files data)" = "$all" ]; ok "and the old version comes back whole"
 git switch -q big; is data/2 'new 2' && [ -e data/z.safetensors ]; ok "and the new one"; git switch -q main
 
+# One that cannot be listed does not hide the others.
+ln -s 1 data/link; mkdir e; put e/x 1; varve track -q e/; varve add -q e; git commit -q -m e; put e/x 2; varve status >"$T/out" 2>&1; said 'data: link: a symbolic link' && said 'modified *e/  1 changed'; ok "status tells what is wrong with one, and goes on"
+rm data/link; varve add -q e; git commit -q -m e2
+
 # One name is no pattern.
 put 'data/a[1]' one; put data/a1 q; varve add -q .; git commit -q -m names; put 'data/a[1]' X; put data/a1 unsaved
 varve restore -q HEAD 'data/a[1]'; is 'data/a[1]' one && is data/a1 unsaved; ok "restore of a file whose name looks like a pattern"; varve checkout -q --force data
