@@ -11,7 +11,7 @@ static void model(struct toy *t, unsigned layers, const char *more, const char *
 {
 	static const char *const parts[] = {"mlp.weight", "norm.weight"};
 	float v[4] = {(float)layers, 1, 2, 3};
-	static char names[64][32];
+	static char names[64][48];
 	static size_t n;
 
 	toy_init(t);
@@ -19,7 +19,7 @@ static void model(struct toy *t, unsigned layers, const char *more, const char *
 	for (unsigned i = 0; i < layers; i++)
 		for (unsigned k = 0; k < 2; k++) {
 			char *name = names[n++ % 64];
-			snprintf(name, 32, "model.layers.%u.%s", i, parts[k]);
+			snprintf(name, sizeof(names[0]), "model.layers.%u.%s", i, parts[k]);
 			if (!less || strcmp(name, less) != 0)
 				toy_tensor(t, name, VV_DT_F32, 4, v);
 		}
