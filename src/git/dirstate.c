@@ -177,13 +177,14 @@ static int read_head(const char *file, uint8_t *b, struct vv_span *dir, struct v
 
 bool vv_dirstate_is(const struct vv_repo *r, const char *dir, struct vv_span head)
 {
-	char *file = file_of(r, dir);
+	char *file = file_of(r, dir), *next = next_of(r, dir);
 	uint8_t b[HEAD];
 	struct vv_span known, text, want = header_of(head);
-	bool yes = file && want.len && !read_head(file, b, &known, &text) && vv_span_is(known, dir) &&
+	bool yes = file && next && !vv_exists(next) && want.len && !read_head(file, b, &known, &text) && vv_span_is(known, dir) &&
 		vv_span_eq(header_of(text), want);
 
 	free(file);
+	free(next);
 	return yes;
 }
 

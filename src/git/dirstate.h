@@ -21,7 +21,7 @@ struct vv_dirstate {
 /* VV_ENOTFOUND: nothing is known. What is no state any more is as good as none; one that cannot be read is not. */
 VV_MUST_CHECK int vv_dirstate_read(
 	struct vv_dirstate *s, const struct vv_repo *r, const char *dir, struct vv_err *err);
-/* Is this beginning of a manifest's text (up to its root line at least) that of what is known of the directory? */
+/* Is this beginning of a manifest's text (up to its root line at least) that of what is known, and nothing else begun? */
 bool vv_dirstate_is(const struct vv_repo *r, const char *dir, struct vv_span head);
 /* `stat`: one for each file of the text's manifest. */
 VV_MUST_CHECK int vv_dirstate_write(const struct vv_repo *r, const char *dir, struct vv_span text,
