@@ -9,7 +9,7 @@
 #include "cli/shelf.h"
 #include "cli/whole.h"
 #include "git/diradd.h"
-#include "model/dirdiff.h"
+#include "diff/dirdiff.h"
 #include "os/file.h"
 
 #include <stdlib.h>

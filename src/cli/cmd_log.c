@@ -4,7 +4,7 @@
 
 #include "cli/gitlines.h"
 #include "cli/shelf.h"
-#include "model/diff.h"
+#include "diff/diff.h"
 
 #include <fnmatch.h>
 #include <inttypes.h>

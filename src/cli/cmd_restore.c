@@ -9,7 +9,7 @@
 #include "git/inside.h"
 #include "git/statcache.h"
 #include "git/sync.h"
-#include "model/diff.h"
+#include "diff/diff.h"
 #include "os/file.h"
 #include "os/place.h"
 

@@ -9,7 +9,7 @@
 #include "git/diradd.h"
 #include "git/statcache.h"
 #include "git/sync.h"
-#include "model/diff.h"
+#include "diff/diff.h"
 #include "model/model.h"
 #include "os/file.h"
 

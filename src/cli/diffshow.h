@@ -4,7 +4,7 @@
 
 #include "cli/cli.h"
 #include "cli/table.h"
-#include "model/rollup.h"
+#include "diff/rollup.h"
 
 struct vv_diffshow {
 	struct vv_ctx *ctx;

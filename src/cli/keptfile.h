@@ -1,10 +1,10 @@
-/* Where kept numbers (model/kept.h) lie: <store>/stats/<key>. Whatever fails there costs time only. */
+/* Where kept numbers (diff/kept.h) lie: <store>/stats/<key>. Whatever fails there costs time only. */
 #ifndef VV_CLI_KEPTFILE_H
 #define VV_CLI_KEPTFILE_H
 
 #include "cli/cli.h"
 #include "git/roots.h"
-#include "model/kept.h"
+#include "diff/kept.h"
 
 /* Loads what is kept; nothing in a repository without a store. */
 void vv_keptfile_load(const struct vv_repo *r, struct vv_kept *k);

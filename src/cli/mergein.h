@@ -3,8 +3,8 @@
 #define VV_CLI_MERGEIN_H
 
 #include "cli/bytes.h"
-#include "model/blend_plan.h"
-#include "model/blend_record.h"
+#include "blend/plan.h"
+#include "blend/record.h"
 
 struct vv_mergein {
 	size_t n;

@@ -3,7 +3,7 @@
 #define VV_CLI_MERGESET_H
 
 #include "cli/cli.h"
-#include "model/recipe.h"
+#include "blend/recipe.h"
 
 struct vv_mergeset {
 	const char *method, *base, *dtype, *ema;

@@ -2,8 +2,8 @@
 
 #include "cli/outfile.h"
 #include "cli/svg.h"
-#include "model/histogram.h"
-#include "model/layers.h"
+#include "diff/histogram.h"
+#include "diff/layers.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -5,8 +5,8 @@
 #include "cli/diffshow.h"
 #include "cli/outfile.h"
 #include "cli/svg.h"
-#include "model/diffhist.h"
-#include "model/grid.h"
+#include "diff/hist.h"
+#include "diff/grid.h"
 
 enum { VV_REPORT_HISTOGRAMS = 6 };
 
