@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <zstd.h>
 
-enum { BLOCK_RAW = 0, BLOCK_TEXT = 1, BLOCK_SOLO = 2, BLOCK_DELTA = 3, BLOCK_MASK = 0x10 };
+enum { BLOCK_RAW = 0, BLOCK_TEXT = 1, BLOCK_SOLO = 2, BLOCK_DELTA = 3, BLOCK_SCALED = 4, BLOCK_MASK = 0x10 };
 
 struct vv_codec *vv_codec_new(void)
 {
@@ -18,7 +18,7 @@ struct vv_codec *vv_codec_new(void)
 	c->cctx = ZSTD_createCCtx();
 	c->dctx = ZSTD_createDCtx();
 	c->ans = malloc(sizeof(*c->ans));
-	c->memory = malloc(8 * PLANE + 2 * unit + SEGMENTS / 8 + stream);
+	c->memory = malloc(8 * PLANE + 2 * unit + SEGMENTS / 8 + 7 * SCALES + VV_BLOCK_ELEMS + PAD + stream);
 	if (!c->cctx || !c->dctx || !c->ans || !c->memory) {
 		vv_codec_free(c);
 		return NULL;
@@ -27,7 +27,9 @@ struct vv_codec *vv_codec_new(void)
 	c->token = p += 8 * PLANE;
 	c->class = p += unit;
 	c->mask = p += unit;
-	c->stream = p += SEGMENTS / 8;
+	c->runs = p += SEGMENTS / 8;
+	c->predicted = p += 7 * SCALES;
+	c->stream = p += VV_BLOCK_ELEMS + PAD;
 	c->stream_cap = stream;
 	entropy_init(c);
 	return c;
@@ -54,10 +56,11 @@ size_t vv_block_bound(size_t n)
 	return ZSTD_compressBound(n) + n / 16 + 1024;
 }
 
-static size_t encode_mask(struct vv_codec *c, uint8_t *dst, size_t n)
+/* The mode's flag, and the mask at `at`. */
+static size_t encode_mask(struct vv_codec *c, uint8_t *dst, size_t at, size_t n)
 {
 	dst[0] |= BLOCK_MASK;
-	return 1 + list_encode(c, dst + 1, c->mask, ((n + SEGMENT - 1) / SEGMENT + 7) / 8, false);
+	return at + list_encode(c, dst + at, c->mask, ((n + SEGMENT - 1) / SEGMENT + 7) / 8, false);
 }
 
 static size_t encode_solo(struct vv_codec *c, const struct vv_codec_params *p, const struct shape *s, uint8_t *dst,
@@ -67,7 +70,7 @@ static size_t encode_solo(struct vv_codec *c, const struct vv_codec_params *p, c
 
 	dst[0] = BLOCK_SOLO;
 	if (kept != n)
-		at = encode_mask(c, dst, n);
+		at = encode_mask(c, dst, at, n);
 	for (unsigned k = 0; k < s->planes; k++)
 		at += list_encode(c, dst + at, c->plane + k * PLANE, kept, !s->is_float);
 	return at;
@@ -76,11 +79,20 @@ static size_t encode_solo(struct vv_codec *c, const struct vv_codec_params *p, c
 static size_t encode_delta(struct vv_codec *c, const struct vv_codec_params *p, const struct shape *s, uint8_t *dst,
 	struct vv_span raw, const uint8_t *base)
 {
-	size_t n = raw.len / s->width, kept = split_delta(c, s, p, raw.ptr, base, n), at = 1, len;
+	size_t n = raw.len / s->width, at = 1, kept, len;
 
 	dst[0] = BLOCK_DELTA;
+	if (p->qcast == VV_QCAST_SCALED) {
+		size_t runs = scaled_find(c, raw.ptr, base, n);
+		if (!runs)
+			return 0;
+		dst[0] = BLOCK_SCALED;
+		at += scaled_encode(c, dst + at, runs);
+		base = c->predicted;
+	}
+	kept = split_delta(c, s, p, raw.ptr, base, n);
 	if (kept != n)
-		at = encode_mask(c, dst, n);
+		at = encode_mask(c, dst, at, n);
 	if (!kept)
 		return at;
 	if (at >= raw.len)
@@ -140,16 +152,23 @@ static int decode_numbers(struct vv_codec *c, const struct vv_codec_params *p, u
 {
 	struct shape s = shape_of(p->dtype, p->shift);
 	size_t n = len / s.width, segments = (n + SEGMENT - 1) / SEGMENT;
-	uint8_t mode = *in++;
+	uint8_t mode = *in++, kind = mode & ~BLOCK_MASK;
 
 	if (!len || p->dtype == VV_DT_BYTES || len % s.width || n > UNITS)
 		return 1;
+	if (kind == BLOCK_SCALED) {
+		if (!base || p->qcast != VV_QCAST_SCALED || scaled_decode(c, &in, end, base, n))
+			return 1;
+		base = c->predicted;
+	} else if (kind == BLOCK_DELTA && p->qcast == VV_QCAST_SCALED) {
+		return 1;
+	}
 	memset(c->mask, 0xff, (segments + 7) / 8);
 	if (mode & BLOCK_MASK && (list_decode(c, c->mask, (segments + 7) / 8, &in, end) || !mask_fits(c->mask, n)))
 		return 1;
-	if ((mode & ~BLOCK_MASK) == BLOCK_SOLO)
+	if (kind == BLOCK_SOLO)
 		return decode_solo(c, p, &s, dst, n, in, end);
-	if ((mode & ~BLOCK_MASK) == BLOCK_DELTA && base)
+	if ((kind == BLOCK_DELTA || kind == BLOCK_SCALED) && base)
 		return decode_delta(c, p, &s, dst, n, in, end, base);
 	return 1;
 }

@@ -10,12 +10,15 @@
 
 #include "base/dtype.h"
 #include "base/err.h"
+#include "codec/quantize.h"
 
 enum { VV_BLOCK_ELEMS = 131072, VV_CODEC_CLASSES = 16 };
 
 /* Constant over a tensor: chosen once by the encoder, kept in the object's header for the decoder. */
 struct vv_codec_params {
 	enum vv_dtype dtype;
+	enum vv_qcast qcast;  /* delta: how the base becomes what it resembles; for VV_QCAST_SCALED it is f32 elements */
+	enum vv_dtype from;   /* then: the type of the base, for whoever reads it */
 	uint8_t shift;        /* low bits that are zero in every element of the tensor (and of its base) */
 	uint8_t classes[256]; /* delta: class (< VV_CODEC_CLASSES) of the base's exponent byte; solo: all zero */
 };
@@ -34,7 +37,7 @@ size_t vv_block_bound(size_t raw_bytes);
 /*
  * Looks at a sample and fills params. `blocks`/`bases`: `n` sampled stretches of the tensor and the
  * same stretches of its base (bases NULL: solo), of len[i] bytes, whole elements. The shift is only
- * a proposal: vv_block_dead_bits over all blocks must confirm it before it is used.
+ * a proposal: vv_block_dead_bits over all blocks must confirm it before it is used. Quantised types need no plan.
  */
 void vv_codec_plan(struct vv_codec *c, struct vv_codec_params *params, enum vv_dtype dt,
 	const uint8_t *const *blocks, const uint8_t *const *bases, const size_t *len, size_t n);
@@ -45,14 +48,14 @@ unsigned vv_block_dead_bits(enum vv_dtype dt, struct vv_span raw);
 
 /*
  * Encodes one block into `dst` (room for vv_block_bound). `base` is NULL or raw.len bytes of the base
- * block. Never fails: what does not pay is stored raw. The same input yields the same bytes on every
- * machine and thread count. Returns the coded length.
+ * block (for VV_QCAST_SCALED four times as many). Never fails: what does not pay is stored raw. The same
+ * input yields the same bytes on every machine and thread count. Returns the coded length.
  */
 size_t vv_block_encode(struct vv_codec *c, const struct vv_codec_params *params, uint8_t *dst,
 	struct vv_span raw, const uint8_t *base);
 /*
  * Decodes to exactly `len` bytes. `coded` may be hostile: VV_ECORRUPT, never a read or write outside.
- * `base` must be given exactly when the block was encoded with one (it reads len bytes). Callers
+ * `base` must be given exactly when the block was encoded with one (it reads as many bytes). Callers
  * check the result's hash.
  */
 VV_MUST_CHECK int vv_block_decode(struct vv_codec *c, const struct vv_codec_params *params, uint8_t *dst,

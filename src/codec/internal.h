@@ -17,6 +17,7 @@ enum {
 	ANS_MIN_LOG = 5,            /* of a table's size */
 	ANS_MAX_LOG = 10,
 	ANS_FRONT = 128,            /* bytes before a stream that a round of states may read */
+	SCALES = VV_BLOCK_ELEMS / 8,  /* of one scale, at most */
 	PLANE = UNITS + 4 * PAD,    /* no power of two: the planes would share cache lines' places */
 };
 
@@ -47,6 +48,8 @@ struct vv_codec {
 	uint8_t *plane;    /* 8 planes, PLANE bytes apart; in a delta, words */
 	uint8_t *token, *class; /* UNITS each */
 	uint8_t *mask;     /* SEGMENTS / 8 */
+	uint8_t *runs;     /* 7 lists, SCALES apart */
+	uint8_t *predicted; /* VV_BLOCK_ELEMS: a base, quantised */
 	uint8_t *stream;   /* a zstd frame or bits on their way */
 	size_t stream_cap;
 };
@@ -144,6 +147,14 @@ int merge_delta(struct vv_codec *c, const struct shape *s, const struct vv_codec
 void exponents(const struct shape *s, const uint8_t *raw, size_t n, uint8_t *out);
 /* Tokens of a difference of this shape are below this. */
 unsigned token_limit(const struct shape *s);
+
+/* --- quantize.c: a base of n <= VV_BLOCK_ELEMS f32 elements, scaled --- */
+/* Finds runs of one scale and fills c->predicted; returns how many runs there are, 0 when they would not pay. */
+size_t scaled_find(struct vv_codec *c, const uint8_t *raw, const uint8_t *base, size_t n);
+/* Writes the runs that were found. */
+size_t scaled_encode(struct vv_codec *c, uint8_t *dst, size_t runs);
+/* Reads runs at *in and fills c->predicted; 1 when they are broken. */
+int scaled_decode(struct vv_codec *c, const uint8_t **in, const uint8_t *end, const uint8_t *base, size_t n);
 
 /* --- mask.c: segments that are left out; `at`: a whole number of segments into the block --- */
 /* Sets the bits of the segments of n words that hold anything but zeros. */

@@ -26,6 +26,7 @@ unsigned vv_block_dead_bits(enum vv_dtype dt, struct vv_span raw)
  * as a class of its own; the two neighbours that lose least by being coded together are joined until
  * few enough are left and any further join loses more than a list costs.
  */
+enum { RUN_COST = 16 }; /* bits of a run of one scale */
 enum { SYMBOL_COST = 4, LIST_COST = 40 }; /* bits of a list's table by symbol, and of all else */
 
 struct group {
@@ -142,15 +143,21 @@ void vv_codec_plan(struct vv_codec *c, struct vv_codec_params *params, enum vv_d
 size_t vv_codec_cost(struct vv_codec *c, const struct vv_codec_params *p, struct vv_span raw, const uint8_t *base)
 {
 	struct shape s = shape_of(p->dtype, p->shift);
-	size_t n = raw.len / s.width, kept;
+	size_t n = raw.len / s.width, kept, runs = 0;
 	uint32_t h[CLASSES][256];
 	uint64_t bits;
 
 	n = n < UNITS ? n : UNITS;
 	if (!n)
 		return raw.len;
+	if (base && p->qcast == VV_QCAST_SCALED) {
+		runs = scaled_find(c, raw.ptr, base, n);
+		if (!runs)
+			return raw.len;
+		base = c->predicted;
+	}
 	kept = base ? split_delta(c, &s, p, raw.ptr, base, n) : split_solo(c, &s, p->shift, raw.ptr, n);
-	bits = kept != n ? n / SEGMENT : 0;
+	bits = (kept != n ? n / SEGMENT : 0) + runs * RUN_COST;
 	if (base) {
 		memset(h, 0, sizeof(h));
 		for (size_t i = 0; i < kept; i++)

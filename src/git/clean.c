@@ -80,43 +80,49 @@ static size_t alike(const char *a, const char *b)
 	return n;
 }
 
-/* The tracked file in the same folder whose name is most alike; of equals, the last in version order. */
-static int add_neighbour(
+struct neighbour {
+	const char *path;
+	size_t alike;
+};
+
+/* The more alike first; of equals, the last in version order. */
+static int by_likeness(const void *x, const void *y)
+{
+	const struct neighbour *a = x, *b = y;
+
+	return a->alike != b->alike ? (a->alike < b->alike ? 1 : -1) : strverscmp(b->path, a->path);
+}
+
+/* The tracked files in the same folder whose names are most alike: what this one was made from may be among them. */
+static int add_neighbours(
 	struct vv_repo *r, struct parents *p, struct vv_blobs *blobs, const char *path, struct vv_err *err)
 {
-	const char *slash = strrchr(path, '/'), *best = NULL;
+	const char *slash = strrchr(path, '/');
 	struct vv_entries all = {0};
 	char *dir = slash ? strndup(path, (size_t)(slash - path)) : strdup("");
 	const char *paths[] = {dir, NULL};
-	size_t best_n = 0, from = slash ? (size_t)(slash + 1 - path) : 0;
-	char *name = NULL;
+	size_t n = 0, from = slash ? (size_t)(slash + 1 - path) : 0;
+	struct neighbour *list = NULL;
 	int ret;
 
 	if (!dir)
 		return vv_fail_nomem(err);
 	ret = vv_tracked(r, slash ? paths : NULL, &all, err);
-	if (ret)
-		goto out;
-	for (size_t i = 0; i < all.n; i++) {
+	if (!ret && !(list = calloc(all.n + 1, sizeof(*list))))
+		ret = vv_fail_nomem(err);
+	for (size_t i = 0; i < all.n && !ret; i++) {
 		const char *other = all.v[i].path;
-		size_t n;
-
-		if (strncmp(other, path, from) || strchr(other + from, '/') || !strcmp(other, path))
-			continue;
-		n = alike(other + from, path + from);
-		if (!best || n > best_n || (n == best_n && strverscmp(other, best) > 0)) {
-			best = other;
-			best_n = n;
-		}
+		if (!strncmp(other, path, from) && !strchr(other + from, '/') && strcmp(other, path))
+			list[n++] = (struct neighbour){other, alike(other + from, path + from)};
 	}
-	if (best) {
-		if (asprintf(&name, ":%s", best) < 0)
-			ret = vv_fail_nomem(err);
-		else
-			ret = add_parent(p, blobs, name, err);
+	if (n)
+		qsort(list, n, sizeof(*list), by_likeness);
+	for (size_t i = 0; i < n && i < MAX_PARENTS && !ret; i++) {
+		char *name = NULL;
+		ret = asprintf(&name, ":%s", list[i].path) < 0 ? vv_fail_nomem(err) : add_parent(p, blobs, name, err);
 		free(name);
 	}
-out:
+	free(list);
 	vv_entries_release(&all);
 	free(dir);
 	return ret;
@@ -177,7 +183,7 @@ int vv_parents(struct vv_repo *r, const char *path, struct vv_manifest **out, si
 	if (!ret)
 		ret = add_shards(r, &p, &blobs, path, err);
 	if (!ret && !p.n)
-		ret = add_neighbour(r, &p, &blobs, path, err);
+		ret = add_neighbours(r, &p, &blobs, path, err);
 	vv_blobs_close(&blobs);
 	if (ret) {
 		vv_parents_free(p.v, p.n);

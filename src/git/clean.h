@@ -25,7 +25,7 @@ VV_MUST_CHECK int vv_smudge(
 
 /*
  * Versions that a file at `path` is likely to resemble: index, HEAD, the sides of a merge, the other shards of
- * a sharded model ("x-00002-of-00005.y"), else the tracked neighbour in its folder that is called most alike.
+ * a sharded model ("x-00002-of-00005.y"), else the tracked neighbours in its folder that are called most alike.
  */
 VV_MUST_CHECK int vv_parents(
 	struct vv_repo *r, const char *path, struct vv_manifest **out, size_t *n, struct vv_err *err);

@@ -2,6 +2,7 @@
 
 #include "base/map.h"
 #include "codec/narrow.h"
+#include "codec/quantize.h"
 #include "model/namesake.h"
 
 struct picker {
@@ -46,24 +47,33 @@ static int index_parent(struct picker *p, const struct vv_manifest *m, struct vv
 	return ret ? ret : vv_buf_check(&p->key, err);
 }
 
-/* Of the same type and size; `wider`: of as many elements of a wider type. */
-static bool is_like(const struct vv_segment *old, const struct vv_segment *s, bool wider)
+/* What is asked of a parent's tensor, in this order. */
+enum way {
+	QUANTISED, /* of the same name: ours may have been quantised from it, and would then cost next to nothing */
+	ALIKE,     /* of the same name: of the same type, or a wider one of which ours may be a cast */
+	OF_A_KIND, /* of another name */
+	WAYS
+};
+
+static bool is_like(const struct vv_segment *old, const struct vv_segment *s, enum way way)
 {
 	uint64_t bytes;
 
 	if (old->coding)
 		return false;
-	if (!wider)
-		return old->dtype == s->dtype && old->len == s->len;
+	if (way == QUANTISED)
+		return vv_quantizes(old->dtype, old->len, s->dtype, s->len) != VV_QCAST_NONE;
+	if (old->dtype == s->dtype)
+		return old->len == s->len;
 	return vv_narrows(old->dtype, s->dtype) && vv_wider_bytes(s->dtype, s->len, &bytes) && old->len == bytes;
 }
 
 static bool same_name(
-	const struct picker *p, const struct vv_manifest *m, const struct vv_segment *s, bool wider, size_t *found)
+	const struct picker *p, const struct vv_manifest *m, const struct vv_segment *s, enum way way, size_t *found)
 {
 	for (size_t j = 0; j < s->n_views; j++) {
 		const uint64_t *at = vv_map_find(&p->by_name, vv_span_str(s->views[j].name));
-		if (at && is_like(&m->segs[*at].seg, s, wider)) {
+		if (at && is_like(&m->segs[*at].seg, s, way)) {
 			*found = (size_t)*at;
 			return true;
 		}
@@ -71,8 +81,7 @@ static bool same_name(
 	return false;
 }
 
-/* By their own names; or, `by_kind`, what is left by what it is. */
-static int pick_from(struct picker *p, struct vv_put_item *items, const struct vv_manifest *m, bool by_kind,
+static int pick_from(struct picker *p, struct vv_put_item *items, const struct vv_manifest *m, enum way way,
 	struct vv_err *err)
 {
 	int ret = index_parent(p, m, err);
@@ -83,9 +92,8 @@ static int pick_from(struct picker *p, struct vv_put_item *items, const struct v
 
 		if (!s->n_views || s->coding || items[i].has_base)
 			continue;
-		if (by_kind ? vv_namesakes_take(&p->left, kind(&p->key, s), s->views->name, &found) ||
-				same_name(p, m, s, true, &found)
-			    : same_name(p, m, s, false, &found)) {
+		if (way == OF_A_KIND ? vv_namesakes_take(&p->left, kind(&p->key, s), s->views->name, &found)
+				     : same_name(p, m, s, way, &found)) {
 			items[i].has_base = true;
 			items[i].base = m->segs[found].id;
 		}
@@ -93,6 +101,14 @@ static int pick_from(struct picker *p, struct vv_put_item *items, const struct v
 	vv_namesakes_release(&p->left);
 	vv_map_release(&p->by_name);
 	return ret;
+}
+
+static bool is_quantised(const struct vv_layout *l)
+{
+	for (size_t i = 0; i < l->n_segs; i++)
+		if (l->segs[i].dtype == VV_DT_I8 || l->segs[i].dtype == VV_DT_U8)
+			return true;
+	return false;
 }
 
 int vv_pick_bases(struct vv_put_item *items, const struct vv_layout *l, const struct vv_manifest *const *parents,
@@ -106,8 +122,9 @@ int vv_pick_bases(struct vv_put_item *items, const struct vv_layout *l, const st
 			if (!vv_map_put(&p.names, vv_span_str(l->segs[i].views[j].name), i, NULL))
 				ret = vv_fail_nomem(err);
 	/* First all by name: in a sharded model a tensor may have moved to where another one of its kind has left. */
-	for (size_t k = 0; k < 2 * n_parents && !ret; k++)
-		ret = pick_from(&p, items, parents[k % n_parents], k >= n_parents, err);
+	for (int way = is_quantised(l) ? QUANTISED : ALIKE; way < WAYS; way++)
+		for (size_t k = 0; k < n_parents && !ret; k++)
+			ret = pick_from(&p, items, parents[k], (enum way)way, err);
 	vv_map_release(&p.names);
 	vv_buf_release(&p.key);
 	return ret;

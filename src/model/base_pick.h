@@ -6,10 +6,10 @@
 #include "store/store.h"
 
 /*
- * Sets the base candidates of the items, one per segment of the layout. Same name, type and bytes
- * in the first parent that has it; else, in the first that has such, a tensor of the same type and shape whose
- * name the file no longer has and which ends in the same component (the longest common ending wins); else the same
- * name with as many elements of a wider type, of which ours may be a cast. Opaque segments get none.
+ * Sets the base candidates of the items, one per segment of the layout: the tensor of the same name, in the first
+ * parent that has one from which ours may have been quantised; else in the first that has it of the same type and bytes,
+ * or of a wider type of which ours may be a cast; else a tensor of the same type and shape whose name the file no longer
+ * has and which ends in the same component (the longest common ending wins). Opaque segments get none.
  */
 VV_MUST_CHECK int vv_pick_bases(struct vv_put_item *items, const struct vv_layout *l,
 	const struct vv_manifest *const *parents, size_t n_parents, struct vv_err *err);

@@ -208,29 +208,14 @@ void vv_int8_release(struct vv_int8 *q)
 
 static int block(const struct vv_q8_0 *q, uint64_t at, const float *f, uint8_t *out, struct vv_err *err)
 {
-	float max = 0, d, by;
-	uint8_t half[4];
-	uint32_t bits;
-
-	for (int i = 0; i < VV_Q8_0_BLOCK; i++) {
+	for (int i = 0; i < VV_Q8_0_BLOCK; i++)
 		if (!isfinite(f[i]))
 			return vv_fail(err, VV_ENOTSUP, "tensor '%s': element %" PRIu64 " is not finite, which q8_0 cannot say", q->name,
 				at + (unsigned)i);
-		max = fabsf(f[i]) > max ? fabsf(f[i]) : max;
-	}
-	d = max / 127;
-	by = d != 0 ? 1 / d : 0;
-	if (!isfinite(by)) /* so small that the scale is 0 in f16 */
-		by = 0;
-	memcpy(&bits, &d, 4);
-	vv_put32(half, bits);
-	vv_narrow(VV_DT_F32, VV_DT_F16, half, 1);
-	if (vv_get16(half) == 0x7c00)
+	vv_q8_0_block(f, out);
+	if (vv_get16(out) == 0x7c00)
 		return vv_fail(err, VV_ENOTSUP, "tensor '%s': numbers from element %" PRIu64 " on are too large for q8_0", q->name,
 			at);
-	memcpy(out, half, 2);
-	for (int i = 0; i < VV_Q8_0_BLOCK; i++)
-		out[2 + i] = (uint8_t)(int8_t)roundf(f[i] * by);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/dtype.h"
 #include "base/source.h"
+#include "codec/quantize.h"
 
 /* f32, f16, bf16, f8_e4m3 and f8_e5m2: each can be cast to each. */
 bool vv_castable(enum vv_dtype dt);
@@ -44,7 +45,6 @@ VV_MUST_CHECK int vv_int8_init(struct vv_int8 *q, const struct vv_source *in, co
 void vv_int8_release(struct vv_int8 *q);
 
 /* ggml's Q8_0: blocks of 32 elements, a scale in f16 and bytes; rounded half away from zero, as its reference does. */
-enum { VV_Q8_0_BLOCK = 32, VV_Q8_0_BYTES = 34 };
 struct vv_q8_0 {
 	struct vv_source base;
 	const struct vv_source *in;

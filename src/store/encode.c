@@ -76,9 +76,11 @@ struct samples {
 	size_t len[SAMPLES], n;
 };
 
+/* With room behind each for up to four times as much of a base. */
 static int take_samples(struct samples *s, const struct target *t, uint8_t *mem, struct vv_err *err)
 {
 	size_t width = vv_dtype_width((enum vv_dtype)t->e.dtype), bytes = SAMPLE_ELEMS * width;
+	size_t room = bytes + (width < 4 ? 4 * SAMPLE_ELEMS : bytes);
 	size_t block = vv_block_bytes((enum vv_dtype)t->e.dtype);
 	uint64_t blocks = t->n_rows < SAMPLE_BLOCKS ? t->n_rows : SAMPLE_BLOCKS;
 	size_t per = SAMPLES / (size_t)blocks;
@@ -90,7 +92,7 @@ static int take_samples(struct samples *s, const struct target *t, uint8_t *mem,
 		for (size_t i = 0; i < per && at < end; i++) {
 			uint64_t off = k * block + (end - k * block) / width * i / per * width;
 			size_t len = (size_t)vv_min64(bytes, end - off) / width * width;
-			uint8_t *to = mem + 2 * s->n * bytes;
+			uint8_t *to = mem + s->n * room;
 			if (off < at || !len)
 				continue;
 			if (vv_source_read(t->src, t->src_off + off, to, len, err))
@@ -105,17 +107,18 @@ static int take_samples(struct samples *s, const struct target *t, uint8_t *mem,
 	return 0;
 }
 
-static int sample_base(
-	struct samples *s, const struct object *o, const struct entry *e, struct scratch *scratch, struct vv_err *err)
+static int sample_base(struct samples *s, const struct object *o, const struct entry *e,
+	const struct vv_codec_params *p, struct scratch *scratch, struct vv_err *err)
 {
 	size_t block = vv_block_bytes((enum vv_dtype)e->dtype), have = SIZE_MAX;
 
 	for (size_t i = 0; i < s->n; i++) {
 		size_t k = (size_t)(s->off[i] / block);
-		if (k != have && base_block(o, e, k, scratch->held, scratch, 0, err))
+		if (k != have && base_block(o, e, p, k, scratch->held, scratch, 0, err))
 			return err->code;
 		have = k;
-		memcpy((uint8_t *)(uintptr_t)s->base[i], scratch->held + s->off[i] % block, s->len[i]);
+		memcpy((uint8_t *)(uintptr_t)s->base[i], scratch->held + base_room(p, (size_t)(s->off[i] % block)),
+			base_room(p, s->len[i]));
 	}
 	return 0;
 }
@@ -143,7 +146,8 @@ static struct object *root_of(struct object *o)
 }
 
 /* The candidate, or at the end of a chain its root; NULL: none that can serve. */
-static int open_base(struct object **out, struct vv_store *s, const struct target *t, struct vv_err *err)
+static int open_base(struct object **out, struct vv_store *s, const struct target *t, struct vv_codec_params *p,
+	struct vv_err *err)
 {
 	struct vv_err why = VV_ERR_INIT;
 	struct object *o = NULL;
@@ -155,7 +159,7 @@ static int open_base(struct object **out, struct vv_store *s, const struct targe
 	/* A base that is damaged or lies elsewhere is no base; the object itself is safe without. */
 	if (!ret && o->e.depth >= MAX_DEPTH - (t->item && t->item->is_base))
 		o = o->base ? root_of(o) : o;
-	if (ret || !base_serves(&o->e, &t->e) || o->store != s) {
+	if (ret || !base_serves(&o->e, &t->e, p) || o->store != s) {
 		object_free(o);
 		return 0;
 	}
@@ -165,7 +169,7 @@ static int open_base(struct object **out, struct vv_store *s, const struct targe
 
 int target_plan(struct vv_store *s, struct target *t, struct scratch *scratch, struct vv_err *err)
 {
-	struct vv_codec_params solo = t->params, delta = t->params;
+	struct vv_codec_params solo = t->params, delta = t->params, how = t->params;
 	struct samples samples = {0};
 	struct object *base = NULL;
 	int ret;
@@ -180,13 +184,15 @@ int target_plan(struct vv_store *s, struct target *t, struct scratch *scratch, s
 		solo.shift = (uint8_t)t->dead;
 	t->params = solo;
 	if (t->has_base && t->e.size >= NO_BASE_BELOW)
-		ret = open_base(&base, s, t, err);
+		ret = open_base(&base, s, t, &how, err);
 	if (ret || !base)
 		goto out;
 	struct vv_err why = VV_ERR_INIT;
-	if (sample_base(&samples, base, &t->e, scratch, &why))
+	if (sample_base(&samples, base, &t->e, &how, scratch, &why))
 		goto out; /* damaged: no base */
 	vv_codec_plan(scratch->codec, &delta, (enum vv_dtype)t->e.dtype, samples.raw, samples.base, samples.len, samples.n);
+	delta.qcast = how.qcast;
+	delta.from = how.from;
 	if (delta.shift > t->dead)
 		delta.shift = (uint8_t)t->dead;
 	/* A cast may fill bits that its original left zero. */
@@ -226,7 +232,7 @@ int target_encode(struct coded *c, struct scratch *scratch, struct vv_err *err)
 	sum = XXH64(scratch->raw, len, 0);
 	if (sum != t->sums[c->k])
 		return vv_fail(err, VV_ECHANGED, "the file changed while it was read (offset %" PRIu64 ")", t->src_off + off);
-	if (t->base && (ret = base_block(t->base, &t->e, c->k, scratch->held, scratch, 0, err)))
+	if (t->base && (ret = base_block(t->base, &t->e, &t->params, c->k, scratch->held, scratch, 0, err)))
 		return ret;
 	c->len = vv_block_encode(
 		scratch->codec, &t->params, scratch->coded, vv_span(scratch->raw, len), t->base ? scratch->held : NULL);

@@ -242,13 +242,20 @@ VV_MUST_CHECK int object_verify(const struct object *o, struct scratch *s, struc
 VV_MUST_CHECK int object_hash(const struct object *o, struct scratch *s, struct vv_id *out, struct vv_err *err);
 
 /* --- base.c: what an object is coded against --- */
-/* Has it the bytes of one: as many, or (*wide) those of as many elements of the wider type? */
-bool base_fits(const struct entry *base, const struct entry *e, bool *wide);
-/* And is it stored as such, on the same grid: what a writer asks of a base? */
-bool base_serves(const struct entry *base, const struct entry *e);
-/* Block k of a base that fits, as e's type. `level`, `dst`: as for object_decode. */
-VV_MUST_CHECK int base_block(const struct object *base, const struct entry *e, size_t k, uint8_t *dst,
-	struct scratch *s, unsigned level, struct vv_err *err);
+/*
+ * Has it the bytes of one: those that p->qcast needs; without, as many, or (*wide) those of as many elements of
+ * the wider type?
+ */
+bool base_fits(const struct entry *base, const struct entry *e, const struct vv_codec_params *p, bool *wide);
+/* And is it stored as such, on its type's grid: what a writer asks of a base? Sets qcast and from. */
+bool base_serves(const struct entry *base, const struct entry *e, struct vv_codec_params *p);
+/* The i-th type and size that a base may have of which only the name is known. False: there are no more. */
+bool base_guess(const struct entry *e, size_t i, enum vv_dtype *dtype, uint64_t *size);
+/* Bytes of base_block for `len` bytes of e. */
+size_t base_room(const struct vv_codec_params *p, size_t len);
+/* What block k is coded against: a base that fits, as e's type or as p->qcast asks. `level`, `dst`: as for object_decode. */
+VV_MUST_CHECK int base_block(const struct object *base, const struct entry *e, const struct vv_codec_params *p, size_t k,
+	uint8_t *dst, struct scratch *s, unsigned level, struct vv_err *err);
 
 /* --- scratch.c --- */
 /* One, or an array with one for each thread. `s` keeps some between calls; it may be NULL. */

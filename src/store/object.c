@@ -76,7 +76,7 @@ static int open_found(struct object **out, struct object *o, struct vv_store *s,
 		ret = open_below(&o->base, s, &o->e.base, o->e.depth, err);
 		if (ret == VV_ENOTFOUND)
 			ret = bad(o, err, "its base is missing");
-		if (!ret && !base_fits(&o->base->e, &o->e, &wide))
+		if (!ret && !base_fits(&o->base->e, &o->e, &o->params, &wide))
 			ret = bad(o, err, "its base has another shape");
 	}
 	if (ret)
@@ -140,7 +140,7 @@ int object_decode(
 		return bad(o, err, "a block is longer than any block can be");
 	if (o->base) {
 		base = s->base[level & 1];
-		ret = base_block(o->base, &o->e, k, base, s, level + 1, err);
+		ret = base_block(o->base, &o->e, &o->params, k, base, s, level + 1, err);
 	}
 	if (!ret && !o->record)
 		ret = pack_read(o->store, o->pack, o->offs[k], s->coded, coded, err);

@@ -11,7 +11,7 @@
 #include <xxhash.h>
 
 static const char end_magic[2] = "vr";
-enum { END_BLOCKS = 0, END_CHUNKS = 1, END_DELTA = 2 };
+enum { END_BLOCKS = 0, END_CHUNKS = 1, END_DELTA = 2, END_QUANT = 3 };
 
 void put48(uint8_t *p, uint64_t v)
 {
@@ -67,6 +67,10 @@ void tail_emit(struct vv_buf *out, struct entry *e, uint64_t coded, const struct
 		vv_buf_le(out, p->shift, 1);
 		if (e->depth)
 			classes_emit(out, p->classes);
+		if (e->depth && p->qcast) {
+			vv_buf_le(out, p->qcast, 1);
+			vv_buf_le(out, p->from, 1);
+		}
 		vv_buf_add(out, rows, n_rows * BLOCK_ROW);
 		if (e->depth)
 			vv_buf_add(out, e->base.b, VV_ID_BYTES);
@@ -75,7 +79,7 @@ void tail_emit(struct vv_buf *out, struct entry *e, uint64_t coded, const struct
 	e->stored = coded + e->tail;
 	vv_buf_add(out, end_magic, 2);
 	vv_buf_le(out, e->dtype, 1);
-	vv_buf_le(out, e->kind == KIND_CHUNKS ? END_CHUNKS : e->depth ? END_DELTA : END_BLOCKS, 1);
+	vv_buf_le(out, e->kind == KIND_CHUNKS ? END_CHUNKS : !e->depth ? END_BLOCKS : p->qcast ? END_QUANT : END_DELTA, 1);
 	vv_buf_le(out, e->tail, 4);
 	vv_buf_le(out, e->stored, 6);
 	vv_buf_le(out, e->size, 6);
@@ -93,6 +97,18 @@ bool entry_fits(const struct entry *e)
 		return vv_div_up(e->size, vv_block_bytes((enum vv_dtype)e->dtype)) <= rows;
 	rows = (e->tail - RECORD_END) / CHUNK_ROW;
 	return e->tail == e->stored && !e->depth && vv_div_up(e->size, CHUNK_MAX) <= rows;
+}
+
+static int quant_parse(struct vv_cursor *c, const struct entry *e, struct vv_codec_params *p)
+{
+	uint64_t bytes;
+	uint8_t quant, from;
+
+	if (vv_take8(c, &quant) || vv_take8(c, &from) || quant >= VV_QCAST_COUNT || from >= VV_DT_COUNT)
+		return 1;
+	p->qcast = (enum vv_qcast)quant;
+	p->from = (enum vv_dtype)from;
+	return !vv_quant_original(p->qcast, p->from, p->dtype, e->size, &bytes);
 }
 
 const char *tail_parse(
@@ -115,8 +131,9 @@ const char *tail_parse(
 		*n_rows = c.left / CHUNK_ROW;
 		return c.left % CHUNK_ROW ? "broken list of chunks" : NULL;
 	}
+	bool quantised = tail.ptr[tail.len - RECORD_END + 3] == END_QUANT;
 	if (vv_take8(&c, &p->shift) || p->shift >= 64 || (e->depth && classes_parse(&c, p->classes)) ||
-		c.left != n * BLOCK_ROW + (e->depth ? VV_ID_BYTES : 0))
+		(quantised && quant_parse(&c, e, p)) || c.left != n * BLOCK_ROW + (e->depth ? VV_ID_BYTES : 0))
 		return "broken parameters";
 	*rows_at = c.off;
 	*n_rows = n;
@@ -130,8 +147,8 @@ bool end_parse(const uint8_t *end, uint64_t end_off, struct entry *e)
 	static const struct vv_id zero;
 
 	*e = (struct entry){.base = zero, .dtype = end[2], .kind = end[3] == END_CHUNKS ? KIND_CHUNKS : KIND_BLOCKS,
-		.depth = end[3] == END_DELTA, .tail = vv_get32(end + 4), .stored = get48(end + 8), .size = get48(end + 14)};
+		.depth = end[3] >= END_DELTA, .tail = vv_get32(end + 4), .stored = get48(end + 8), .size = get48(end + 14)};
 	e->off = end_off - e->stored;
-	return !memcmp(end, end_magic, 2) && end[3] <= END_DELTA && e->dtype < VV_DT_COUNT && e->stored <= end_off &&
+	return !memcmp(end, end_magic, 2) && end[3] <= END_QUANT && e->dtype < VV_DT_COUNT && e->stored <= end_off &&
 		e->off >= PACK_HEAD && entry_fits(e);
 }

@@ -86,6 +86,7 @@ static int ask(struct fsck *f, struct fsck_fault *t, bool *good, struct vv_err *
 {
 	struct vv_err why = VV_ERR_INIT;
 	struct entry base = t->e;
+	enum vv_dtype dtype;
 	int ret = fetch(f, &t->e, &t->from, err);
 
 	*good = !ret;
@@ -93,11 +94,9 @@ static int ask(struct fsck *f, struct fsck_fault *t, bool *good, struct vv_err *
 	if (ret != VV_ENOTFOUND || !t->e.depth || fsck_readable(f, &t->e.base))
 		return ret == VV_ENOTFOUND ? 0 : ret;
 	base.id = t->e.base;
-	ret = fetch(f, &base, &t->from, err);
-	/* Its record does not say of which type the base was. */
-	if (ret == VV_ENOTFOUND && vv_wider((enum vv_dtype)base.dtype) != base.dtype &&
-		vv_wider_bytes((enum vv_dtype)base.dtype, t->e.size, &base.size)) {
-		base.dtype = (uint8_t)vv_wider((enum vv_dtype)base.dtype);
+	/* The index does not say of which type the base was. */
+	for (size_t i = 0; ret == VV_ENOTFOUND && base_guess(&t->e, i, &dtype, &base.size); i++) {
+		base.dtype = (uint8_t)dtype;
 		ret = fetch(f, &base, &t->from, err);
 	}
 	*good = !ret && !fsck_entry(f, f->files[t->file].pack, t->entry, 0, &why);

@@ -70,6 +70,18 @@ assert (np.abs(q["w"]).max(axis=1) == 127).all()
 P
 ok "int8 with scales, under names that are free"
 out varve convert -d q8_0 q.safetensors -t w -t v -t odd -o q.gguf && varve show --json q.gguf >"$T/out" && json '[(t["name"], t["dtype"], t["shape"]) for t in d["tensors"]] == [("w", "u8", [5, 2, 34]), ("v", "f32", [64]), ("odd", "f32", [2, 33])]' && grep -qa 'as q8_0' q.gguf; ok "q8_0 where rows are blocks, vectors as f32"
+python3 - <<'P'
+import json, random, struct
+random.seed(3)
+n = 64 * 1024
+head = json.dumps({"net.weight": {"dtype": "F32", "shape": [64, 1024], "data_offsets": [0, n * 4]}}).encode()
+open("big.safetensors", "wb").write(struct.pack("<Q", len(head)) + head + struct.pack(f"<{n}f", *(random.gauss(0, .02) for _ in range(n))))
+P
+varve track -q '*.gguf' && varve add -q big.safetensors && git commit -qm big
+for t in 'int8 safetensors 65536' 'q8_0 gguf 69632'; do
+	set -- $t; out varve convert -q -d "$1" big.safetensors -o "big-$1.$2" && varve add --json "big-$1.$2" >"$T/out" && json "d['files'][0]['bytes_new'] >= $3 and d['files'][0]['stored'] < $3 // 50"; ok "$1 of what is stored costs less than a fiftieth of itself"
+	git commit -qm "$1" && sha256sum "big-$1.$2" >"$T/1" && rm "big-$1.$2" && varve restore -q HEAD -- "big-$1.$2" && sha256sum -c "$T/1" >/dev/null 2>&1; ok "and is restored"
+done
 status_is 128 varve convert -d int8 nan.safetensors -o no.npz && err "tensor 'odd': element 35 is not finite" && one_line && [ ! -e no.npz ]; ok "what int8 cannot say is told"
 status_is 129 varve convert -d int8 q.safetensors -o no.gguf && err "q8_0 is GGUF's"; ok "int8 is not GGUF's"
 status_is 129 varve convert -d q8_0 q.safetensors -o no.npz; ok "q8_0 is nobody else's"

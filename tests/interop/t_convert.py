@@ -201,6 +201,36 @@ def q8_0(t, gguf):
             ok(same(x.data.reshape(shape), want), f"q8_0: {x.name} stays {want.dtype}")
 
 
+def add_costs(repo, name, most):
+    os.utime(f"r/{name}", (1e9, 1e9))
+    r = repo.run("varve", "add", "--json", name)
+    stored = json.loads(r.stdout)["files"][0]["stored"] if not r.returncode else -1
+    size = os.path.getsize(f"r/{name}")
+    print(f"# {name}: {size} bytes cost {stored}")
+    ok(0 <= stored <= size * most, f"{name} costs next to nothing", r.stderr)
+
+
+def quantised_by_torch(repo, v):
+    """PyTorch's own int8, by rows and whole, of f32 and of bf16."""
+    torch = tool("torch")
+    if not torch:
+        return
+    import warnings
+    from safetensors.torch import save_file as save
+    warnings.simplefilter("ignore")
+    f = {k: torch.from_numpy(x) for k, x in v.items()}
+    save({k: x.bfloat16() for k, x in f.items()}, "r/torch.safetensors")
+    repo.git("add", "torch.safetensors")
+    for name, t in (("m-torch", f), ("torch-of-bf16", {k: x.bfloat16().float() for k, x in f.items()})):
+        scale = {k: x.abs().amax(1) / 127 for k, x in t.items()}
+        zero = torch.zeros(128, dtype=torch.long)
+        save({k: torch.quantize_per_channel(x, scale[k], zero, 0, torch.qint8).int_repr() for k, x in t.items()}, f"r/{name}.safetensors")
+        add_costs(repo, f"{name}.safetensors", 0.02)
+        whole = {k: float(x.abs().max()) / 127.5 for k, x in t.items()}
+        save({k: torch.quantize_per_tensor(x, whole[k], 0, torch.qint8).int_repr() for k, x in t.items()}, f"r/{name}-whole.safetensors")
+        add_costs(repo, f"{name}-whole.safetensors", 0.02)
+
+
 def storage():
     """What a copy in another type costs beside its original."""
     repo = Repo(os.path.abspath("r"), "*.safetensors")
@@ -209,14 +239,10 @@ def storage():
     save_file(v, "r/m.safetensors")
     repo.git("add", "m.safetensors")
     for name, words, most in (("c.h5", [], 0.01), ("c.npz", [], 0.02), ("bf16.safetensors", ["-d", "bf16"], 0.01), ("f16.npz", ["-d", "f16"], 0.02),
-                              ("int8.safetensors", ["-d", "int8"], 1.0), ("q8.gguf", ["-d", "q8_0"], 1.0)):
-        r = repo.run("varve", "convert", "-q", *words, "m.safetensors", "-o", name)
-        os.utime(f"r/{name}", (1e9, 1e9))
-        r = repo.run("varve", "add", "--json", name)
-        stored = json.loads(r.stdout)["files"][0]["stored"] if not r.returncode else -1
-        size = os.path.getsize(f"r/{name}")
-        print(f"# {name}: {size} bytes cost {stored}")
-        ok(0 <= stored <= size * most, f"{name} costs next to nothing" if most < 1 else f"{name} is stored", r.stderr)
+                              ("int8.safetensors", ["-d", "int8"], 0.03), ("q8.gguf", ["-d", "q8_0"], 0.01)):
+        repo.run("varve", "convert", "-q", *words, "m.safetensors", "-o", name)
+        add_costs(repo, name, most)
+    quantised_by_torch(repo, v)
 
 
 EXPORT = """

@@ -9,7 +9,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { HEAD = 7, DECODE = 1, DELTA = 2, PLAN = 4, REPEAT = 8, SAME_BASE = 16, FRESH = 32 };
+enum { HEAD = 7, DECODE = 1, DELTA = 2, PLAN = 4, REPEAT = 8, SAME_BASE = 16, FRESH = 32, SCALED = 64 };
 
 struct in {
 	unsigned flags;
@@ -44,7 +44,7 @@ static uint8_t *some_base(size_t len)
 
 static void decode(struct vv_codec *c, const struct in *in)
 {
-	uint8_t *base = some_base(in->len), *one = malloc(in->len + 1), *two = malloc(in->len + 1);
+	uint8_t *base = some_base(in->len * 4), *one = malloc(in->len + 1), *two = malloc(in->len + 1);
 	uint8_t *coded = malloc(in->size + !in->size);
 	const uint8_t *b = in->flags & DELTA ? base : NULL;
 	struct vv_err err = VV_ERR_INIT;
@@ -60,13 +60,23 @@ static void decode(struct vv_codec *c, const struct in *in)
 	s = vv_block_decode(c, &in->p, two, in->len, vv_span(coded, in->size), b, &err);
 	if (r != s || (!r && in->len && memcmp(one, two, in->len)))
 		abort();
-	o = oracle_decode(in->p.dtype, in->p.shift, in->p.classes, two, in->len, coded, in->size, b);
+	o = oracle_decode(in->p.dtype, in->p.shift, in->p.classes, in->p.qcast == VV_QCAST_SCALED, two, in->len, coded,
+		in->size, b);
 	if (!r != !o || (!r && in->len && memcmp(one, two, in->len)))
 		abort();
 	free(base);
 	free(one);
 	free(two);
 	free(coded);
+}
+
+/* Floats of which the numbers could have been made, with a scale for each row; nothing else than that they are bytes. */
+static void scaled_base(uint8_t *base, const uint8_t *raw, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		float x = (float)(int8_t)raw[i] * (float)(1 + i / 37 % 5) / 64;
+		memcpy(base + 4 * i, &x, 4);
+	}
 }
 
 /* The contract: what is shifted out is zero, in the block and in its base. */
@@ -82,7 +92,7 @@ static void clear_low(uint8_t *p, size_t len, enum vv_dtype dt, unsigned shift)
 static void encode(struct vv_codec *c, struct in *in)
 {
 	size_t bound = vv_block_bound(in->len), n, m;
-	uint8_t *raw = spread(in, in->len, 0), *base = spread(in, in->len, in->flags & SAME_BASE ? 0 : in->size / 2);
+	uint8_t *raw = spread(in, in->len, 0), *base = spread(in, in->len * 4, in->flags & SAME_BASE ? 0 : in->size / 2);
 	uint8_t *x = malloc(bound), *y = malloc(bound), *out = malloc(in->len + 1);
 	const uint8_t *b = in->flags & DELTA && in->p.dtype != VV_DT_BYTES ? base : NULL, *first = raw;
 	static struct vv_codec *other;
@@ -95,12 +105,15 @@ static void encode(struct vv_codec *c, struct in *in)
 	if (in->flags & SAME_BASE)
 		for (size_t i = 0; i < in->len; i += 97)
 			base[i] ^= 1;
-	if (in->flags & PLAN)
+	if (in->p.qcast && in->flags & SAME_BASE)
+		scaled_base(base, raw, in->len);
+	if (in->flags & PLAN && !in->p.qcast)
 		vv_codec_plan(c, &in->p, in->p.dtype, &first, b ? &b : NULL, &in->len, in->len ? 1 : 0);
 	in->p.shift = (uint8_t)(in->p.shift % (8 * oracle_type(in->p.dtype).width));
 	if (in->len % oracle_type(in->p.dtype).width == 0) {
 		clear_low(raw, in->len, in->p.dtype, in->p.shift);
-		clear_low(base, in->len, in->p.dtype, in->p.shift);
+		if (!in->p.qcast)
+			clear_low(base, in->len, in->p.dtype, in->p.shift);
 	}
 	if (in->len)
 		vv_codec_cost(c, &in->p, vv_span(raw, in->len), b);
@@ -111,7 +124,7 @@ static void encode(struct vv_codec *c, struct in *in)
 	if (vv_block_decode(c, &in->p, out, in->len, vv_span(x, n), b, &err) || (in->len && memcmp(out, raw, in->len)))
 		abort();
 	memset(out, 3, in->len);
-	if (oracle_decode(in->p.dtype, in->p.shift, in->p.classes, out, in->len, x, n, b) ||
+	if (oracle_decode(in->p.dtype, in->p.shift, in->p.classes, in->p.qcast == VV_QCAST_SCALED, out, in->len, x, n, b) ||
 		(in->len && memcmp(out, raw, in->len)))
 		abort();
 	free(raw);
@@ -131,6 +144,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!c)
 		c = vv_codec_new();
 	in = (struct in){.flags = data[0], .p = {.dtype = data[1] % VV_DT_COUNT, .shift = data[2]}};
+	if (in.flags & SCALED)
+		in.p = (struct vv_codec_params){.dtype = VV_DT_I8, .qcast = VV_QCAST_SCALED, .from = VV_DT_F32};
 	for (int e = 0; e < 256; e++)
 		in.p.classes[e] = (uint8_t)(data[3] & 1 ? e / (1 + data[3] / 2) : data[3] / 2 * e);
 	in.data = data + HEAD;

@@ -7,6 +7,7 @@
 
 #include "base/dtype.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
@@ -338,16 +339,56 @@ out:
 	return ret;
 }
 
+/* A base of floats becomes one of bytes, by the scales that come first. */
+static inline int oracle_scaled(struct oracle_in *in, size_t n, const uint8_t *base, uint8_t *out)
+{
+	size_t runs, at = 0;
+	uint8_t *list[7];
+	int bad = 0;
+
+	if (in->end - in->p < 2)
+		return 1;
+	runs = oracle_get(in->p, 2);
+	in->p += 2;
+	for (int i = 0; i < 7; i++) {
+		list[i] = malloc(runs + 1);
+		bad = bad || runs > 16384 || oracle_list(in, list[i], runs);
+	}
+	for (size_t k = 0; k < runs && !bad; k++) {
+		size_t len = 1 + list[0][k] + 256u * list[1][k] + 65536u * list[2][k];
+		uint8_t bytes[4] = {list[3][k], list[4][k], list[5][k], list[6][k]};
+		double scale = vv_dtype_value(VV_DT_F32, bytes);
+		if (len > n - at || !isnormal(scale) || scale < 1.17549435e-38 || isinf(scale)) {
+			bad = 1;
+			break;
+		}
+		for (; len--; at++) {
+			float q = (float)vv_dtype_value(VV_DT_F32, base + 4 * at) / (float)scale;
+			out[at] = (uint8_t)(int)(isnan(q) ? 0 : q > 127 ? 127 : q < -128 ? -128 : nearbyintf(q));
+		}
+	}
+	for (int i = 0; i < 7; i++)
+		free(list[i]);
+	return bad || at != n;
+}
+
 static inline int oracle_numbers(struct oracle_in *in, enum vv_dtype dt, unsigned shift, const uint8_t classes[256],
-	uint8_t mode, uint8_t *out, size_t len, const uint8_t *base)
+	int scaled, uint8_t mode, uint8_t *out, size_t len, const uint8_t *base)
 {
 	struct oracle_type t = oracle_type(dt);
 	size_t n = len / t.width, segments = (n + 63) / 64, m = 0;
-	uint8_t *mask = malloc(segments / 8 + 1), *stays = malloc(n + 1);
+	uint8_t *mask = malloc(segments / 8 + 1), *stays = malloc(n + 1), *q = malloc(n + 1);
 	int ret = 1;
 
 	if (dt == VV_DT_BYTES || !len || len % t.width || n > 262144)
 		goto out;
+	if (mode % 16 != 2 && (mode % 16 == 4) != (scaled && base))
+		goto out;
+	if (mode % 16 == 4) {
+		if (n > 131072 || oracle_scaled(in, n, base, q))
+			goto out;
+		base = q;
+	}
 	memset(mask, 0xff, segments / 8 + 1);
 	if (mode & 0x10 && oracle_list(in, mask, (segments + 7) / 8))
 		goto out;
@@ -363,11 +404,13 @@ static inline int oracle_numbers(struct oracle_in *in, enum vv_dtype dt, unsigne
 out:
 	free(mask);
 	free(stays);
+	free(q);
 	return ret;
 }
 
-static inline int oracle_decode(enum vv_dtype dt, unsigned shift, const uint8_t classes[256], uint8_t *out, size_t len,
-	const uint8_t *coded, size_t coded_len, const uint8_t *base)
+/* `scaled`: the base is f32 elements, of which i8 ones were made. */
+static inline int oracle_decode(enum vv_dtype dt, unsigned shift, const uint8_t classes[256], int scaled, uint8_t *out,
+	size_t len, const uint8_t *coded, size_t coded_len, const uint8_t *base)
 {
 	struct oracle_in in = {coded + 1, coded + coded_len};
 
@@ -386,7 +429,9 @@ static inline int oracle_decode(enum vv_dtype dt, unsigned shift, const uint8_t 
 	case 3:
 	case 0x12:
 	case 0x13:
-		return oracle_numbers(&in, dt, shift, classes, coded[0], out, len, base);
+	case 4:
+	case 0x14:
+		return oracle_numbers(&in, dt, shift, classes, scaled, coded[0], out, len, base);
 	default:
 		return 1;
 	}

@@ -45,7 +45,7 @@ static int agree(struct vv_codec *c, const struct block *b, const uint8_t *coded
 	memset(one, 1, b->len);
 	memset(two, 2, b->len);
 	r = vv_block_decode(c, &b->p, one, b->len, vv_span(tight, n), base, &err);
-	s = oracle_decode(b->p.dtype, b->p.shift, b->p.classes, two, b->len, tight, n, base);
+	s = oracle_decode(b->p.dtype, b->p.shift, b->p.classes, b->p.qcast == VV_QCAST_SCALED, two, b->len, tight, n, base);
 	*bad_code = r;
 	r = r ? r != VV_ECORRUPT || !s : s || memcmp(one, two, b->len);
 	free(tight);

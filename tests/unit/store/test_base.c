@@ -3,7 +3,21 @@
 
 enum { LEN = 2400000, N = LEN / 4 }; /* more than two blocks of every type */
 
-static uint8_t wide[LEN], next[LEN], narrow[LEN];
+static uint8_t wide[LEN], next[LEN], narrow[LEN], halves[LEN], scaled[LEN], q8_0[LEN];
+
+/* What is coded against `wide`, or against its cast in bf16, and how many bytes of it there are. */
+static const struct {
+	const uint8_t *raw, *base;
+	size_t len, base_len;
+	enum vv_dtype dtype, base_dtype;
+} kinds[] = {
+	{next, wide, LEN, LEN, VV_DT_F32, VV_DT_F32},
+	{narrow, wide, LEN / 2, LEN, VV_DT_BF16, VV_DT_F32},
+	{scaled, wide, N, LEN, VV_DT_I8, VV_DT_F32},
+	{scaled, halves, N, LEN / 2, VV_DT_I8, VV_DT_BF16},
+	{q8_0, wide, N / 32 * 34, LEN, VV_DT_U8, VV_DT_F32},
+	{q8_0, halves, N / 32 * 34, LEN / 2, VV_DT_U8, VV_DT_BF16},
+};
 
 static const struct {
 	enum vv_dtype dtype;
@@ -12,21 +26,24 @@ static const struct {
 	{VV_DT_C128, false}, {VV_DT_BYTES, true}};
 
 /* `from` has base and child; `to` has the bytes of the base as another type, and gets the child. */
-static void test_other_types(bool cast)
+static void test_other_types(size_t kind)
 {
+	enum vv_dtype dtype = kinds[kind].dtype;
+
 	for (size_t i = 0; i < VV_COUNT(copies); i++) {
 		struct fixture from, to;
 		struct vv_id base, child, twin;
-		const uint8_t *raw = cast ? narrow : next;
-		size_t len = cast ? LEN / 2 : LEN;
+		const uint8_t *raw = kinds[kind].raw;
+		size_t len = kinds[kind].len, base_len = kinds[kind].base_len;
 		struct vv_fsck_stats st;
 
 		fx_init(&from);
 		fx_init(&to);
-		base = put(&from, wide, LEN, VV_DT_F32, NULL);
-		child = put(&from, raw, len, cast ? VV_DT_BF16 : VV_DT_F32, &base);
+		base = put(&from, kinds[kind].base, base_len, kinds[kind].base_dtype, NULL);
+		child = put(&from, raw, len, dtype, &base);
 		CHECK_INT(info_of(from.store, &child).depth, 1);
-		twin = put(&to, wide, LEN, copies[i].dtype, NULL);
+		CHECK_OK(get(from.store, &child, raw, len, &from.err), &from.err);
+		twin = put(&to, kinds[kind].base, base_len, copies[i].dtype, NULL);
 		CHECK(vv_id_eq(&twin, &base));
 		CHECK_INT(info_of(to.store, &twin).chunked, copies[i].chunks);
 		CHECK_OK(vv_store_copy(to.store, from.store, &child, 1, NULL, NULL, &to.err), &to.err);
@@ -35,7 +52,7 @@ static void test_other_types(bool cast)
 		CHECK_OK(vv_store_fsck(to.store, false, NULL, &st, NULL, &to.err), &to.err);
 		CHECK_INT(st.bad_objects + st.dependents, 0);
 		/* Something more goes against the child, there. */
-		twin = put(&to, next, len, cast ? VV_DT_BF16 : VV_DT_F32, &child);
+		twin = put(&to, next, len, dtype, &child);
 		CHECK_OK(get(to.store, &twin, next, len, &to.err), &to.err);
 		/* And on to a third store, which has nothing. */
 		CHECK_OK(vv_unlink(pack_of(&from, &base), &from.err), &from.err);
@@ -81,12 +98,15 @@ static bool fits(uint64_t base_size, enum vv_dtype dt, uint64_t size, bool *w)
 {
 	struct entry base = {.size = base_size, .dtype = VV_DT_F32}, e = {.size = size, .dtype = (uint8_t)dt};
 
-	return base_fits(&base, &e, w);
+	struct vv_codec_params p = {.dtype = dt};
+
+	return base_fits(&base, &e, &p, w);
 }
 
 static void test_fits(void)
 {
 	struct entry base = {.size = 8, .dtype = VV_DT_F32}, e = {.size = 4, .dtype = VV_DT_BF16};
+	struct vv_codec_params p = {.dtype = VV_DT_BF16};
 	bool w;
 
 	CHECK(fits(8, VV_DT_I32, 8, &w) && !w);
@@ -99,12 +119,12 @@ static void test_fits(void)
 	CHECK(!fits(9, VV_DT_BF16, 4, &w));
 	CHECK(!fits(10, VV_DT_BF16, 5, &w));
 	CHECK(!fits(0, VV_DT_BF16, UINT64_MAX / 2 + 1, &w));
-	CHECK(base_serves(&base, &e));
+	CHECK(base_serves(&base, &e, &p));
 	base.dtype = VV_DT_I32;
-	CHECK(!base_serves(&base, &e));
+	CHECK(!base_serves(&base, &e, &p));
 	base.dtype = VV_DT_F32;
 	base.kind = KIND_CHUNKS;
-	CHECK(!base_serves(&base, &e));
+	CHECK(!base_serves(&base, &e, &p));
 }
 
 /* A block of a base alone. */
@@ -120,11 +140,44 @@ static void test_block(void)
 	child = put(&f, next, LEN, VV_DT_F32, &base);
 	s = scratch_take(f.store, NULL, &f.err);
 	CHECK_OK(object_open(&o, f.store, &child, &f.err), &f.err);
-	CHECK_OK(base_block(o->base, &o->e, 1, s->held, s, 0, &f.err), &f.err);
+	CHECK_OK(base_block(o->base, &o->e, &o->params, 1, s->held, s, 0, &f.err), &f.err);
 	CHECK(!memcmp(s->held, wide + VV_BLOCK_ELEMS * 4, VV_BLOCK_ELEMS * 4));
 	object_free(o);
 	scratch_give(f.store, s);
 	fx_release(&f);
+}
+
+/* Of bf16 copies, which serve as bases too: both are then exact. */
+static void make_quantised(void)
+{
+	memcpy(halves, wide, LEN);
+	vv_narrow(VV_DT_F32, VV_DT_BF16, halves, N);
+	for (size_t i = 0; i + 32 <= N; i += 32) {
+		uint8_t bytes[128];
+		float x[32];
+		vv_widen(VV_DT_BF16, VV_DT_F32, halves + 2 * i, bytes, 32);
+		memcpy(x, bytes, sizeof(x));
+		vv_q8_0_block(x, q8_0 + i / 32 * 34);
+		for (size_t j = 0; j < 32; j++)
+			scaled[i + j] = (uint8_t)vv_quantize(x[j], i / 1000 % 2 ? 0.001f : 0.0007f);
+	}
+}
+
+/* A base that is gone is asked for by what it may have been. */
+static void test_quantised_repair(void)
+{
+	enum vv_dtype dt;
+	uint64_t size;
+	struct entry i8 = {.size = 100, .dtype = VV_DT_I8}, u8 = {.size = 68, .dtype = VV_DT_U8};
+	struct entry bf16 = {.size = 4, .dtype = VV_DT_BF16};
+
+	CHECK(base_guess(&i8, 0, &dt, &size) && dt == VV_DT_I8 && size == 100);
+	CHECK(base_guess(&i8, 1, &dt, &size) && dt == VV_DT_F32 && size == 400);
+	CHECK(base_guess(&i8, 3, &dt, &size) && dt == VV_DT_BF16 && size == 200);
+	CHECK(!base_guess(&i8, 4, &dt, &size));
+	CHECK(base_guess(&u8, 2, &dt, &size) && dt == VV_DT_F16 && size == 128);
+	CHECK(base_guess(&bf16, 1, &dt, &size) && dt == VV_DT_F32 && size == 8);
+	CHECK(!base_guess(&bf16, 2, &dt, &size));
 }
 
 int main(void)
@@ -136,8 +189,10 @@ int main(void)
 	vv_narrow(VV_DT_F32, VV_DT_BF16, narrow, N);
 	narrow[1000] ^= 1;
 	test_fits();
-	test_other_types(false);
-	test_other_types(true);
+	make_quantised();
+	for (size_t i = 0; i < VV_COUNT(kinds); i++)
+		test_other_types(i);
+	test_quantised_repair();
 	test_two_copies();
 	test_block();
 	return done();

@@ -1,5 +1,7 @@
 #include "fixture.h"
 
+#include <xxhash.h>
+
 static struct vv_codec_params params;
 
 /* A record of one kind, its tail in `out`. */
@@ -49,6 +51,54 @@ static void test_round_trip(void)
 		CHECK(end_parse(b.ptr + b.len - RECORD_END, e.off + e.stored, &end));
 		CHECK(end.off == 1000 && end.stored == e.stored && end.size == e.size && !end.depth == !e.depth);
 	}
+	vv_buf_release(&b);
+}
+
+/* How a base is quantised is said, and only what can be is believed. */
+static void test_quantised(void)
+{
+	static const struct {
+		enum vv_dtype dt, from;
+		enum vv_qcast qcast;
+		uint64_t size;
+		bool good;
+	} t[] = {
+		{VV_DT_I8, VV_DT_F32, VV_QCAST_SCALED, 1000, true},
+		{VV_DT_I8, VV_DT_F16, VV_QCAST_SCALED, 1000, true},
+		{VV_DT_U8, VV_DT_BF16, VV_QCAST_Q8_0, 3400, true},
+		{VV_DT_U8, VV_DT_BF16, VV_QCAST_Q8_0, 3401, false},
+		{VV_DT_U8, VV_DT_F32, VV_QCAST_SCALED, 1000, false},
+		{VV_DT_I8, VV_DT_F64, VV_QCAST_SCALED, 1000, false},
+		{VV_DT_I8, VV_DT_COUNT, VV_QCAST_SCALED, 1000, false},
+		{VV_DT_I8, VV_DT_F32, VV_QCAST_COUNT, 1000, false},
+	};
+	struct vv_buf b = VV_BUF_INIT(VV_MAX_TEXT);
+
+	params = (struct vv_codec_params){.shift = 0};
+	for (size_t i = 0; i < VV_COUNT(t); i++) {
+		struct vv_codec_params back;
+		const char *wrong;
+		struct entry e, end;
+		size_t at, n;
+
+		params.qcast = t[i].qcast;
+		params.from = t[i].from;
+		e = emit(&b, KIND_BLOCKS, 1, t[i].size, t[i].dt, 77);
+		CHECK_INT(e.tail, 1 + 1 + 2 + 2 + 12 + 32 + 28);
+		CHECK_INT(b.ptr[b.len - RECORD_END + 3], 3);
+		wrong = tail_parse(vv_buf_view(&b), &e, &back, &at, &n);
+		CHECK(!wrong == t[i].good);
+		CHECK(!t[i].good || (back.qcast == t[i].qcast && back.from == t[i].from));
+		CHECK(end_parse(b.ptr + b.len - RECORD_END, e.off + e.stored, &end) && end.depth == 1);
+	}
+	/* It says so and has nothing; the record's end says of which kind it is. */
+	params.qcast = VV_QCAST_NONE;
+	struct entry e = emit(&b, KIND_BLOCKS, 1, 1000, VV_DT_I8, 77);
+	struct vv_codec_params back;
+	size_t at, n;
+	b.ptr[b.len - RECORD_END + 3] = 3;
+	vv_put64(b.ptr + b.len - 8, XXH64(b.ptr, b.len - 8, 0));
+	CHECK(tail_parse(vv_buf_view(&b), &e, &back, &at, &n) != NULL);
 	vv_buf_release(&b);
 }
 
@@ -121,6 +171,7 @@ int main(void)
 {
 	test_round_trip();
 	test_flips();
+	test_quantised();
 	test_lies();
 	test_48();
 	return done();

@@ -309,6 +309,7 @@ static void test_golden(void)
 
 	golden_version("1", 65);
 	golden_version("1-cast", 5);
+	golden_version("1-quantized", 8);
 	CHECK_OK(vv_each_name(bad, bad_pack, bad, &err), &err);
 	free(dir);
 	free(bad);
