@@ -85,16 +85,18 @@ static size_t run_get(const struct vv_codec *c, size_t k, float *scale)
 	return (size_t)len + 1;
 }
 
+/* The nearest normal number. */
+static float within(double x)
+{
+	return (float)(x < FLT_MIN ? FLT_MIN : x > FLT_MAX ? FLT_MAX : x);
+}
+
 /* Of the scales from lo to hi, one with many low bits that are zero; not one of the ends, where rounding decides. */
 static float pick_scale(double lo, double hi)
 {
-	float a, b;
+	float a = within(lo), b = within(hi > FLT_MAX ? lo * 2 : hi);
 	uint32_t low, high;
 
-	if (hi > FLT_MAX)
-		hi = lo < FLT_MAX / 4 ? lo * 2 : FLT_MAX;
-	a = (float)(lo < FLT_MIN ? FLT_MIN : lo);
-	b = (float)(hi < FLT_MIN ? FLT_MIN : hi);
 	memcpy(&low, &a, 4);
 	memcpy(&high, &b, 4);
 	if (low + 2 <= high) {

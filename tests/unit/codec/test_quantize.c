@@ -115,6 +115,10 @@ static void test_others(struct vv_codec *c)
 	for (size_t i = 0; i < N; i++)
 		x[i] = NAN;
 	CHECK(trip(c, q, x, N) < 60);
+	/* No scale is as large as zeros for these would need. */
+	for (size_t i = 0; i < N; i++)
+		x[i] = i % 2 ? 3e38f : -3.4e38f;
+	trip(c, q, x, N);
 	for (size_t i = 0; i < N; i++)
 		x[i] = i % 2 ? 1e-42f : -1e-45f;
 	trip(c, q, x, N);
