@@ -89,7 +89,7 @@ static int take_chunks(const struct object *list, const struct range *r, uint8_t
 
 		object_chunk(list, i, &id, &size);
 		if (at + size > r->off) {
-			ret = object_open(&c, list->store, &id, err);
+			ret = object_open(&c, list->via, &id, err);
 			if (ret == VV_ENOTFOUND)
 				ret = wrong(list, err, "a chunk is missing");
 			/* A chunk has no base: through one, a list could be made of itself. */

@@ -240,7 +240,7 @@ int vv_store_copy(struct vv_store *to, struct vv_store *from, const struct vv_id
 		ret = store_settle(to, err);
 	vv_unlock(&lock);
 	store_revive(from);
-	if (!ret)
+	if (!ret && !to->mirror)
 		store_merge_small(to);
 	return ret;
 }

@@ -71,7 +71,7 @@ struct table {
 struct vv_store {
 	char *dir;
 	struct vv_pool *pool;
-	bool readonly;
+	bool readonly, mirror;
 	struct vv_store **alternates;
 	size_t n_alternates;
 	pthread_mutex_t refreshing; /* one refresh at a time; before `lock` */
@@ -147,6 +147,8 @@ VV_MUST_CHECK int writer_finish(struct pack_writer *w, struct pack **out, struct
 /* The same, added to the store that it was made for. */
 VV_MUST_CHECK int writer_publish(struct pack_writer *w, struct vv_err *err);
 void writer_release(struct pack_writer *w);
+/* The file, which is the pack of that name, becomes one of the store's; its old name is gone then. */
+VV_MUST_CHECK int pack_take(struct vv_store *s, const char *path, const struct vv_id *name, struct vv_err *err);
 
 /* --- store.c --- */
 /* Takes ownership of p. A pack that is known already is freed. */
@@ -199,6 +201,7 @@ VV_MUST_CHECK int store_quarantine(struct vv_store *s, const char *path, struct 
 /* --- object.c: reading objects --- */
 struct object {
 	struct vv_store *store; /* that has it */
+	struct vv_store *via;   /* through which it was opened: what it is made of is looked for there */
 	struct pack *pack;
 	struct entry e;
 	struct vv_codec_params params;

@@ -71,6 +71,9 @@ static int open_found(struct object **out, struct object *o, struct vv_store *s,
 	int ret = o ? read_tail(o, err) : vv_fail_nomem(err);
 	bool wide;
 
+	if (o)
+		o->via = s;
+
 	if (!ret && o->e.depth) {
 		/* Less deep at each step: a chain ends, whatever the packs say. */
 		ret = open_below(&o->base, s, &o->e.base, o->e.depth, err);
@@ -180,7 +183,7 @@ static int hash_chunks(const struct object *list, struct vv_sha256 *sha, struct 
 		struct vv_id id;
 		uint32_t len;
 		object_chunk(list, i, &id, &len);
-		ret = object_open(&c, list->store, &id, err);
+		ret = object_open(&c, list->via, &id, err);
 		if (ret == VV_ENOTFOUND)
 			ret = bad(list, err, "a chunk is missing");
 		if (!ret && (c->e.kind != KIND_BLOCKS || c->e.size != len))

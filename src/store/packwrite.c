@@ -3,6 +3,8 @@
 
 #include "base/check.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <xxhash.h>
@@ -183,7 +185,8 @@ static int write_footer(struct pack_writer *w, struct vv_err *err)
 }
 
 /* The name is taken: by the same bytes, put by somebody else, or by a file that was damaged since. */
-static int replace_damaged(struct pack_writer *w, const char *path, const struct vv_id *id, struct vv_err *err)
+static int replace_damaged(
+	struct vv_store *s, const struct vv_temp *t, const char *path, const struct vv_id *id, struct vv_err *err)
 {
 	struct vv_err why = VV_ERR_INIT;
 	int ret = pack_verify(path, id, &why);
@@ -193,13 +196,13 @@ static int replace_damaged(struct pack_writer *w, const char *path, const struct
 		return 0;
 	if (ret != VV_ECORRUPT)
 		return vv_fail(err, ret, "%s", why.msg);
-	pthread_mutex_lock(&w->store->lock);
-	known = vv_map_find(&w->store->names, vv_span(id->b, VV_ID_BYTES));
-	pthread_mutex_unlock(&w->store->lock);
-	ret = store_quarantine(w->store, path, known ? (struct pack *)(uintptr_t)*known : NULL, err);
+	pthread_mutex_lock(&s->lock);
+	known = vv_map_find(&s->names, vv_span(id->b, VV_ID_BYTES));
+	pthread_mutex_unlock(&s->lock);
+	ret = store_quarantine(s, path, known ? (struct pack *)(uintptr_t)*known : NULL, err);
 	if (!ret)
-		ret = vv_rename(w->temp.path, path, err);
-	return ret ? ret : vv_sync_dir(w->temp.dir, err);
+		ret = vv_rename(t->path, path, err);
+	return ret ? ret : vv_sync_dir(t->dir, err);
 }
 
 int writer_finish(struct pack_writer *w, struct pack **out, struct vv_err *err)
@@ -225,11 +228,35 @@ int writer_finish(struct pack_writer *w, struct pack **out, struct vv_err *err)
 		return vv_fail_nomem(err);
 	ret = vv_temp_publish_new(&w->temp, path, 0444, err);
 	if (ret == VV_EEXISTS)
-		ret = replace_damaged(w, path, &id, err);
+		ret = replace_damaged(w->store, &w->temp, path, &id, err);
 	if (!ret)
 		ret = pack_open(out, path, &id, err);
 	free(path);
 	writer_release(w);
+	return ret;
+}
+
+int pack_take(struct vv_store *s, const char *path, const struct vv_id *name, struct vv_err *err)
+{
+	char hex[VV_ID_HEX + 1], file[VV_ID_HEX + 8], *to = NULL, *dir = vv_join(s->dir, "packs");
+	struct vv_temp t = {open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), strdup(path), dir};
+	struct pack *p = NULL;
+	int ret = t.fd < 0 ? vv_fail_sys(err, errno, "%s", path) : 0;
+
+	snprintf(file, sizeof(file), "%s.pack", vv_id_hex(name, hex));
+	to = store_path(s, "packs", file);
+	if (!ret && (!to || !t.path || !dir))
+		ret = vv_fail_nomem(err);
+	if (!ret)
+		ret = vv_temp_publish_new(&t, to, 0444, err);
+	if (ret == VV_EEXISTS)
+		ret = replace_damaged(s, &t, to, name, err);
+	if (!ret)
+		ret = pack_open(&p, to, name, err);
+	if (!ret)
+		ret = store_add_pack(s, p, err);
+	vv_temp_release(&t);
+	free(to);
 	return ret;
 }
 

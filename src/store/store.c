@@ -317,6 +317,7 @@ int vv_store_open(struct vv_store **out, const char *dir, unsigned flags, struct
 	pthread_mutex_init(&s->refreshing, NULL);
 	s->pool = pool;
 	s->readonly = flags & VV_STORE_READONLY;
+	s->mirror = flags & VV_STORE_MIRROR;
 	ret = check_format(s, flags, err);
 	if (!ret)
 		ret = vv_store_refresh(s, err);
