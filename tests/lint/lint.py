@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-MODULES_TESTED = ["base", "os", "hash", "codec", "format", "store", "model", "diff", "blend"]
+MODULES_TESTED = ["base", "os", "hash", "codec", "format", "store", "model", "diff", "blend", "remote"]
 SKIPPED = 77
 _findings = 0
 

@@ -5,7 +5,7 @@ import lint
 
 # Folders in which people keep their own things: no file here can rely on them.
 OWN = re.compile(r"(?<![\w.$}\"'/>-])/(?:home|root|Users|work|workspace|mnt|media|srv|data)/[\w.]")
-URL = re.compile(r"\b(?:https?|ssh|git|ftp)://(?:[\w.-]+@)?([\w.-]+)")
+URL = re.compile(r"(?<!\+)\b(?:https?|ssh|git|ftp)://(?:[\w.-]+@)?([\w.-]+)")
 # www.w3.org: in the name of the namespace of SVG, which nobody fetches.
 HOSTS = re.compile(r"^(?:www\.apache\.org|www\.w3\.org|(?:.+\.)?example(?:\.com|\.org|\.net|\.invalid)?|localhost|127\.0\.0\.1|host)$")
 

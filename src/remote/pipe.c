@@ -1,0 +1,297 @@
+/* The near end of a pipe: docs/format/pipe.md. Requests for parts are sent ahead of the answers. */
+#define _GNU_SOURCE
+#include "remote/remote.h"
+#include "remote/wire.h"
+
+#include "base/check.h"
+#include "os/child.h"
+#include "os/file.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+	NOISE = 1000, /* lines that a login shell may print before the greeting */
+	AHEAD = 64,   /* requests under way: together they fit into any pipe */
+	PIECE = 256 << 10,
+};
+
+struct far {
+	struct vv_remote base;
+	struct vv_wire wire;
+	struct vv_child child;
+};
+
+/* "no CODE MESSAGE": an answer to any request. */
+static int refused(const struct far *f, char *line, struct vv_err *err)
+{
+	char *code = line + 3, *text = strchr(code, ' ');
+	int c = VV_OK;
+
+	if (strncmp(line, "no ", 3) || !text)
+		return vv_fail(err, VV_EFORMAT, "%s: gave '%.40s' for an answer", f->base.name, line);
+	*text++ = 0;
+	while (c > VV_EUNSAFE && strcmp(vv_code_name(c), code))
+		c--;
+	return vv_fail(err, c && !strcmp(vv_code_name(c), code) ? c : VV_EIO, "%s: %s", f->base.name, text);
+}
+
+/* An answer "WORD N". */
+static int expect_number(struct far *f, const char *word, uint64_t *n, struct vv_err *err)
+{
+	size_t len = strlen(word);
+	char *line;
+	int ret = vv_wire_line(&f->wire, &line, err);
+
+	if (ret)
+		return ret == VV_ENOTFOUND ? vv_fail(err, VV_EIO, "%s: the connection ended", f->base.name) : ret;
+	if (strncmp(line, word, len) || line[len] != ' ' || vv_wire_number(line + len + 1, n))
+		return refused(f, line, err);
+	return 0;
+}
+
+static int expect_done(struct far *f, struct vv_err *err)
+{
+	char *line;
+	int ret = vv_wire_line(&f->wire, &line, err);
+
+	if (ret)
+		return ret == VV_ENOTFOUND ? vv_fail(err, VV_EIO, "%s: the connection ended", f->base.name) : ret;
+	return strcmp(line, "done") ? refused(f, line, err) : 0;
+}
+
+/* --- the list --- */
+
+/* Lines come in pieces that end anywhere. */
+struct listing {
+	struct far *far;
+	int (*fn)(void *arg, const struct vv_id *pack, uint64_t size, struct vv_err *err);
+	void *arg;
+	char line[96];
+	size_t n;
+};
+
+static int list_line(struct listing *l, struct vv_err *err)
+{
+	struct vv_id pack;
+	uint64_t size;
+
+	l->line[l->n] = 0;
+	if (l->n < VV_ID_HEX + 2 || l->line[VV_ID_HEX] != ' ' || vv_id_parse(&pack, vv_span(l->line, VV_ID_HEX)) ||
+		vv_wire_number(l->line + VV_ID_HEX + 1, &size))
+		return vv_fail(err, VV_EFORMAT, "%s: '%.80s' is no pack", l->far->base.name, l->line);
+	l->n = 0;
+	return l->fn(l->arg, &pack, size, err);
+}
+
+static int list_piece(void *arg, struct vv_span bytes, struct vv_err *err)
+{
+	struct listing *l = arg;
+
+	for (size_t i = 0; i < bytes.len; i++) {
+		if (bytes.ptr[i] == '\n') {
+			if (list_line(l, err))
+				return err->code;
+		} else if (l->n + 1 >= sizeof(l->line)) {
+			return vv_fail(err, VV_EFORMAT, "%s: a list with a line that is too long", l->far->base.name);
+		} else {
+			l->line[l->n++] = (char)bytes.ptr[i];
+		}
+	}
+	return 0;
+}
+
+static int list(struct vv_remote *r, int (*fn)(void *, const struct vv_id *, uint64_t, struct vv_err *), void *arg,
+	struct vv_err *err)
+{
+	struct far *f = (struct far *)r;
+	struct listing l = {.far = f, .fn = fn, .arg = arg};
+	uint64_t n;
+	int ret = vv_wire_say(&f->wire, err, "list");
+
+	if (!ret)
+		ret = expect_number(f, "packs", &n, err);
+	if (!ret)
+		ret = vv_wire_bytes(&f->wire, n, list_piece, &l, err);
+	return !ret && l.n ? vv_fail(err, VV_EFORMAT, "%s: a list whose last line has no end", r->name) : ret;
+}
+
+/* --- parts --- */
+
+struct taking {
+	int (*take)(void *arg, size_t i, uint64_t off, struct vv_span bytes, struct vv_err *err);
+	void *arg;
+	size_t i;
+	uint64_t off;
+};
+
+static int take_piece(void *arg, struct vv_span bytes, struct vv_err *err)
+{
+	struct taking *t = arg;
+	int ret = t->take(t->arg, t->i, t->off, bytes, err);
+
+	t->off += bytes.len;
+	return ret;
+}
+
+static int ask(struct far *f, const struct vv_extent *p, struct vv_err *err)
+{
+	char hex[VV_ID_HEX + 1];
+
+	return vv_wire_say(&f->wire, err, "get %s %" PRIu64 " %" PRIu64, vv_id_hex(&p->pack, hex), p->off, p->len);
+}
+
+static int get(struct vv_remote *r, const struct vv_extent *parts, size_t n,
+	int (*take)(void *, size_t, uint64_t, struct vv_span, struct vv_err *), void *arg, struct vv_err *err)
+{
+	struct far *f = (struct far *)r;
+	size_t asked = 0;
+	uint64_t len;
+	int ret = 0;
+
+	for (size_t i = 0; i < n && !ret; i++) {
+		struct taking t = {take, arg, i, parts[i].off};
+
+		while (asked < n && asked < i + AHEAD && !ret)
+			ret = ask(f, &parts[asked++], err);
+		if (!ret)
+			ret = expect_number(f, "data", &len, err);
+		if (!ret && len != parts[i].len)
+			ret = vv_fail(err, VV_EFORMAT, "%s: sends %" PRIu64 " bytes where %" PRIu64 " were asked for", r->name, len,
+				parts[i].len);
+		if (!ret)
+			ret = vv_wire_bytes(&f->wire, len, take_piece, &t, err);
+	}
+	return ret;
+}
+
+/* --- packs --- */
+
+static int send_file(struct far *f, const struct vv_file *file, uint64_t from, struct vv_progress *prog, struct vv_err *err)
+{
+	uint64_t size = (uint64_t)file->st.st_size;
+	uint8_t *buf = malloc(PIECE);
+	int ret = buf ? 0 : vv_fail_nomem(err);
+
+	while (!ret && from < size) {
+		size_t n = (size_t)vv_min64(PIECE, size - from);
+		ret = vv_source_read(&file->base, from, buf, n, err);
+		if (!ret)
+			ret = vv_wire_write(&f->wire, vv_span(buf, n), err);
+		from += n;
+		vv_progress(prog, "Sending", from, size);
+	}
+	free(buf);
+	return ret;
+}
+
+static int put(
+	struct vv_remote *r, const struct vv_id *pack, const char *path, struct vv_progress *prog, struct vv_err *err)
+{
+	struct far *f = (struct far *)r;
+	struct vv_file file = {.fd = -1};
+	char hex[VV_ID_HEX + 1], *line;
+	uint64_t have, size = 0;
+	int ret = vv_file_open(&file, path, err);
+
+	if (!ret) {
+		size = (uint64_t)file.st.st_size;
+		ret = vv_wire_say(&f->wire, err, "put %s %" PRIu64, vv_id_hex(pack, hex), size);
+	}
+	if (!ret)
+		ret = vv_wire_line(&f->wire, &line, err);
+	if (!ret && !strcmp(line, "done"))
+		goto out;
+	if (!ret && (strncmp(line, "have ", 5) || vv_wire_number(line + 5, &have) || have > size))
+		ret = refused(f, line, err);
+	if (!ret)
+		ret = send_file(f, &file, have, prog, err);
+	if (!ret)
+		ret = expect_done(f, err);
+out:
+	if (file.fd >= 0)
+		vv_file_close(&file);
+	return ret;
+}
+
+static int keep(struct vv_remote *r, const struct vv_id *packs, size_t n, struct vv_err *err)
+{
+	struct far *f = (struct far *)r;
+	char hex[VV_ID_HEX + 1];
+	size_t asked = 0;
+	int ret = 0;
+
+	for (size_t i = 0; i < n && !ret; i++) {
+		while (asked < n && asked < i + AHEAD && !ret)
+			ret = vv_wire_say(&f->wire, err, "keep %s", vv_id_hex(&packs[asked++], hex));
+		if (!ret)
+			ret = expect_done(f, err);
+	}
+	return ret;
+}
+
+/* --- beginning and end --- */
+
+static void close_far(struct vv_remote *r)
+{
+	struct far *f = (struct far *)r;
+	struct vv_err ignore = VV_ERR_INIT;
+	int status;
+
+	if (f->child.pid > 0 && vv_child_wait(&f->child, &status, &ignore))
+		vv_err_clear(&ignore);
+	vv_wire_release(&f->wire);
+	free(f->base.name);
+	free(f);
+}
+
+/* What comes before the greeting is a login's chatter. */
+static int greet(struct far *f, struct vv_err *err)
+{
+	char *line;
+	int ret = 0;
+
+	for (int i = 0; i < NOISE && !ret; i++) {
+		ret = vv_wire_line(&f->wire, &line, err);
+		if (!ret && !strcmp(line, VV_WIRE_GREETING))
+			return 0;
+		if (!ret && !strncmp(line, "varve store ", 12))
+			return vv_fail(err, VV_ENOTSUP, "%s: speaks a newer language than this varve ('%.40s')", f->base.name, line);
+	}
+	return ret ? ret : vv_fail(err, VV_EFORMAT, "%s: says much, and not what a varve would", f->base.name);
+}
+
+int vv_remote_pipe(
+	struct vv_remote **out, const char *name, const char *const *argv, const char *what, struct vv_err *err)
+{
+	static const struct vv_remote_ops ops = {list, get, put, keep, close_far};
+	struct far *f = calloc(1, sizeof(*f));
+	int status = 0, ret;
+
+	if (!f)
+		return vv_fail_nomem(err);
+	f->base = (struct vv_remote){&ops, strdup(name)};
+	f->child = (struct vv_child)VV_CHILD_INIT;
+	ret = f->base.name ? vv_child_start(&f->child, argv, NULL, VV_CHILD_IN | VV_CHILD_OUT, err) : vv_fail_nomem(err);
+	if (!ret)
+		ret = vv_wire_init(&f->wire, f->child.out, f->child.in, f->base.name, err);
+	if (!ret)
+		ret = greet(f, err);
+	if (!ret) {
+		*out = &f->base;
+		return 0;
+	}
+	if (f->child.pid > 0 && ret == VV_ENOTFOUND) {
+		struct vv_err why = VV_ERR_INIT;
+		/* It ended without a word: 255 is ssh's own failure, 127 the shell's that knows no varve. */
+		if (!vv_child_wait(&f->child, &status, &why) && status == 127)
+			ret = vv_fail(err, VV_ENOTSUP, "%s: there is no varve on %s", name, what);
+		else
+			ret = vv_fail(err, VV_EIO, "%s: %s did not answer (exit status %d)", name, what, status);
+		f->child.pid = -1;
+	}
+	close_far(&f->base);
+	return ret;
+}
