@@ -53,11 +53,12 @@ _varve_files_kept() {
 }
 
 _varve_commands="init track untrack list add status checkout restore show diff log blame cat convert merge scan archive du fsck gc doctor
-leave version help"
+serve-store leave version help"
 
 _varve_options() {
 	case $1 in
 	init | leave) echo --global ;;
+	serve-store) echo --stdio --read-only ;;
 	add) echo --all --update --force ;;
 	restore) echo --tensor --path ;;
 	blame) echo --tensor ;;

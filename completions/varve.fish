@@ -77,6 +77,7 @@ for c in \
     "fsck:check every stored byte" \
     "gc:clear away what no version needs" \
     "doctor:explain and mend a half-set-up repository" \
+    "serve-store:give a store to a varve at the other end of a connection" \
     "leave:go back to plain git, with the models in the worktree" \
     "version:the version of varve and its formats" \
     "help:this list, or the manual of a command"
@@ -89,6 +90,8 @@ complete -c varve -n __varve_command -l json -d 'One JSON value on standard outp
 complete -c varve -n __varve_command -s q -l quiet -d 'No remarks, no progress'
 complete -c varve -n __varve_command -s h -l help -d 'Show the options'
 complete -c varve -n '__varve_is init' -s g -l global -d 'Once per machine'
+complete -c varve -n '__varve_is serve-store' -l stdio -d 'Over standard input and output'
+complete -c varve -n '__varve_is serve-store' -l read-only -d 'Take nothing'
 complete -c varve -n '__varve_is leave' -s g -l global -d 'Also your own git configuration'
 complete -c varve -n '__varve_is add' -s A -l all -d 'Also new and removed files of the whole tree'
 complete -c varve -n '__varve_is add' -s u -l update -d 'Only files that git has already'

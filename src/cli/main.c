@@ -41,6 +41,8 @@ const struct vv_cmd vv_cmds[] = {
 	{"gc", cmd_gc, VV_CMD_REPO | VV_CMD_STORE, "store", "clear away what no version needs",
 		"[--dry-run] [--grace AGE] [--json]"},
 	{"doctor", cmd_doctor, 0, "store", "explain and mend a half-set-up repository", "[--fix] [--json]"},
+	{"serve-store", cmd_serve_store, 0, "store", "give a store to a varve at the other end of a connection",
+		"--stdio [--read-only] PATH"},
 	{"leave", cmd_leave, IN_TREE | VV_CMD_STORE, "store", "go back to plain git, with the models in the worktree", "[--global]"},
 	{"version", cmd_version, 0, "help", "the version of varve and its formats", "[--json]"},
 	{"help", cmd_help, 0, "help", "this list, or the manual of a command", "[COMMAND]"},

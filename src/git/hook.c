@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "git/hook.h"
 
+#include "git/far.h"
+
 #include "base/cursor.h"
 #include "git/marks.h"
 #include "git/peer.h"
@@ -191,20 +193,48 @@ static int check_new(struct vv_repo *r, const char *remote, struct vv_span list,
 	return ret;
 }
 
+/* Where a push goes. */
+struct target {
+	const char *remote, *url;
+	struct vv_store *near; /* on this machine; NULL: it is not */
+	char *notes;           /* of what it has been sent */
+};
+
+/* VV_ENOTSUP and VV_ENOTFOUND: nowhere that varve could send anything. */
+static int open_target(struct vv_repo *r, struct target *t, struct vv_err *err)
+{
+	int ret = vv_far_notes(r, t->remote, t->url, &t->notes, err);
+
+	if (ret != VV_ENOTSUP)
+		return ret;
+	vv_err_clear(err);
+	ret = vv_peer_open(r, t->url, true, &t->near, err);
+	if (!ret && !(t->notes = strdup(vv_store_dir(t->near))))
+		ret = vv_fail_nomem(err);
+	return ret;
+}
+
+static int send_to(struct vv_repo *r, const struct target *t, const struct vv_id *ids, size_t n, struct vv_progress *prog,
+	struct vv_err *err)
+{
+	struct vv_put_stats stats = {0};
+
+	return t->near ? vv_store_copy(t->near, r->store, ids, n, &stats, prog, err)
+		       : vv_far_push(r, t->remote, t->url, ids, n, prog, err);
+}
+
 /*
  * The objects of all that lies behind what is pushed, but for what is known to have been sent: git's idea of
  * what the remote has is not it, since a push without varve sends manifests alone. Of old history what nobody
  * near has the remote has no worse than before; of what is new all must go.
  */
-static int push_to(struct vv_repo *r, const char *remote, struct vv_span list, struct vv_store *to,
-	struct vv_progress *prog, struct vv_err *err)
+static int push_to(struct vv_repo *r, struct vv_span list, const struct target *t, struct vv_progress *prog, struct vv_err *err)
 {
 	struct vv_buf sent = VV_BUF_INIT(VV_MAX_TEXT), tips = VV_BUF_INIT(VV_MAX_TEXT);
-	struct vv_put_stats stats = {0};
 	struct vv_ids ids = {0};
 	size_t n = 0;
 	bool complete = false;
-	int ret = vv_sent_read(vv_store_dir(to), &sent, err);
+	int ret = vv_sent_read(t->notes, &sent, err);
 
 	if (!ret)
 		ret = vv_roots_pushed(r, NULL, list, vv_buf_view(&sent), &ids, &complete, err);
@@ -212,17 +242,22 @@ static int push_to(struct vv_repo *r, const char *remote, struct vv_span list, s
 		ret = vv_repo_store(r, true, err);
 	if (!ret && ids.n)
 		ret = vv_peers_fetch(r, ids.v, ids.n, prog, err);
+	/* Who did not answer may have what is missing, or not: what is needed is looked at below. */
+	if (ret == VV_EIO || ret == VV_ENOTSUP) {
+		vv_err_clear(err);
+		ret = 0;
+	}
 	for (size_t i = 0; !ret && i < ids.n; i++)
 		if (vv_store_has(r->store, &ids.v[i]))
 			ids.v[n++] = ids.v[i];
 	if (!ret && n != ids.n)
-		ret = check_new(r, remote, list, err);
+		ret = check_new(r, t->remote, list, err);
 	if (!ret && n)
-		ret = vv_store_copy(to, r->store, ids.v, n, &stats, prog, err);
+		ret = send_to(r, t, ids.v, n, prog, err);
 	if (!ret && n == ids.n && complete)
 		ret = vv_pushed_tips(list, &tips, err);
 	if (!ret && tips.len)
-		ret = vv_sent_add(vv_store_dir(to), vv_buf_view(&tips), err);
+		ret = vv_sent_add(t->notes, vv_buf_view(&tips), err);
 	vv_ids_release(&ids);
 	vv_buf_release(&sent);
 	vv_buf_release(&tips);
@@ -233,8 +268,8 @@ static int push_objects(
 	struct vv_repo *r, const char *remote, const char *url, int in, struct vv_progress *prog, struct vv_err *err)
 {
 	struct vv_buf list = VV_BUF_INIT(VV_MAX_TEXT);
-	struct vv_store *to = NULL;
-	int ret = vv_peer_open(r, url, true, &to, err);
+	struct target t = {.remote = remote, .url = url};
+	int ret = open_target(r, &t, err);
 
 	if (ret == VV_ENOTSUP || ret == VV_ENOTFOUND) {
 		/* A remote that is not on this machine, or not there: git will say so itself. */
@@ -244,8 +279,9 @@ static int push_objects(
 	if (!ret)
 		ret = vv_read_fd(&list, in, "the list of refs", err);
 	if (!ret)
-		ret = push_to(r, remote, vv_buf_view(&list), to, prog, err);
-	vv_store_free(to);
+		ret = push_to(r, vv_buf_view(&list), &t, prog, err);
+	vv_store_free(t.near);
+	free(t.notes);
 	vv_buf_release(&list);
 	return ret ? vv_err_in(err, "push to %s", url) : 0;
 }

@@ -2,6 +2,7 @@
 #include "git/peer.h"
 
 #include "base/cursor.h"
+#include "git/far.h"
 #include "os/file.h"
 
 #include <stdio.h>
@@ -22,8 +23,8 @@ static char *local_path(const char *url, const char *from)
 	return vv_join(from, url);
 }
 
-/* The common git folder of the repository at `path`, owned. git's own variables would mislead it. */
-static int git_dir_at(const char *path, char **out, struct vv_err *err)
+/* git's own variables would mislead it. */
+int vv_git_dir_at(const char *path, char **out, struct vv_err *err)
 {
 	static const char *const env[] = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR",
 		"GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_CONFIG_PARAMETERS", NULL};
@@ -61,7 +62,7 @@ int vv_peer_open(struct vv_repo *r, const char *url, bool create, struct vv_stor
 
 	if (!path)
 		return vv_fail(err, VV_ENOTSUP, "%s: not a path on this machine", url);
-	ret = git_dir_at(path, &git_dir, err);
+	ret = vv_git_dir_at(path, &git_dir, err);
 	if (!ret)
 		ret = open_at(r, git_dir, create, out, err);
 	free(path);
@@ -107,7 +108,7 @@ static int visit(struct vv_repo *r, const char *git_dir, unsigned depth,
 		if (top && strlen(top) > 5 && !strcmp(top + strlen(top) - 5, "/.git"))
 			top[strlen(top) - 5] = 0;
 		path = top ? local_path(url + 1, top) : NULL;
-		if (path && !git_dir_at(path, &next, &ignore) && strcmp(next, git_dir))
+		if (path && !vv_git_dir_at(path, &next, &ignore) && strcmp(next, git_dir))
 			ret = visit(r, next, depth + 1, fn, arg, err);
 		free(top);
 		free(path);
@@ -166,6 +167,8 @@ int vv_peers_fetch(
 	f.n = missing(r, ids, n, f.ids);
 	if (f.n)
 		ret = vv_peers_each(r, fetch_from, &f, err);
+	if (!ret && f.n)
+		ret = vv_far_fetch(r, f.ids, f.n, prog, err);
 	free(f.ids);
 	return ret;
 }

@@ -15,7 +15,8 @@ VV_MUST_CHECK int vv_peers_each(struct vv_repo *r, int (*fn)(void *arg, struct v
 	void *arg, struct vv_err *err);
 /*
  * Copies what is missing of `ids` from the stores of local remotes, and of their local remotes, four
- * deep. What none of them has stays missing: the caller looks again.
+ * deep, then from those of other remotes (git/far.h). What none of them has stays missing: the caller looks again.
+ * An error when something is missing and a remote that may have it did not answer.
  */
 VV_MUST_CHECK int vv_peers_fetch(
 	struct vv_repo *r, const struct vv_id *ids, size_t n, struct vv_progress *prog, struct vv_err *err);
@@ -25,5 +26,8 @@ VV_MUST_CHECK int vv_peers_fetch(
  */
 VV_MUST_CHECK int vv_peer_open(
 	struct vv_repo *r, const char *url, bool create, struct vv_store **out, struct vv_err *err);
+
+/* The common git folder of the repository at `path`, owned by the caller. VV_ENOTFOUND when there is none. */
+VV_MUST_CHECK int vv_git_dir_at(const char *path, char **out, struct vv_err *err);
 
 #endif

@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "git/repo.h"
 
+#include "git/far.h"
+
 #include "base/cursor.h"
 #include "os/file.h"
 
@@ -150,6 +152,7 @@ int vv_repo_open(struct vv_repo *r, struct vv_err *err)
 
 void vv_repo_release(struct vv_repo *r)
 {
+	vv_far_close(r);
 	vv_store_free(r->store);
 	vv_pool_free(r->pool);
 	free(r->git_dir);

@@ -10,6 +10,8 @@
 #include "os/child.h"
 #include "store/store.h"
 
+struct vv_far;
+
 struct vv_repo {
 	char *git_dir;    /* absolute; of this worktree */
 	char *common_dir; /* absolute; shared by all worktrees */
@@ -20,6 +22,7 @@ struct vv_repo {
 	struct vv_pool *pool;   /* made on first use */
 	struct vv_store *store; /* opened on first use */
 	bool store_writable;
+	struct vv_far *far;     /* git/far.h: connections */
 };
 
 /* VV_EGIT when we are not in a repository. */
