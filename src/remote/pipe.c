@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum {
 	NOISE = 1000, /* lines that a login shell may print before the greeting */
@@ -242,6 +243,10 @@ static void close_far(struct vv_remote *r)
 
 	if (f->child.pid > 0 && vv_child_wait(&f->child, &status, &ignore))
 		vv_err_clear(&ignore);
+	if (f->child.in >= 0)
+		close(f->child.in);
+	if (f->child.out >= 0)
+		close(f->child.out);
 	vv_wire_release(&f->wire);
 	free(f->base.name);
 	free(f);
@@ -263,27 +268,61 @@ static int greet(struct far *f, struct vv_err *err)
 	return ret ? ret : vv_fail(err, VV_EFORMAT, "%s: says much, and not what a varve would", f->base.name);
 }
 
-int vv_remote_pipe(
-	struct vv_remote **out, const char *name, const char *const *argv, const char *what, struct vv_err *err)
+static struct far *far_new(const char *name)
 {
 	static const struct vv_remote_ops ops = {list, get, put, keep, close_far};
 	struct far *f = calloc(1, sizeof(*f));
-	int status = 0, ret;
 
 	if (!f)
-		return vv_fail_nomem(err);
+		return NULL;
 	f->base = (struct vv_remote){&ops, strdup(name)};
 	f->child = (struct vv_child)VV_CHILD_INIT;
-	ret = f->base.name ? vv_child_start(&f->child, argv, NULL, VV_CHILD_IN | VV_CHILD_OUT, err) : vv_fail_nomem(err);
+	if (f->base.name)
+		return f;
+	free(f);
+	return NULL;
+}
+
+static int begin(struct far *f, struct vv_err *err)
+{
+	int ret = vv_wire_init(&f->wire, f->child.out, f->child.in, f->base.name, err);
+
+	return ret ? ret : greet(f, err);
+}
+
+int vv_remote_wired(struct vv_remote **out, const char *name, int in, int out_fd, struct vv_err *err)
+{
+	struct far *f = far_new(name);
+	int ret = f ? 0 : vv_fail_nomem(err);
+
+	if (!f) {
+		close(in);
+		close(out_fd);
+		return ret;
+	}
+	f->child.out = in;
+	f->child.in = out_fd;
+	ret = begin(f, err);
+	if (ret)
+		close_far(&f->base);
+	else
+		*out = &f->base;
+	return ret;
+}
+
+int vv_remote_pipe(
+	struct vv_remote **out, const char *name, const char *const *argv, const char *what, struct vv_err *err)
+{
+	struct far *f = far_new(name);
+	int status = 0, ret = f ? vv_child_start(&f->child, argv, NULL, VV_CHILD_IN | VV_CHILD_OUT, err) : vv_fail_nomem(err);
+
 	if (!ret)
-		ret = vv_wire_init(&f->wire, f->child.out, f->child.in, f->base.name, err);
-	if (!ret)
-		ret = greet(f, err);
+		ret = begin(f, err);
 	if (!ret) {
 		*out = &f->base;
 		return 0;
 	}
-	if (f->child.pid > 0 && ret == VV_ENOTFOUND) {
+	if (f && f->child.pid > 0 && ret == VV_ENOTFOUND) {
 		struct vv_err why = VV_ERR_INIT;
 		/* It ended without a word: 255 is ssh's own failure, 127 the shell's that knows no varve. */
 		if (!vv_child_wait(&f->child, &status, &why) && status == 127)
@@ -292,6 +331,7 @@ int vv_remote_pipe(
 			ret = vv_fail(err, VV_EIO, "%s: %s did not answer (exit status %d)", name, what, status);
 		f->child.pid = -1;
 	}
-	close_far(&f->base);
+	if (f)
+		close_far(&f->base);
 	return ret;
 }

@@ -52,6 +52,8 @@ VV_MUST_CHECK int vv_remote_memory(struct vv_remote **out, struct vv_err *err);
  */
 VV_MUST_CHECK int vv_remote_pipe(
 	struct vv_remote **out, const char *name, const char *const *argv, const char *what, struct vv_err *err);
+/* The same over descriptors, which are closed with it, also after a failure. */
+VV_MUST_CHECK int vv_remote_wired(struct vv_remote **out, const char *name, int in, int out_fd, struct vv_err *err);
 /*
  * The store of the git repository at an ssh URL (ssh://[user@]host[:port]/path, [user@]host:path), by the varve there
  * and the user's own ssh (GIT_SSH_COMMAND, GIT_SSH; `command`: core.sshCommand, may be NULL). VV_ENOTSUP: no such URL.
