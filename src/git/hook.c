@@ -223,6 +223,17 @@ static int send_to(struct vv_repo *r, const struct target *t, const struct vv_id
 		       : vv_far_push(r, t->remote, t->url, ids, n, prog, err);
 }
 
+/* Who does not answer may have what is missing, or not: what is needed is looked at afterwards. */
+static int look_elsewhere(struct vv_repo *r, const struct vv_ids *ids, struct vv_progress *prog, struct vv_err *err)
+{
+	int ret = vv_peers_fetch(r, ids->v, ids->n, prog, err);
+
+	if (ret != VV_EIO && ret != VV_ENOTSUP)
+		return ret;
+	vv_err_clear(err);
+	return 0;
+}
+
 /*
  * The objects of all that lies behind what is pushed, but for what is known to have been sent: git's idea of
  * what the remote has is not it, since a push without varve sends manifests alone. Of old history what nobody
@@ -241,12 +252,7 @@ static int push_to(struct vv_repo *r, struct vv_span list, const struct target *
 	if (!ret && ids.n)
 		ret = vv_repo_store(r, true, err);
 	if (!ret && ids.n)
-		ret = vv_peers_fetch(r, ids.v, ids.n, prog, err);
-	/* Who did not answer may have what is missing, or not: what is needed is looked at below. */
-	if (ret == VV_EIO || ret == VV_ENOTSUP) {
-		vv_err_clear(err);
-		ret = 0;
-	}
+		ret = look_elsewhere(r, &ids, prog, err);
 	for (size_t i = 0; !ret && i < ids.n; i++)
 		if (vv_store_has(r->store, &ids.v[i]))
 			ids.v[n++] = ids.v[i];

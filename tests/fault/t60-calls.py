@@ -320,6 +320,55 @@ class Push(Scenario):
         os.rename(os.path.join(at, "away"), os.path.join(at, "r"))
 
 
+def far(repo):
+    """What stands for ssh runs the far end in the folder above, where it is harmed as well."""
+    with open(os.path.join(repo, "../ssh"), "w") as f:
+        f.write('cd "$(dirname "$0")" && exec sh -c "$2"\n')
+    git(repo, "config", "core.sshCommand", "sh ../ssh")
+    git(repo, "config", "ssh.variant", "simple")
+
+
+class PushFar(Push):
+    name = "git push over ssh"
+
+    def prepare(self, base):
+        super().prepare(base)
+        git(self.r, "remote", "set-url", "hub", "host:hub.git")
+        far(self.r)
+
+
+class FetchFar(Scenario):
+    """The first checkout of a clone, whose objects are all at the other end."""
+    name = "varve init over ssh"
+    repo = "c"
+    steps = [["varve", "init", "-q"]]
+
+    def prepare(self, base):
+        r, hub = os.path.join(self.template, "r"), os.path.join(self.template, "hub.git")
+        git(self.template, "clone", "-q", "--bare", "r", "hub.git")
+        os.rename(os.path.join(r, ".git/varve"), os.path.join(hub, "varve"))
+        git(self.template, "clone", "-q", "--no-local", "hub.git", "c")
+        shutil.rmtree(r)
+        git(self.r, "remote", "set-url", "origin", "host:hub.git")
+        far(self.r)
+        self.worktree = base.old["v2"]
+
+    def stores(self, at):
+        return super().stores(at) + [os.path.join(at, "hub.git/varve")]
+
+    def wrong_after(self, at, fault, result):
+        # Not fsck: what nobody asked for is at the other end.
+        if result.status > 0 and not fault.killed and not ERROR_LINE.search(result.err):
+            yield "no line says why"
+        for store in self.stores(at):
+            yield from store_wrong(store)
+        for path in [] if fault.killed else leftovers(at):
+            yield path + " was left behind"
+        m = os.path.join(at, "c", MODEL)
+        if not is_text(m) and sum_of(m) != self.worktree:
+            yield "the worktree has neither the model nor git's text"
+
+
 class Clone(Scenario):
     name = "git clone"
     repo = "c"
@@ -604,7 +653,7 @@ class SwitchDir(AddDir):
         yield from super().wrong_at_end(at, result)
 
 
-SCENARIOS = [AddNew, AddDelta, GitAdd, Checkout, Reset, Materialise, Restore, Stash, Merge, Push, Clone, Init, Leave, Convert,
+SCENARIOS = [AddNew, AddDelta, GitAdd, Checkout, Reset, Materialise, Restore, Stash, Merge, Push, PushFar, FetchFar, Clone, Init, Leave, Convert,
              Gc, Repair, AddDir, SwitchDir]
 
 # What is done to which calls; `keep`: to all from there on. The number is how many n are tried at most
