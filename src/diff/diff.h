@@ -29,6 +29,12 @@ struct vv_delta {
 	double max_abs;                      /* largest |b - a| */
 	double mean_a, mean_b, std_a, std_b; /* NaN without such a pair */
 	double rank;                         /* stable rank of b - a (diff/rank.h); NaN: not computed */
+	/*
+	 * From sketches (diff/sketch.h): norm_delta, relative and cosine are estimates with these standard errors; what is
+	 * counted by pairs (changed, flips), max_abs and rank are unknown, 0 or NaN.
+	 */
+	bool estimated;
+	double relative_error, cosine_error;
 };
 
 struct vv_diff_item {

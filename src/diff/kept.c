@@ -18,7 +18,7 @@ enum {
 
 /* --- the key --- */
 
-static void add_side(struct vv_buf *out, const struct vv_manifest_seg *s, const struct vv_view *v)
+void vv_kept_side(struct vv_buf *out, const struct vv_manifest_seg *s, const struct vv_view *v)
 {
 	vv_buf_add(out, s->id.b, VV_ID_BYTES);
 	vv_buf_le(out, s->seg.dtype, 1);
@@ -50,8 +50,8 @@ int vv_kept_init(struct vv_kept *k, struct vv_diff *d, struct vv_err *err)
 			continue;
 		it->row = r.n;
 		r.rows[r.n++] = (struct vv_kept_row){.a = it->seg_a->id, .b = it->seg_b->id};
-		add_side(&text, it->seg_a, it->view_a);
-		add_side(&text, it->seg_b, it->view_b);
+		vv_kept_side(&text, it->seg_a, it->view_a);
+		vv_kept_side(&text, it->seg_b, it->view_b);
 	}
 	ret = r.rows ? vv_buf_check(&text, err) : vv_fail_nomem(err);
 	if (!ret) {
@@ -227,7 +227,7 @@ void vv_kept_apply(const struct vv_kept *k, struct vv_diff *d)
 bool vv_kept_lacks(const struct vv_kept *k, const struct vv_diff *d)
 {
 	for (size_t i = 0; i < d->n; i++)
-		if (d->items[i].row < k->n && !(k->rows[d->items[i].row].flags & VV_KEPT_TRIED))
+		if (d->items[i].row < k->n && !d->items[i].measured && !(k->rows[d->items[i].row].flags & VV_KEPT_TRIED))
 			return true;
 	return false;
 }
@@ -237,7 +237,7 @@ void vv_kept_take(struct vv_kept *k, const struct vv_diff *d)
 	for (size_t i = 0; i < d->n; i++) {
 		const struct vv_diff_item *it = &d->items[i];
 
-		if (it->row >= k->n)
+		if (it->row >= k->n || it->delta.estimated)
 			continue;
 		k->rows[it->row].flags = VV_KEPT_TRIED | (it->measured ? VV_KEPT_NUMBERS : 0);
 		if (it->measured)

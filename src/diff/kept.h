@@ -28,6 +28,8 @@ struct vv_kept {
 	size_t n;
 };
 
+/* Appends what says which numbers a tensor holds: its object, and how that is seen. */
+void vv_kept_side(struct vv_buf *out, const struct vv_manifest_seg *s, const struct vv_view *v);
 /* Rows for all of the diff, before any was picked; their numbers go into its items. */
 VV_MUST_CHECK int vv_kept_init(struct vv_kept *k, struct vv_diff *d, struct vv_err *err);
 void vv_kept_release(struct vv_kept *k);
@@ -36,9 +38,9 @@ VV_MUST_CHECK int vv_kept_load(struct vv_kept *k, struct vv_span bytes, struct v
 void vv_kept_emit(const struct vv_kept *k, struct vv_buf *out);
 /* Gives the items their numbers; ranks only where vv_diff_measure would compute them without flags. */
 void vv_kept_apply(const struct vv_kept *k, struct vv_diff *d);
-/* Is there an item that nobody tried to measure? */
+/* Is there an item without numbers that nobody tried to measure? */
 bool vv_kept_lacks(const struct vv_kept *k, const struct vv_diff *d);
-/* Takes what vv_diff_measure found. */
+/* Takes what vv_diff_measure found; estimates are not kept. */
 void vv_kept_take(struct vv_kept *k, const struct vv_diff *d);
 /* Calls fn for each object that a kept file speaks of, old and new. VV_EFORMAT: damaged. */
 VV_MUST_CHECK int vv_kept_each_id(struct vv_span bytes, int (*fn)(void *arg, const struct vv_id *id, struct vv_err *err),
