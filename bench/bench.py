@@ -16,7 +16,7 @@ import numpy as np
 
 HERE = Path(__file__).resolve().parent
 OPT = None
-ENV = dict(os.environ)
+ENV = dict(os.environ, VARVE_MEASURE="0")
 
 
 # --- running things ---

@@ -174,6 +174,7 @@ int cmd_init(struct vv_ctx *ctx, int argc, char **argv);
 int cmd_leave(struct vv_ctx *ctx, int argc, char **argv);
 int cmd_list(struct vv_ctx *ctx, int argc, char **argv);
 int cmd_log(struct vv_ctx *ctx, int argc, char **argv);
+int cmd_measure(struct vv_ctx *ctx, int argc, char **argv);
 int cmd_merge(struct vv_ctx *ctx, int argc, char **argv);
 int cmd_merge_driver(struct vv_ctx *ctx, int argc, char **argv);
 int cmd_restore(struct vv_ctx *ctx, int argc, char **argv);

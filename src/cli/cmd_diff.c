@@ -3,6 +3,7 @@
 
 #include "cli/bytes.h"
 #include "cli/changes.h"
+#include "cli/diffkeep.h"
 #include "cli/diffwhole.h"
 #include "cli/keptfile.h"
 #include "cli/report.h"
@@ -23,6 +24,7 @@ struct differ {
 	struct vv_opt_list tensors, layers; /* patterns */
 	struct vv_diff_filter filter;
 	bool by_layer, exact;
+	bool keep; /* measure, sketch and keep; show nothing */
 };
 
 /* The bytes of both sides, once they are there. */
@@ -43,7 +45,7 @@ static int open_sides(struct differ *k, const struct vv_named *a, const struct v
 		ret = vv_bytes_open(ctx, b, &s->to);
 	s->there = !ret;
 	if (ret == VV_ENOTFOUND) {
-		if (needed)
+		if (needed && !k->keep)
 			vv_warn("%s: compared by name only: %s", b->path, ctx->err.msg);
 		vv_err_clear(&ctx->err);
 		ret = 0;
@@ -75,6 +77,39 @@ static int measure(struct differ *k, struct vv_diff *d, struct vv_kept *kept, co
 	return ret;
 }
 
+/* What nobody measured, by sketches that are there. */
+static int estimate(struct differ *k, struct vv_diff *d, const struct vv_named *a, const struct vv_named *b)
+{
+	struct vv_sketches s = {.n = 0};
+	size_t n;
+	int ret;
+
+	vv_sketchfile_load(&k->ctx->repo, a, &s);
+	vv_sketchfile_load(&k->ctx->repo, b, &s);
+	ret = vv_sketches_estimate(&s, d, &n, &k->ctx->err);
+	vv_sketches_release(&s);
+	return ret;
+}
+
+/* Sketches of both versions, for comparisons with others. */
+static int sketch(struct differ *k, const struct vv_named *a, const struct vv_named *b)
+{
+	struct vv_sketches s = {.n = 0};
+	int ret;
+
+	vv_sketchfile_load(&k->ctx->repo, a, &s);
+	vv_sketchfile_load(&k->ctx->repo, b, &s);
+	ret = vv_sketchfile_make(k->ctx, a, &s);
+	if (!ret)
+		ret = vv_sketchfile_make(k->ctx, b, &s);
+	if (ret == VV_ENOTFOUND) {
+		vv_err_clear(&k->ctx->err);
+		ret = 0;
+	}
+	vv_sketches_release(&s);
+	return ret;
+}
+
 static int show(struct differ *k, const struct vv_named *a, const struct vv_named *b, const struct vv_diff *d, struct sides *s)
 {
 	struct vv_err *err = &k->ctx->err;
@@ -101,7 +136,8 @@ static int show(struct differ *k, const struct vv_named *a, const struct vv_name
 static int fill(struct differ *k, struct vv_diff *d, struct vv_kept *kept, const struct vv_named *a,
 	const struct vv_named *b, const struct vv_manifest *to, struct sides *s)
 {
-	bool numbers = a->manifest && b->manifest && (vv_report_wanted(&k->report) || (!k->show.stat && !k->ctx->quiet));
+	bool wanted = k->keep || vv_report_wanted(&k->report) || (!k->show.stat && !k->ctx->quiet);
+	bool numbers = a->manifest && b->manifest && wanted;
 	struct vv_err *err = &k->ctx->err;
 	int ret = 0;
 
@@ -114,6 +150,8 @@ static int fill(struct differ *k, struct vv_diff *d, struct vv_kept *kept, const
 	}
 	if (!ret && (k->tensors.n || k->layers.n))
 		ret = vv_diff_pick(d, &k->filter, to, err);
+	if (!ret && numbers && !k->exact && !k->keep && vv_kept_lacks(kept, d))
+		ret = estimate(k, d, a, b);
 	return ret || !numbers ? ret : measure(k, d, kept, a, b, s);
 }
 
@@ -134,7 +172,9 @@ static int compare(struct differ *k, const struct vv_named *a, const struct vv_n
 	if (ret)
 		return ret;
 	ret = fill(k, &d, &kept, a, b, to, &sides);
-	if (!ret && (d.n || !d.filter))
+	if (!ret && k->keep)
+		ret = sketch(k, a, b);
+	else if (!ret && (d.n || !d.filter))
 		ret = show(k, a, b, &d, &sides);
 	vv_kept_release(&kept);
 	vv_diff_release(&d);
@@ -318,13 +358,38 @@ static int compare_whole(void *arg, const struct vv_named *a, const struct vv_na
 	return compare(arg, a, b, strcmp(a->path, b->path) != 0);
 }
 
+static int all_files(struct differ *k, const struct vv_sides *sides, char **paths)
+{
+	struct vv_ctx *ctx = k->ctx;
+	struct vv_changes changes = {0};
+	struct vv_err ignore = VV_ERR_INIT;
+	bool *taken, worktree = !sides->index && !sides->b;
+	int ret = 0;
+
+	if (vv_repo_store(&ctx->repo, false, &ignore) && ignore.code != VV_ENOTFOUND) {
+		ctx->err = ignore;
+		return ignore.code;
+	}
+	ret = vv_changes_list(ctx, sides, paths, &changes);
+	taken = calloc(changes.n + 1, sizeof(*taken));
+	if (!ret && !taken)
+		ret = vv_fail_nomem(&ctx->err);
+	if (!ret)
+		ret = vv_diffwhole(ctx, sides, &changes, taken, compare_whole, k);
+	for (size_t i = 0; i < changes.n && !ret; i++)
+		if (!taken[i])
+			ret = one_file(k, &changes.v[i], worktree);
+	free(taken);
+	if (!ret && worktree)
+		ret = worktree_dirs(k, sides->a ? sides->a : "", paths);
+	vv_changes_release(&changes);
+	return ret;
+}
+
 static int in_git(struct differ *k, char **words, int n, int dash, bool cached)
 {
 	struct vv_ctx *ctx = k->ctx;
 	struct vv_sides sides = {0};
-	struct vv_changes changes = {0};
-	struct vv_err ignore = VV_ERR_INIT;
-	bool *taken;
 	int n_revs = 0, ret = vv_sides_parse(ctx, words, n, dash, &sides, &n_revs);
 
 	sides.index = cached;
@@ -335,24 +400,21 @@ static int in_git(struct differ *k, char **words, int n, int dash, bool cached)
 		vv_err_clear(&ctx->err);
 	if (!ret && !cached && !sides.b && !ctx->repo.top)
 		ret = vv_fail(&ctx->err, VV_EUSAGE, "a bare repository has no worktree: name two revisions");
-	if (!ret && vv_repo_store(&ctx->repo, false, &ignore) && ignore.code != VV_ENOTFOUND) {
-		ctx->err = ignore;
-		ret = ignore.code;
-	}
 	if (!ret)
-		ret = vv_changes_list(ctx, &sides, words + n_revs, &changes);
-	taken = calloc(changes.n + 1, sizeof(*taken));
-	if (!ret && !taken)
-		ret = vv_fail_nomem(&ctx->err);
-	if (!ret)
-		ret = vv_diffwhole(ctx, &sides, &changes, taken, compare_whole, k);
-	for (size_t i = 0; i < changes.n && !ret; i++)
-		if (!taken[i])
-			ret = one_file(k, &changes.v[i], !cached && !sides.b);
-	free(taken);
-	if (!ret && !cached && !sides.b)
-		ret = worktree_dirs(k, sides.a ? sides.a : "", words + n_revs);
-	vv_changes_release(&changes);
+		ret = all_files(k, &sides, words + n_revs);
+	vv_sides_release(&sides);
+	return ret;
+}
+
+int vv_diff_keep(struct vv_ctx *ctx, const char *a, const char *b)
+{
+	struct differ k = {.ctx = ctx, .shelf = VV_SHELF_INIT(&ctx->repo), .show.silent = true, .keep = true};
+	struct vv_sides sides = {.a = strdup(a), .b = strdup(b)};
+	char *none[] = {NULL};
+	int ret = sides.a && sides.b ? all_files(&k, &sides, none) : vv_fail_nomem(&ctx->err);
+
+	vv_diffshow_release(&k.show);
+	vv_shelf_release(&k.shelf);
 	vv_sides_release(&sides);
 	return ret;
 }

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/map.h"
 #include "cli/gitlines.h"
+#include "cli/keptfile.h"
 #include "cli/shelf.h"
 #include "cli/table.h"
 #include "git/roots.h"
@@ -172,7 +173,7 @@ static int by_cost(const void *a, const void *b)
 
 /* --- output --- */
 
-static void print_usage(const struct vv_ctx *ctx, const struct vv_store_usage *s)
+static void print_usage(const struct vv_ctx *ctx, const struct vv_store_usage *s, uint64_t kept)
 {
 	char a[32], b[32];
 
@@ -181,6 +182,7 @@ static void print_usage(const struct vv_ctx *ctx, const struct vv_store_usage *s
 	printf("on disk    %s in %zu pack%s, %.3f of raw\n", vv_human(s->disk, a), s->packs, s->packs == 1 ? "" : "s",
 		s->raw ? (double)s->disk / (double)s->raw : 0);
 	printf("trash      %s in %zu pack%s\n", vv_human(s->trash_disk, b), s->trash_packs, s->trash_packs == 1 ? "" : "s");
+	printf("kept       %s of numbers and sketches of what changed\n", vv_human(kept, a));
 	if (s->corrupt_packs)
 		printf("%scorrupt    %zu pack%s set aside by fsck%s\n", vv_color(ctx, VV_RED), s->corrupt_packs,
 			s->corrupt_packs == 1 ? "" : "s", vv_color(ctx, VV_PLAIN));
@@ -216,14 +218,15 @@ static void print_paths(struct user *u, const struct vv_store_usage *s)
 	vv_table_print(&t, u->ctx, 0);
 }
 
-static void print_json(const struct user *u, const struct vv_store_usage *s, bool files)
+static void print_json(const struct user *u, const struct vv_store_usage *s, uint64_t kept, bool files)
 {
 	json_t *list = json_array(), *root;
 
-	root = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "packs", (json_int_t)s->packs, "objects",
+	root = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "packs", (json_int_t)s->packs, "objects",
 		(json_int_t)s->objects, "deltas", (json_int_t)s->deltas, "max_depth", (json_int_t)s->max_depth, "raw",
 		(json_int_t)s->raw, "disk", (json_int_t)s->disk, "trash_packs", (json_int_t)s->trash_packs, "trash_disk",
-		(json_int_t)s->trash_disk, "corrupt_packs", (json_int_t)s->corrupt_packs);
+		(json_int_t)s->trash_disk, "corrupt_packs", (json_int_t)s->corrupt_packs, "kept",
+		(json_int_t)kept);
 	for (size_t i = 0; i < u->n; i++)
 		json_array_append_new(list,
 			json_pack("{s:o,s:I,s:I,s:I}", "path", vv_json_name(u->paths[i].path), "versions",
@@ -250,6 +253,7 @@ int cmd_du(struct vv_ctx *ctx, int argc, char **argv)
 	struct vv_roots_report report = {.manifest = note_manifest, .arg = &u};
 	struct vv_store_usage usage;
 	struct vv_ids ids = {0};
+	uint64_t kept = vv_keptfile_usage(&ctx->repo);
 	int ret = vv_opt_parse(ctx, opts, &argc, argv, NULL);
 
 	if (!ret && argc > 1)
@@ -266,9 +270,9 @@ int cmd_du(struct vv_ctx *ctx, int argc, char **argv)
 	if (!ret && u.n)
 		qsort(u.paths, u.n, sizeof(*u.paths), by_cost);
 	if (!ret && ctx->json) {
-		print_json(&u, &usage, files);
+		print_json(&u, &usage, kept, files);
 	} else if (!ret) {
-		print_usage(ctx, &usage);
+		print_usage(ctx, &usage, kept);
 		if (files)
 			print_paths(&u, &usage);
 	}

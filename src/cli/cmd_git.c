@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "base/quote.h"
+#include "cli/diffkeep.h"
 #include "cli/gitlines.h"
 #include "git/clean.h"
 #include "git/dirsync.h"
@@ -80,6 +81,8 @@ int cmd_hook(struct vv_ctx *ctx, int argc, char **argv)
 
 	if (argc < 2)
 		return vv_fail(&ctx->err, VV_EUSAGE, "hook takes a name");
+	if (!strcmp(argv[1], "post-commit"))
+		vv_measure_later();
 	if (vv_hook_idle(argv[1]))
 		return VV_EXIT_OK;
 	ret = vv_repo_open(&ctx->repo, &ctx->err);

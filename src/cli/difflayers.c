@@ -29,19 +29,21 @@ static void say(const struct vv_delta_sum *s, char *text, size_t cap)
 
 static void put_numbers(struct vv_table *t, const struct vv_delta_sum *s)
 {
-	double cosine = vv_delta_sum_cosine(s);
-	char text[16];
+	bool guess = s->estimated > 0;
+	char text[48];
 
 	if (!s->measured)
 		return;
-	vv_table_cell(t, VV_PLAIN, "%.2e", vv_delta_sum_relative(s));
-	if (isfinite(cosine))
-		vv_table_cell(t, VV_PLAIN, "%.6f", cosine);
-	else
-		vv_table_cell(t, VV_PLAIN, "-");
-	vv_table_cell(t, VV_PLAIN, "%.2e", s->max_abs);
-	vv_table_cell(t, VV_PLAIN, "%s", vv_share_text(s->changed_elements, s->elements, text));
-	vv_table_cell(t, VV_PLAIN, "%s", vv_share_text(s->flips, s->elements, text));
+	vv_table_cell(t, VV_PLAIN, "%s", vv_relative_text(vv_delta_sum_relative(s), guess, vv_delta_sum_relative_error(s), text));
+	vv_table_cell(t, VV_PLAIN, "%s", vv_cosine_text(vv_delta_sum_cosine(s), guess, vv_delta_sum_cosine_error(s), text));
+	if (guess) {
+		for (int i = 0; i < 3; i++)
+			vv_table_cell(t, VV_PLAIN, "-");
+	} else {
+		vv_table_cell(t, VV_PLAIN, "%.2e", s->max_abs);
+		vv_table_cell(t, VV_PLAIN, "%s", vv_share_text(s->changed_elements, s->elements, text));
+		vv_table_cell(t, VV_PLAIN, "%s", vv_share_text(s->flips, s->elements, text));
+	}
 	if (s->odd_a || s->odd_b)
 		vv_table_cell(t, VV_RED, "NaN, inf %" PRIu64 " \xe2\x86\x92 %" PRIu64, s->odd_a, s->odd_b);
 }
@@ -91,6 +93,24 @@ void vv_difflayers_print(const struct vv_ctx *ctx, const struct vv_rollup *r, ui
 
 /* --- JSON --- */
 
+static json_t *json_layer(const struct vv_delta_sum *s, const char *name)
+{
+	bool all = s->measured && !s->estimated;
+	json_t *row = json_pack("{s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:b}", "layer", vv_json_name(name), "tensors",
+		(json_int_t)s->tensors, "changed", (json_int_t)s->changed, "added", (json_int_t)s->added, "removed",
+		(json_int_t)s->removed, "renamed", (json_int_t)s->renamed, "elements", (json_int_t)s->elements, "changed_elements",
+		s->estimated ? json_null() : json_integer((json_int_t)s->changed_elements), "sign_flips",
+		s->estimated ? json_null() : json_integer((json_int_t)s->flips), "relative_l2",
+		s->measured ? vv_json_real(vv_delta_sum_relative(s)) : json_null(), "cosine", vv_json_real(vv_delta_sum_cosine(s)),
+		"max_abs", all ? vv_json_real(s->max_abs) : json_null(), "estimated", s->estimated > 0);
+
+	if (s->estimated) {
+		json_object_set_new(row, "relative_l2_error", vv_json_real(vv_delta_sum_relative_error(s)));
+		json_object_set_new(row, "cosine_error", vv_json_real(vv_delta_sum_cosine_error(s)));
+	}
+	return row;
+}
+
 static void add_layer(json_t *list, const struct vv_rollup_layer *l, const char *prefix, uint64_t depth)
 {
 	const struct vv_delta_sum *s = &l->sum;
@@ -100,14 +120,7 @@ static void add_layer(json_t *list, const struct vv_rollup_layer *l, const char 
 		return;
 	vv_buf_fmt(&name, "%s%s%s", prefix, *prefix ? "." : "", l->name);
 	if (!name.failed) {
-		json_array_append_new(list,
-			json_pack("{s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o}", "layer", vv_json_name((char *)name.ptr), "tensors",
-				(json_int_t)s->tensors, "changed", (json_int_t)s->changed, "added", (json_int_t)s->added, "removed",
-				(json_int_t)s->removed, "renamed", (json_int_t)s->renamed, "elements", (json_int_t)s->elements,
-				"changed_elements", (json_int_t)s->changed_elements, "sign_flips", (json_int_t)s->flips, "relative_l2",
-				s->measured ? vv_json_real(vv_delta_sum_relative(s)) : json_null(), "cosine",
-				vv_json_real(vv_delta_sum_cosine(s)), "max_abs",
-				s->measured ? vv_json_real(s->max_abs) : json_null()));
+		json_array_append_new(list, json_layer(s, (char *)name.ptr));
 		for (const struct vv_rollup_layer *c = depth > 1 ? l->child : NULL; c; c = c->next)
 			add_layer(list, c, (char *)name.ptr, depth - 1);
 	}

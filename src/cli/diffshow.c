@@ -49,6 +49,7 @@ static struct vv_diff_counts count(struct vv_diffshow *s, const struct vv_diff *
 		if (it->measured && isfinite(it->delta.relative) && (!s->largest_name || it->delta.relative > s->largest)) {
 			free(s->largest_name);
 			s->largest = it->delta.relative;
+			s->largest_estimated = it->delta.estimated;
 			s->largest_name = strdup(it->name);
 		}
 	}
@@ -108,6 +109,26 @@ char *vv_share_text(uint64_t n, uint64_t of, char *text)
 	return text;
 }
 
+char *vv_relative_text(double v, bool estimated, double error, char *text)
+{
+	if (estimated)
+		snprintf(text, 48, "~%.2e \xc2\xb1%.0e", v, error);
+	else
+		snprintf(text, 48, "%.2e", v);
+	return text;
+}
+
+char *vv_cosine_text(double v, bool estimated, double error, char *text)
+{
+	if (!isfinite(v))
+		snprintf(text, 48, "-");
+	else if (estimated)
+		snprintf(text, 48, "~%.6f \xc2\xb1%.0e", v, error);
+	else
+		snprintf(text, 48, "%.6f", v);
+	return text;
+}
+
 /* What is out of the ordinary. */
 static void put_notes(struct vv_table *t, const struct vv_delta *d)
 {
@@ -124,16 +145,19 @@ static void put_notes(struct vv_table *t, const struct vv_delta *d)
 
 static void put_delta(struct vv_table *t, const struct vv_delta *d)
 {
-	char share[16];
+	char text[48];
 
-	vv_table_cell(t, VV_PLAIN, "%.2e", d->relative);
-	if (isfinite(d->cosine))
-		vv_table_cell(t, VV_PLAIN, "%.6f", d->cosine);
-	else
-		vv_table_cell(t, VV_PLAIN, "-");
+	vv_table_cell(t, VV_PLAIN, "%s", vv_relative_text(d->relative, d->estimated, d->relative_error, text));
+	vv_table_cell(t, VV_PLAIN, "%s", vv_cosine_text(d->cosine, d->estimated, d->cosine_error, text));
+	if (d->estimated) {
+		for (int i = 0; i < 4; i++)
+			vv_table_cell(t, VV_PLAIN, "-");
+		put_notes(t, d);
+		return;
+	}
 	vv_table_cell(t, VV_PLAIN, "%.2e", d->max_abs);
-	vv_table_cell(t, VV_PLAIN, "%s", vv_share_text(d->changed, d->numel, share));
-	vv_table_cell(t, VV_PLAIN, "%s", vv_share_text(d->flips, d->numel, share));
+	vv_table_cell(t, VV_PLAIN, "%s", vv_share_text(d->changed, d->numel, text));
+	vv_table_cell(t, VV_PLAIN, "%s", vv_share_text(d->flips, d->numel, text));
 	if (isfinite(d->rank))
 		vv_table_cell(t, VV_PLAIN, "%.1f", d->rank);
 	else
@@ -193,20 +217,31 @@ static void print_file(struct vv_diffshow *s, const char *name, const char *what
 
 /* --- JSON --- */
 
+/* What is counted by pairs of elements a sketch does not know. */
+static json_t *count_or_none(const struct vv_delta *d, uint64_t n)
+{
+	return d->estimated ? json_null() : json_integer((json_int_t)n);
+}
+
 static json_t *json_delta(const struct vv_delta *d)
 {
-	json_t *j = json_pack("{s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:I}", "elements", (json_int_t)d->numel, "changed",
-		(json_int_t)d->changed, "relative_l2", vv_json_real(d->relative), "cosine", vv_json_real(d->cosine), "max_abs",
+	json_t *j = json_pack("{s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:I}", "elements", (json_int_t)d->numel, "changed",
+		count_or_none(d, d->changed), "relative_l2", vv_json_real(d->relative), "cosine", vv_json_real(d->cosine), "max_abs",
 		vv_json_real(d->max_abs), "norm_old", vv_json_real(d->norm_a), "norm_new", vv_json_real(d->norm_b), "nan_old",
 		(json_int_t)d->nan_a, "nan_new", (json_int_t)d->nan_b, "inf_old", (json_int_t)d->inf_a, "inf_new",
 		(json_int_t)d->inf_b);
-	json_t *more = json_pack("{s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o}", "sign_flips", (json_int_t)d->flips, "zeros_old",
+	json_t *more = json_pack("{s:o,s:I,s:I,s:o,s:o,s:o,s:o,s:o}", "sign_flips", count_or_none(d, d->flips), "zeros_old",
 		(json_int_t)d->zero_a, "zeros_new", (json_int_t)d->zero_b, "mean_old", vv_json_real(d->mean_a), "mean_new",
 		vv_json_real(d->mean_b), "std_old", vv_json_real(d->std_a), "std_new", vv_json_real(d->std_b), "stable_rank",
 		vv_json_real(d->rank));
 
 	json_object_update(j, more);
 	json_decref(more);
+	json_object_set_new(j, "estimated", json_boolean(d->estimated));
+	if (d->estimated) {
+		json_object_set_new(j, "relative_l2_error", vv_json_real(d->relative_error));
+		json_object_set_new(j, "cosine_error", vv_json_real(d->cosine_error));
+	}
 	return j;
 }
 
@@ -358,7 +393,7 @@ void vv_diffshow_end(struct vv_diffshow *s)
 		printf(", %zu renamed", s->renamed);
 	if (s->largest_name) {
 		char *name = vv_safe(s->largest_name);
-		printf("; most changed: %s (%.2e)", name, s->largest);
+		printf("; most changed: %s (%s%.2e)", name, s->largest_estimated ? "~" : "", s->largest);
 		free(name);
 	}
 	putchar('\n');

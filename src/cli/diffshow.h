@@ -17,6 +17,7 @@ struct vv_diffshow {
 	size_t odd;     /* tensors that gained a NaN or an infinity */
 	double largest; /* relative change, and where */
 	char *largest_name;
+	bool largest_estimated;
 	struct vv_table stats;
 	json_t *list;
 };
@@ -50,6 +51,12 @@ struct vv_diff_counts vv_diff_count(const struct vv_diff *d);
 /* "3 of 12 tensors changed, 1 added" */
 void vv_diff_say(char *text, size_t cap, const struct vv_compared *c);
 const char *vv_diff_kind_name(enum vv_diff_kind kind);
+/*
+ * "1.32e-02", or "~1.3e-02 ±5.8e-04" of an estimate; a cosine likewise, "-" when there is none. `text` holds 48 bytes; both
+ * return it.
+ */
+char *vv_relative_text(double v, bool estimated, double error, char *text);
+char *vv_cosine_text(double v, bool estimated, double error, char *text);
 /* "12.3 %"; one element of a million is not 0 %, and all but one are not 100 %. `text` holds 16 bytes; returns it. */
 char *vv_share_text(uint64_t n, uint64_t of, char *text);
 

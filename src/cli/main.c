@@ -51,6 +51,7 @@ const struct vv_cmd vv_cmds[] = {
 	{"merge-driver", cmd_merge_driver, VV_CMD_REPO | VV_CMD_HIDDEN, NULL, "git's merge driver", "BASE OURS THEIRS SIZE FILE"},
 	{"hook", cmd_hook, VV_CMD_HIDDEN, NULL, "git's hooks", "NAME [ARG...]"},
 	{"hook-wait", cmd_hook_wait, IN_TREE | VV_CMD_HIDDEN, NULL, "finishes after a sequence of git's", "PID"},
+	{"measure", cmd_measure, VV_CMD_REPO | VV_CMD_HIDDEN, NULL, "measures the models of a commit", ""},
 	{NULL, NULL, 0, NULL, NULL, NULL},
 };
 

@@ -51,8 +51,14 @@ static void put_counts(struct vv_buf *out, const struct vv_delta_sum *s)
 		vv_buf_fmt(out, ", %zu added", s->added);
 	if (s->removed)
 		vv_buf_fmt(out, ", %zu removed", s->removed);
-	if (s->measured)
-		vv_buf_fmt(out, ", relative L2 %.2e, max %.2e", vv_delta_sum_relative(s), s->max_abs);
+	if (s->measured) {
+		char text[48];
+
+		vv_buf_fmt(out, ", relative L2 %s", vv_relative_text(vv_delta_sum_relative(s), s->estimated > 0,
+			vv_delta_sum_relative_error(s), text));
+		if (!s->estimated)
+			vv_buf_fmt(out, ", max %.2e", s->max_abs);
+	}
 	if (s->odd_a || s->odd_b)
 		vv_buf_fmt(out, ", NaN and infinite %" PRIu64 " \xe2\x86\x92 %" PRIu64, s->odd_a, s->odd_b);
 }
@@ -180,15 +186,22 @@ static void put_share(struct vv_buf *out, uint64_t n, uint64_t of)
 static void put_numbers(struct vv_buf *out, const struct vv_delta *d, const struct vv_grids *g)
 {
 	double width = isfinite(d->relative) && g->max > 0 ? 100 * fmin(1, d->relative / g->max) : 100;
+	char text[48];
 
-	vv_buf_fmt(out, "<td class=\"n\">%.2e<span class=\"bar\"><i style=\"width:%.0f%%\">&nbsp;</i></span></td>", d->relative, width);
+	vv_buf_fmt(out, "<td class=\"n\">%s<span class=\"bar\"><i style=\"width:%.0f%%\">&nbsp;</i></span></td>",
+		vv_relative_text(d->relative, d->estimated, d->relative_error, text), width);
 	if (isfinite(d->cosine))
-		vv_buf_fmt(out, "<td class=\"n\">%.6f</td>", d->cosine);
+		vv_buf_fmt(out, "<td class=\"n\">%s</td>", vv_cosine_text(d->cosine, d->estimated, d->cosine_error, text));
 	else
 		vv_buf_str(out, "<td class=\"n\">\xe2\x80\x93</td>");
-	vv_buf_fmt(out, "<td class=\"n\">%.2e</td>", d->max_abs);
-	put_share(out, d->changed, d->numel);
-	put_share(out, d->flips, d->numel);
+	if (d->estimated) {
+		for (int i = 0; i < 3; i++)
+			vv_buf_str(out, "<td class=\"n\">\xe2\x80\x93</td>");
+	} else {
+		vv_buf_fmt(out, "<td class=\"n\">%.2e</td>", d->max_abs);
+		put_share(out, d->changed, d->numel);
+		put_share(out, d->flips, d->numel);
+	}
 	if (isfinite(d->rank))
 		vv_buf_fmt(out, "<td class=\"n\">%.1f</td>", d->rank);
 	else
@@ -332,7 +345,8 @@ void vv_html_whole(struct vv_buf *out, const struct vv_report *r)
 	if (s->largest_name) {
 		vv_buf_str(out, "<li class=\"wide\"><b class=\"name\">");
 		put_breakable(out, s->largest_name);
-		vv_buf_fmt(out, "</b><span>moved most: %s</span></li>\n", vv_report_relative(s->largest, text));
+		vv_buf_fmt(out, "</b><span>moved most: %s%s</span></li>\n", s->largest_estimated ? "~" : "",
+			vv_report_relative(s->largest, text));
 	}
 	vv_buf_str(out, "</ul>\n");
 	if (!s->files)

@@ -54,7 +54,7 @@ void vv_md_code(struct vv_buf *out, const char *name)
 static void put_item(struct vv_buf *out, const struct vv_diff_item *it)
 {
 	const struct vv_delta *d = &it->delta;
-	char share[16], type[600];
+	char share[48], type[600];
 
 	vv_buf_fmt(out, "| %s | ", vv_diff_kind_name(it->kind));
 	if (it->old_name) {
@@ -68,9 +68,13 @@ static void put_item(struct vv_buf *out, const struct vv_diff_item *it)
 		vv_buf_str(out, " | | | | | |\n");
 		return;
 	}
-	vv_buf_fmt(out, " %.2e | ", d->relative);
+	vv_buf_fmt(out, " %s | ", vv_relative_text(d->relative, d->estimated, d->relative_error, share));
 	if (isfinite(d->cosine))
-		vv_buf_fmt(out, "%.6f", d->cosine);
+		vv_buf_str(out, vv_cosine_text(d->cosine, d->estimated, d->cosine_error, share));
+	if (d->estimated) {
+		vv_buf_str(out, " | | | | |\n");
+		return;
+	}
 	vv_buf_fmt(out, " | %.2e | ", d->max_abs);
 	vv_svg_escape(out, vv_share_text(d->changed, d->numel, share), 0);
 	vv_buf_str(out, " | ");
@@ -118,7 +122,9 @@ static void put_layers(struct vv_buf *out, const struct vv_grid *g)
 		vv_buf_str(out, "| ");
 		vv_md_code(out, name.failed ? "?" : (char *)name.ptr);
 		vv_buf_fmt(out, " | %zu of %zu | ", s->changed, s->tensors);
-		if (s->measured)
+		if (s->measured && s->estimated)
+			vv_buf_fmt(out, "~%s | |\n", vv_report_relative(vv_delta_sum_relative(s), text));
+		else if (s->measured)
 			vv_buf_fmt(out, "%s | %.2e |\n", vv_report_relative(vv_delta_sum_relative(s), text), s->max_abs);
 		else
 			vv_buf_str(out, " | |\n");
@@ -176,7 +182,7 @@ void vv_md_whole(struct vv_buf *out, const struct vv_report *r)
 	vv_buf_fmt(out, "| %zu | %zu | %zu | %zu | %zu | ", s->files, s->changed, s->added, s->removed, s->renamed);
 	if (s->largest_name) {
 		vv_md_code(out, s->largest_name);
-		vv_buf_fmt(out, " by %s", vv_report_relative(s->largest, text));
+		vv_buf_fmt(out, " by %s%s", s->largest_estimated ? "~" : "", vv_report_relative(s->largest, text));
 	}
 	vv_buf_str(out, " |\n\n");
 	if (s->odd)
@@ -184,5 +190,6 @@ void vv_md_whole(struct vv_buf *out, const struct vv_report *r)
 	vv_buf_span(out, vv_buf_view(&r->md));
 	if (r->md.len >= ROOM)
 		vv_buf_str(out, "The rest did not fit here.\n\n");
-	vv_buf_str(out, "<sub>rel. L2: norm of the difference over the norm of the old values; rank of \xce\x94: its stable rank.</sub>\n");
+	vv_buf_str(out, "<sub>rel. L2: norm of the difference over the norm of the old values; rank of \xce\x94: its stable rank; "
+		"~: estimated, \xc2\xb1 its standard error.</sub>\n");
 }

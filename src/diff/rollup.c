@@ -23,6 +23,12 @@ static void add_delta(struct vv_delta_sum *s, const struct vv_delta *d)
 	if (isfinite(d->cosine))
 		s->ab += d->cosine * d->norm_a * d->norm_b;
 	s->max_abs = fmax(s->max_abs, d->max_abs);
+	if (d->estimated) {
+		double error = 2 * d->relative_error * d->norm_a * d->norm_delta;
+
+		s->estimated++;
+		s->variance += isfinite(error) ? error * error : 0;
+	}
 }
 
 void vv_delta_sum_add(struct vv_delta_sum *s, const struct vv_view *v, const struct vv_diff_item *it)
@@ -53,6 +59,16 @@ double vv_delta_sum_relative(const struct vv_delta_sum *s)
 double vv_delta_sum_cosine(const struct vv_delta_sum *s)
 {
 	return s->aa > 0 && s->bb > 0 ? fmin(1, fmax(-1, s->ab / (sqrt(s->aa) * sqrt(s->bb)))) : NAN;
+}
+
+double vv_delta_sum_relative_error(const struct vv_delta_sum *s)
+{
+	return s->variance > 0 ? sqrt(s->variance) / (2 * sqrt(s->dd) * sqrt(s->aa)) : 0;
+}
+
+double vv_delta_sum_cosine_error(const struct vv_delta_sum *s)
+{
+	return s->variance > 0 ? sqrt(s->variance) / (2 * sqrt(s->aa) * sqrt(s->bb)) : 0;
 }
 
 bool vv_delta_sum_any(const struct vv_delta_sum *s)

@@ -16,12 +16,17 @@ struct vv_delta_sum {
 	uint64_t changed_elements, flips;
 	uint64_t odd_a, odd_b;                    /* NaN and infinite ones */
 	double aa, bb, ab, dd, max_abs;           /* sums of squares and products; the largest change */
+	size_t estimated;                         /* of the measured: flips, max_abs and changed elements are without theirs */
+	double variance;                          /* of dd: its standard error, squared */
 };
 /* `v` NULL: it is not in b. `it` NULL: it did not change. */
 void vv_delta_sum_add(struct vv_delta_sum *s, const struct vv_view *v, const struct vv_diff_item *it);
 /* As in struct vv_delta. */
 double vv_delta_sum_relative(const struct vv_delta_sum *s);
 double vv_delta_sum_cosine(const struct vv_delta_sum *s);
+/* The standard errors of both; 0 when all was measured. */
+double vv_delta_sum_relative_error(const struct vv_delta_sum *s);
+double vv_delta_sum_cosine_error(const struct vv_delta_sum *s);
 /* Did anything change at all? */
 bool vv_delta_sum_any(const struct vv_delta_sum *s);
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -153,6 +154,15 @@ void vv_wait_gone(pid_t pid)
 #endif
 	while (!kill(pid, 0) || errno == EPERM)
 		usleep(20000);
+}
+
+void vv_step_back(void)
+{
+	(void)setpriority(PRIO_PROCESS, 0, 19);
+#ifdef SYS_ioprio_set
+	/* Of this process, the idle class: there is no header for these. */
+	(void)syscall(SYS_ioprio_set, 1, 0, 3 << 13);
+#endif
 }
 
 int vv_spawn_detached(const char *const *argv, struct vv_err *err)

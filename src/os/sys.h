@@ -24,6 +24,8 @@ pid_t vv_ancestor(const char *name);
 int vv_below_git(const char *const *words);
 /* Returns when that process, which need not be our child, has ended. */
 void vv_wait_gone(pid_t pid);
+/* From now on others go first, on processors and disks. */
+void vv_step_back(void);
 /* Runs argv on its own, in a session of its own, with no input or output. */
 VV_MUST_CHECK int vv_spawn_detached(const char *const *argv, struct vv_err *err);
 

@@ -342,7 +342,7 @@ def in_folder(pipe, path):
 
 
 def main():
-    os.environ.update(HOME=T.name, XDG_CONFIG_HOME=T.name, GIT_CONFIG_NOSYSTEM="1", LC_ALL="C", VARVE_THREADS="2",
+    os.environ.update(HOME=T.name, XDG_CONFIG_HOME=T.name, GIT_CONFIG_NOSYSTEM="1", LC_ALL="C", VARVE_THREADS="2", VARVE_MEASURE="0",
                       GIT_AUTHOR_NAME="t", GIT_AUTHOR_EMAIL="t@example.invalid", GIT_COMMITTER_NAME="t", GIT_COMMITTER_EMAIL="t@example.invalid")
     # The canary sings: the programs in these files are programs.
     subprocess.run([sys.executable, "-c", "import pickle, sys; pickle.loads(sys.stdin.buffer.read())"], input=EVIL, check=True)

@@ -63,7 +63,7 @@ def work_folder():
         del os.environ[name]
     os.environ.update(HOME=home, XDG_CONFIG_HOME=home + "/.config", GIT_CONFIG_NOSYSTEM="1", LC_ALL="C",
                       GIT_PAGER="cat", GIT_EDITOR="true", GIT_AUTHOR_NAME="tester", GIT_AUTHOR_EMAIL="t@example.invalid",
-                      GIT_COMMITTER_NAME="tester", GIT_COMMITTER_EMAIL="t@example.invalid", VARVE_THREADS="1",
+                      GIT_COMMITTER_NAME="tester", GIT_COMMITTER_EMAIL="t@example.invalid", VARVE_THREADS="1", VARVE_MEASURE="0",
                       GIT_TERMINAL_PROMPT="0")
     with open(home + "/.gitconfig", "w") as f:
         f.write("[init]\n\tdefaultBranch = main\n\ttemplateDir =\n[advice]\n\tdetachedHead = false\n"

@@ -43,7 +43,7 @@ class Repo:
     def __init__(self, path, pattern):
         self.path, self.commits = path, 0
         os.environ.update(HOME=path, GIT_CONFIG_NOSYSTEM="1", GIT_AUTHOR_NAME="t", GIT_AUTHOR_EMAIL="t@example.invalid",
-                          GIT_COMMITTER_NAME="t", GIT_COMMITTER_EMAIL="t@example.invalid")
+                          GIT_COMMITTER_NAME="t", GIT_COMMITTER_EMAIL="t@example.invalid", VARVE_MEASURE="0")
         os.mkdir(path)
         self.git("init", "-q", "-b", "main")
         self.run("varve", "init", "-q")

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -146,6 +147,19 @@ static void test_detached(void)
 	CHECK_OK(vv_spawn_detached(missing, &err), &err);
 }
 
+static void test_step_back(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		vv_step_back();
+		_exit(getpriority(PRIO_PROCESS, 0));
+	}
+	waitpid(pid, &status, 0);
+	CHECK_INT(WEXITSTATUS(status), 19);
+}
+
 int main(int argc, char **argv)
 {
 	char self[4096];
@@ -162,5 +176,6 @@ int main(int argc, char **argv)
 	test_below_git(self);
 	test_wait_gone();
 	test_detached();
+	test_step_back();
 	return done();
 }
