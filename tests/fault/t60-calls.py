@@ -522,6 +522,34 @@ class Gc(Scenario):
             yield "the trash is not empty"
 
 
+class Measure(Scenario):
+    """What is kept of a commit is whole, or not there, and is made again."""
+
+    name = "varve measure"
+    steps = [["varve", "measure"]]
+
+    def prepare(self, base):
+        m = os.path.join(self.r, MODEL)
+        for rev, word in (("v4", "set=t0:7"), ("v5", "set=t2:8")):
+            self.old[rev] = make_model(m, "seed=4", word, "n=3", "elems=5000")
+            git(self.r, "commit", "-q", "-a", "-m", rev)
+            git(self.r, "tag", rev)
+        self.head = "v5"
+        self.said = must(["varve", "diff", "--json", "v4", "v5"], self.r)
+        shutil.rmtree(os.path.join(self.r, ".git/varve/stats"))
+
+    def wrong_at_end(self, at, result):
+        yield from super().wrong_at_end(at, result)
+        r = os.path.join(at, "r")
+        # A file that cannot be written is not missed: it is made by the next.
+        must(["varve", "measure"], r)
+        if run(["varve", "diff", "--json", "v4", "v5"], r).out != self.said:
+            yield "another diff"
+        kept = {d: len([n for n in os.listdir(os.path.join(r, ".git/varve", d)) if len(n) == 64]) for d in ("stats", "sketches")}
+        if kept != {"stats": 1, "sketches": 2}:
+            yield "kept: %s" % kept
+
+
 class Repair(Scenario):
     """A pack is damaged; its bytes are in the worktree too."""
 
@@ -653,8 +681,8 @@ class SwitchDir(AddDir):
         yield from super().wrong_at_end(at, result)
 
 
-SCENARIOS = [AddNew, AddDelta, GitAdd, Checkout, Reset, Materialise, Restore, Stash, Merge, Push, PushFar, FetchFar, Clone, Init, Leave, Convert,
-             Gc, Repair, AddDir, SwitchDir]
+SCENARIOS = [AddNew, AddDelta, GitAdd, Checkout, Reset, Materialise, Restore, Stash, Merge, Push, PushFar, FetchFar,
+             Clone, Init, Leave, Convert, Gc, Measure, Repair, AddDir, SwitchDir]
 
 # What is done to which calls; `keep`: to all from there on. The number is how many n are tried at most
 # in full mode, and in quick mode.
