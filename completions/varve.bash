@@ -52,7 +52,7 @@ _varve_files_kept() {
 	[[ ${#COMPREPLY[@]} -gt 0 ]] || _varve_files
 }
 
-_varve_commands="init track untrack list add status checkout restore show diff log blame cat convert merge scan archive du fsck gc doctor
+_varve_commands="init track untrack list add status checkout restore revert show diff log blame cat convert merge scan archive du fsck gc doctor
 serve-store leave version help"
 
 _varve_options() {
@@ -61,6 +61,7 @@ _varve_options() {
 	serve-store) echo --stdio --read-only ;;
 	add) echo --all --update --force ;;
 	restore) echo --tensor --path ;;
+	revert) echo --tensor --mainline ;;
 	blame) echo --tensor ;;
 	checkout) echo --force ;;
 	show) echo --all --graph --plot --depth --one-file ;;
@@ -129,7 +130,7 @@ _varve() {
 	untrack) _varve_reply "$(sed -n 's/[[:space:]].*filter=varve.*//p' \
 		"$(_varve_git rev-parse --show-toplevel)/.gitattributes" 2>/dev/null)" ;;
 	status | checkout) _varve_files_kept ;;
-	restore) if [[ ${#words[@]} == 0 ]]; then _varve_reply "$(_varve_refs)"; else _varve_files_kept; fi ;;
+	restore | revert) if [[ ${#words[@]} == 0 ]]; then _varve_reply "$(_varve_refs)"; else _varve_files_kept; fi ;;
 	diff | log | blame)
 		if [[ -n $dash ]]; then
 			_varve_files_kept

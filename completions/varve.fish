@@ -64,6 +64,7 @@ for c in \
     "status:tensors changed, bytes new, what is not stored yet" \
     "checkout:put the models themselves where manifests stand" \
     "restore:bring back a model, or single tensors, from a version" \
+    "revert:undo what a commit changed in a model, or in single tensors" \
     "show:layers, shapes, types, sizes and optimizer of a model" \
     "diff:what changed between versions, tensor by tensor" \
     "log:commits that changed a model or its tensors" \
@@ -97,7 +98,8 @@ complete -c varve -n '__varve_is add' -s A -l all -d 'Also new and removed files
 complete -c varve -n '__varve_is add' -s u -l update -d 'Only files that git has already'
 complete -c varve -n '__varve_is checkout' -s f -l force -d 'Replace changed files of directories'
 complete -c varve -n '__varve_is restore' -s p -l path -x -d 'Only such files of a directory'
-complete -c varve -n '__varve_is restore log blame' -s t -l tensor -x -a '(__varve_tensors)' -d 'Only such tensors'
+complete -c varve -n '__varve_is restore revert log blame' -s t -l tensor -x -a '(__varve_tensors)' -d 'Only such tensors'
+complete -c varve -n '__varve_is revert' -s m -l mainline -x -d 'Parent of a merge'
 complete -c varve -n '__varve_is show' -s a -l all -d 'Every layer'
 complete -c varve -n '__varve_is show' -s g -l graph -d 'Operators in order'
 complete -c varve -n '__varve_is show' -s p -l plot -r -d 'Draw layers and values as SVG'
@@ -130,8 +132,8 @@ complete -c varve -n '__varve_is gc' -l grace -x -d 'Keep what is younger'
 complete -c varve -n '__varve_is doctor' -s f -l fix -d 'Mend what can be mended'
 
 complete -c varve -n '__varve_is add track' -F
-complete -c varve -n '__varve_is status checkout restore diff log blame' -a '(__varve_kept)'
-complete -c varve -n '__varve_is restore diff log blame archive' -a '(__varve_refs)'
+complete -c varve -n '__varve_is status checkout restore revert diff log blame' -a '(__varve_kept)'
+complete -c varve -n '__varve_is restore revert diff log blame archive' -a '(__varve_refs)'
 complete -c varve -n '__varve_is scan' -s s -l strict -d 'What is suspicious fails, too'
 complete -c varve -n '__varve_is scan' -s a -l allow -r -d 'Globals that are known here'
 complete -c varve -n '__varve_is scan' -l all -d 'Every file of a folder'

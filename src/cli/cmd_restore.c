@@ -5,9 +5,8 @@
 #include "cli/bytes.h"
 #include "cli/gitlines.h"
 #include "cli/partial.h"
+#include "cli/putback.h"
 #include "git/dirsync.h"
-#include "git/inside.h"
-#include "git/statcache.h"
 #include "git/sync.h"
 #include "diff/diff.h"
 #include "os/file.h"
@@ -29,43 +28,12 @@ struct restorer {
 	struct vv_ctx *ctx;
 	const char *rev;
 	struct vv_opt_list globs, paths; /* tensors; files of directories */
-	struct vv_statcache cache;
-	struct vv_buf refresh; /* NUL-separated paths that equal the index now */
-	int root;
+	struct vv_putback put;
 	size_t files;
 	json_t *list;
 };
 
-/* --- after a file was written --- */
-
-/* Tells the stat cache which blob the file is, and the index when it is the index's own. */
-static int note(struct restorer *r, const char *path, const struct stat *st, const char *oid, struct vv_manifest *m,
-	bool in_index)
-{
-	struct vv_err *err = &r->ctx->err, ignore = VV_ERR_INIT;
-	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
-	int ret = vv_statcache_set(&r->cache, path, st, oid, err);
-
-	if (ret || !in_index)
-		return ret;
-	ret = vv_manifest_emit(m, &text, err);
-	if (!ret && !vv_inside_put(&r->ctx->repo, oid, vv_buf_view(&text), &ignore))
-		vv_buf_add(&r->refresh, path, strlen(path) + 1);
-	vv_buf_release(&text);
-	return ret;
-}
-
-static bool is_in_index(struct restorer *r, const char *path, const char *oid)
-{
-	struct vv_err ignore = VV_ERR_INIT;
-	char *name = NULL, *have = NULL;
-	bool yes = asprintf(&name, ":0:%s", path) >= 0 &&
-		!VV_GIT_LINE(&r->ctx->repo, &have, &ignore, "rev-parse", "--verify", "-q", name) && !strcmp(have, oid);
-
-	free(name);
-	free(have);
-	return yes;
-}
+/* --- what is told of it --- */
 
 static void print_names(const char *path, const json_t *names, const struct vv_diff *d)
 {
@@ -140,7 +108,7 @@ static int restore_whole(struct restorer *r, const struct vv_place *place, struc
 	const struct vv_named *was, const struct stat *seen, unsigned mode)
 {
 	struct vv_ctx *ctx = r->ctx;
-	bool in_index = is_in_index(r, from->path, from->oid);
+	bool in_index = vv_putback_in_index(ctx, from->path, from->oid);
 	struct vv_bytes bytes;
 	struct stat st;
 	int ret = vv_bytes_open(ctx, from, &bytes);
@@ -154,7 +122,7 @@ static int restore_whole(struct restorer *r, const struct vv_place *place, struc
 			ret = vv_fail_sys(&ctx->err, errno, "%s: chmod", from->path);
 	}
 	if (!ret)
-		ret = note(r, from->path, &st, from->oid, from->manifest, in_index);
+		ret = vv_putback_note(&r->put, from->path, &st, from->oid, from->manifest, in_index);
 	return ret ? ret : say(r, from->path, was->manifest, from->manifest);
 }
 
@@ -170,11 +138,11 @@ static int restore_tensors(struct restorer *r, const struct vv_place *place, str
 
 	if (!ret) {
 		vv_git_blob_oid(vv_buf_view(&p.text), ctx->repo.sha256, oid);
-		in_index = is_in_index(r, from->path, oid);
+		in_index = vv_putback_in_index(ctx, from->path, oid);
 		ret = vv_partial_publish(ctx, &p, in_index, &st);
 	}
 	if (!ret)
-		ret = note(r, from->path, &st, oid, &p.manifest, in_index);
+		ret = vv_putback_note(&r->put, from->path, &st, oid, &p.manifest, in_index);
 	if (!ret)
 		ret = say(r, from->path, into->manifest, &p.manifest);
 	vv_partial_release(&p);
@@ -192,13 +160,13 @@ static int restore_file(struct restorer *r, const char *path, unsigned mode)
 	int ret = vv_named_at(ctx, r->rev, path, &from);
 
 	if (!ret)
-		ret = make_folders(r->root, path, &ctx->err);
+		ret = make_folders(r->put.root, path, &ctx->err);
 	if (!ret)
-		ret = vv_place_open(&place, r->root, path, &ctx->err);
+		ret = vv_place_open(&place, r->put.root, path, &ctx->err);
 	if (ret)
 		goto out;
 	there = !fstatat(place.dirfd, place.name, &st, AT_SYMLINK_NOFOLLOW) && S_ISREG(st.st_mode);
-	if (there && (r->globs.n || st.st_size <= HASHED_TO_SAY || vv_statcache_find(&r->cache, path, &st)) &&
+	if (there && (r->globs.n || st.st_size <= HASHED_TO_SAY || vv_statcache_find(&r->put.cache, path, &st)) &&
 		vv_named_at(ctx, NULL, path, &was)) {
 		/* What cannot be read can still be replaced whole. */
 		none = ctx->err;
@@ -248,7 +216,7 @@ static int restore_dir(struct restorer *r, const char *path, const char *const *
 	if (!ret)
 		ret = vv_named_at(ctx, r->rev, path, &from);
 	if (!ret)
-		ret = vv_dirsync_restore(&ctx->repo, r->root, dir, from.manifest, patterns, n, &report, &ctx->err);
+		ret = vv_dirsync_restore(&ctx->repo, r->put.root, dir, from.manifest, patterns, n, &report, &ctx->err);
 	vv_progress_end();
 	if (!ret) {
 		r->files++;
@@ -363,23 +331,9 @@ static int restore_word(struct restorer *r, const char *commit, const char *word
 	return ret;
 }
 
-static int finish(struct restorer *r)
-{
-	struct vv_repo *repo = &r->ctx->repo;
-	struct vv_err ignore = VV_ERR_INIT;
-	int ret = 0;
-
-	/* The models are there. What cannot be noted, git will read. */
-	if (r->files && !vv_statcache_write(&r->cache, &ignore))
-		ret = vv_refresh_index(repo, vv_buf_view(&r->refresh), &r->ctx->err);
-	if (r->refresh.len)
-		vv_inside_clear(repo);
-	return ret;
-}
-
 int cmd_restore(struct vv_ctx *ctx, int argc, char **argv)
 {
-	struct restorer r = {.ctx = ctx, .refresh = VV_BUF_INIT(VV_MAX_TEXT), .root = -1, .list = json_array()};
+	struct restorer r = {.ctx = ctx, .put.root = -1, .list = json_array()};
 	const struct vv_opt opts[] = {
 		{'t', "tensor", VV_OPT_LIST, &r.globs, "GLOB", "only such tensors, a layer is 'h.3.*' (* crosses dots)"},
 		{'p', "path", VV_OPT_LIST, &r.paths, "GLOB", "only such files of a directory (* crosses slashes)"},
@@ -396,25 +350,18 @@ int cmd_restore(struct vv_ctx *ctx, int argc, char **argv)
 		ret = vv_rev_commit(ctx, r.rev, &commit);
 	}
 	if (!ret)
-		ret = vv_repo_state(&ctx->repo, &ctx->err);
-	if (!ret)
-		ret = vv_statcache_open(&r.cache, &ctx->repo, &ctx->err);
-	if (!ret && (r.root = open(ctx->repo.top, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
-		ret = vv_fail_sys(&ctx->err, errno, "%s", ctx->repo.top);
+		ret = vv_putback_open(&r.put, ctx);
 	for (int i = 2; i < argc && !ret; i++)
 		ret = restore_word(&r, commit, argv[i]);
 	/* What was written before a failure is told to git all the same. */
 	first = ctx->err;
-	if (r.root >= 0 && (finish(&r) && !ret))
+	if ((r.files || r.put.refresh.len) && vv_putback_end(&r.put) && !ret)
 		ret = ctx->err.code;
 	else if (ret < 0)
 		ctx->err = first;
 	if (!ret && ctx->json)
 		vv_print_json(json_pack("{s:s,s:O}", "commit", commit, "files", r.list));
-	if (r.root >= 0)
-		close(r.root);
-	vv_statcache_release(&r.cache);
-	vv_buf_release(&r.refresh);
+	vv_putback_release(&r.put);
 	json_decref(r.list);
 	free(r.globs.v);
 	free(r.paths.v);

@@ -19,6 +19,8 @@ const struct vv_cmd vv_cmds[] = {
 	{"checkout", cmd_checkout, IN_TREE, "work", "put the models themselves where manifests stand", "[--force] [PATH...]"},
 	{"restore", cmd_restore, IN_TREE | VV_CMD_STORE, "work", "bring back a model, or single tensors, from a version",
 		"REV [--tensor GLOB]... [--path GLOB]... [--] FILE..."},
+	{"revert", cmd_revert, IN_TREE | VV_CMD_STORE, "work", "undo what a commit changed in a model, or in single tensors",
+		"[--json] [--tensor GLOB]... [-m N] COMMIT [--] FILE..."},
 	{"show", cmd_show, 0, "look", "layers, shapes, types, sizes and optimizer of a model",
 		"[--json] [--all] [--graph] [--depth N] [--one-file] [--plot FILE] [REV:]FILE"},
 	{"diff", cmd_diff, 0, "look", "what changed between versions, tensor by tensor",

@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 #include "model/manifest.h"
+#include "model/merge.h"
 #include "os/place.h"
 
 struct vv_partial {
@@ -22,6 +23,9 @@ struct vv_partial {
  */
 VV_MUST_CHECK int vv_partial_write(struct vv_ctx *ctx, struct vv_partial *p, struct vv_named *into,
 	struct vv_named *from, const struct vv_opt_list *globs);
+/* Writes the merged file, of which `into` is ours. */
+VV_MUST_CHECK int vv_partial_merge(
+	struct vv_ctx *ctx, struct vv_partial *p, const struct vv_merge *m, const struct vv_named *into);
 /* Names it, unless the file there has changed since. `in_index`: as for vv_write_model. */
 VV_MUST_CHECK int vv_partial_publish(struct vv_ctx *ctx, struct vv_partial *p, bool in_index, struct stat *st);
 /* Removes what was not published. */

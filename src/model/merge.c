@@ -242,6 +242,34 @@ int vv_merge_plan(struct vv_merge *out, const struct vv_version *base, const str
 	return ret;
 }
 
+int vv_merge_plan_some(struct vv_merge *out, const struct vv_version *base, const struct vv_version *ours,
+	const struct vv_version *theirs, const char *const *patterns, size_t n, size_t *matched, struct vv_err *err)
+{
+	struct vv_merge m = {.result = VV_MERGE_ASSEMBLED,
+		.sides = {[VV_MERGE_OURS] = ours, [VV_MERGE_THEIRS] = theirs, [VV_MERGE_BASE] = base}};
+	int ret = mergeable(&m) ? plan_tensors(&m, err) : vv_fail(err, VV_ENOTSUP, "this file can only be taken as a whole");
+
+	*matched = 0;
+	for (size_t i = 0; !ret && i < m.n; i++) {
+		bool any = false;
+
+		for (size_t k = 0; k < n && !any; k++)
+			any = !fnmatch(patterns[k], m.items[i].name, 0);
+		*matched += any;
+		if (!any)
+			m.items[i] = (struct vv_merge_item){.name = m.items[i].name, .take = VV_MERGE_OURS};
+	}
+	m.frame = (struct vv_merge_item){.take = VV_MERGE_OURS};
+	m.n_conflicts = 0;
+	for (size_t i = 0; !ret && i < m.n; i++)
+		m.n_conflicts += m.items[i].reason != VV_MERGE_CLEAN;
+	if (ret)
+		vv_merge_release(&m);
+	else
+		*out = m;
+	return ret;
+}
+
 void vv_merge_release(struct vv_merge *m)
 {
 	if (m->lineup)

@@ -231,6 +231,16 @@ class Restore(Scenario):
         subprocess.check_call(["rm", "-rf", self.r + ".x"])
 
 
+class Revert(Scenario):
+    """One tensor of v2 is undone: the file is the one before or the one after."""
+
+    name = "varve revert"
+    steps = [["varve", "revert", "-q", "-t", "t*", "v2", MODEL]]
+
+    def prepare(self, base):
+        self.worktree = self.old["v1"]
+
+
 class Stash(Scenario):
     name = "git stash, git stash pop"
     steps = [["git", "stash", "-q"], ["git", "stash", "pop", "-q"]]
@@ -681,8 +691,8 @@ class SwitchDir(AddDir):
         yield from super().wrong_at_end(at, result)
 
 
-SCENARIOS = [AddNew, AddDelta, GitAdd, Checkout, Reset, Materialise, Restore, Stash, Merge, Push, PushFar, FetchFar,
-             Clone, Init, Leave, Convert, Gc, Measure, Repair, AddDir, SwitchDir]
+SCENARIOS = [AddNew, AddDelta, GitAdd, Checkout, Reset, Materialise, Restore, Revert, Stash, Merge, Push, PushFar,
+             FetchFar, Clone, Init, Leave, Convert, Gc, Measure, Repair, AddDir, SwitchDir]
 
 # What is done to which calls; `keep`: to all from there on. The number is how many n are tried at most
 # in full mode, and in quick mode.

@@ -123,6 +123,38 @@ static void test_conflicts(void)
 	drop(&t);
 }
 
+/* Some tensors only: all else is ours, also where a whole side would be the result. */
+static void test_some(void)
+{
+	static const char *const a[] = {"a", "new"}, *const cr[] = {"cr"}, *const none[] = {"none"};
+	static const char m1[] = "\"step\":\"1\"", m2[] = "\"step\":\"2\"";
+	struct vv_err err = VV_ERR_INIT;
+	struct three t;
+	size_t n = 9;
+
+	make(&t, m1, "a=1 b=2 cr=3", m1, "a=1 b=2 cr=4", m2, "a=10 b=20 new=5");
+	vv_merge_release(&t.m);
+	CHECK_OK(vv_merge_plan_some(&t.m, &t.base.v, &t.ours.v, &t.theirs.v, a, 2, &n, &err), &err);
+	CHECK_INT(n, 2);
+	CHECK_INT(t.m.n_conflicts, 0);
+	check_written(&t, m1, "a=10 b=2 new=5 cr=4");
+	vv_merge_release(&t.m);
+	CHECK_OK(vv_merge_plan_some(&t.m, &t.base.v, &t.ours.v, &t.theirs.v, cr, 1, &n, &err), &err);
+	CHECK_INT(t.m.n_conflicts, 1);
+	CHECK_INT(reason(&t, "cr"), VV_MERGE_CHANGED_REMOVED);
+	vv_merge_release(&t.m);
+	/* Ours is the base. */
+	CHECK_OK(vv_merge_plan_some(&t.m, &t.ours.v, &t.ours.v, &t.theirs.v, cr, 1, &n, &err), &err);
+	check_written(&t, m1, "a=1 b=2");
+	vv_merge_release(&t.m);
+	CHECK_OK(vv_merge_plan_some(&t.m, &t.base.v, &t.ours.v, &t.theirs.v, none, 1, &n, &err), &err);
+	CHECK_INT(n, 0);
+	vv_merge_release(&t.m);
+	t.ours.m.format = "opaque";
+	CHECK_INT(vv_merge_plan_some(&t.m, &t.base.v, &t.ours.v, &t.theirs.v, a, 2, &n, &err), VV_ENOTSUP);
+	drop(&t);
+}
+
 static void test_metadata(void)
 {
 	static const char m1[] = "\"step\":\"1\"", m2[] = "\"step\":\"2\"", m3[] = "\"step\":\"3\"";
@@ -195,6 +227,7 @@ int main(void)
 	test_verbatim();
 	test_clean();
 	test_conflicts();
+	test_some();
 	test_metadata();
 	test_whole();
 	for (int i = VV_MERGE_CLEAN; i <= VV_MERGE_WHOLE; i++)
