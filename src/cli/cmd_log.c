@@ -1,20 +1,23 @@
-/* The commits that changed a model, or some of its tensors. Compares manifests only. */
+/* The commits that changed a model, or some of its tensors, and how far. Reads manifests and what is kept, no weights. */
 #define _GNU_SOURCE
 #include "cli/cli.h"
 
+#include "cli/diffshow.h"
 #include "cli/gitlines.h"
+#include "cli/keptfile.h"
 #include "cli/shelf.h"
 #include "diff/diff.h"
 
 #include <fnmatch.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 
 /* git begins each commit's line with MARK and parts its fields with SEP. */
 #define MARK '\1'
 #define SEP "\037"
 
-enum { AUTHOR_WIDTH = 16, CHANGE_WIDTH = 24, MAX_SIDES = 66, SHORT_MIN = 7 };
+enum { AUTHOR_WIDTH = 16, CHANGE_WIDTH = 24, FAR_WIDTH = 9, MAX_SIDES = 66, SHORT_MIN = 7 };
 
 struct commit {
 	char *line; /* owns the fields */
@@ -35,6 +38,8 @@ struct logger {
 struct change {
 	size_t changed, added, removed, renamed, moved, total;
 	bool same;     /* nor any other byte of the file */
+	struct vv_delta_sum sum; /* of what is kept */
+	size_t unmeasured;       /* of what is not */
 	json_t *names; /* NULL: not asked for */
 };
 
@@ -47,6 +52,26 @@ static bool wanted(const struct logger *l, const char *name)
 }
 
 static const char *const kind_names[] = {"added", "removed", "renamed", "retyped", "reshaped", "changed", "moved"};
+
+/* "1.3e-02", "~1.3e-02"; "" when not all of it was measured. `text` holds 16 bytes; returns it. */
+static char *say_far(double relative, bool estimated, bool known, char *text)
+{
+	text[0] = 0;
+	if (known)
+		snprintf(text, 16, "%s%.1e", estimated ? "~" : "", relative);
+	return text;
+}
+
+static void name_item(json_t *names, const struct vv_diff_item *it)
+{
+	json_t *row = json_pack("{s:o,s:s}", "name", vv_json_name(it->name), "change", kind_names[it->kind]);
+
+	if (it->measured) {
+		json_object_set_new(row, "relative_l2", vv_json_real(it->delta.relative));
+		json_object_set_new(row, "estimated", json_boolean(it->delta.estimated));
+	}
+	json_array_append_new(names, row);
+}
 
 static void count_item(struct change *c, const struct vv_diff_item *it)
 {
@@ -66,9 +91,35 @@ static void count_item(struct change *c, const struct vv_diff_item *it)
 	default:
 		c->changed++;
 	}
+	vv_delta_sum_add(&c->sum, it->view_b, it);
+	c->unmeasured += !it->measured && vv_diff_measurable(it);
 	if (c->names && it->kind != VV_DIFF_MOVED)
-		json_array_append_new(c->names,
-			json_pack("{s:o,s:s}", "name", vv_json_name(it->name), "change", kind_names[it->kind]));
+		name_item(c->names, it);
+}
+
+/* Gives the items the numbers that are kept, or what sketches tell. */
+static int take_kept(const struct logger *l, struct vv_diff *d, const struct vv_manifest *a, const struct vv_manifest *b)
+{
+	const struct vv_manifest *sides[] = {a, b};
+	struct vv_sketches s = {.n = 0};
+	struct vv_kept kept;
+	size_t n;
+	int ret = vv_kept_init(&kept, d, &l->ctx->err);
+
+	if (ret)
+		return ret;
+	vv_keptfile_load(&l->ctx->repo, &kept);
+	vv_kept_apply(&kept, d);
+	if (vv_kept_lacks(&kept, d)) {
+		for (size_t i = 0; i < VV_COUNT(sides); i++) {
+			struct vv_named named = {.manifest = (struct vv_manifest *)(uintptr_t)sides[i]};
+			vv_sketchfile_load(&l->ctx->repo, &named, &s);
+		}
+		ret = vv_sketches_estimate(&s, d, &n, &l->ctx->err);
+	}
+	vv_sketches_release(&s);
+	vv_kept_release(&kept);
+	return ret;
 }
 
 /* NULL: no model on that side. */
@@ -80,6 +131,8 @@ static int compare(const struct logger *l, const struct vv_manifest *a, const st
 
 	if (ret)
 		return ret;
+	if (a && b)
+		ret = take_kept(l, &d, a, b);
 	c->same = d.same_file;
 	for (size_t i = 0; i < d.n; i++)
 		if (wanted(l, d.items[i].name) || (d.items[i].old_name && wanted(l, d.items[i].old_name)))
@@ -88,7 +141,7 @@ static int compare(const struct logger *l, const struct vv_manifest *a, const st
 		for (size_t j = 0; j < b->segs[i].seg.n_views; j++)
 			c->total += !l->globs.n || wanted(l, b->segs[i].seg.views[j].name);
 	vv_diff_release(&d);
-	return 0;
+	return ret;
 }
 
 static size_t touched(const struct change *c)
@@ -120,17 +173,21 @@ static void say_change(char *text, size_t cap, const struct change *c, bool mode
 static void print_text(const struct logger *l, const struct commit *k, const struct change *c, const char *what)
 {
 	const struct vv_ctx *ctx = l->ctx;
-	char *author = vv_safe(k->author), *subject = vv_safe(k->subject);
+	char *author = vv_safe(k->author), *subject = vv_safe(k->subject), far[16];
 
 	printf("%s%.*s%s  %.10s  ", vv_color(ctx, VV_YELLOW), l->short_len, k->hash, vv_color(ctx, VV_PLAIN), k->date);
 	vv_put_padded(author, AUTHOR_WIDTH);
 	printf("  %s", vv_color(ctx, VV_CYAN));
 	vv_put_padded(what, CHANGE_WIDTH);
-	printf("%s  %s\n", vv_color(ctx, VV_PLAIN), subject);
+	printf("%s  ", vv_color(ctx, VV_PLAIN));
+	vv_put_padded(say_far(vv_delta_sum_relative(&c->sum), c->sum.estimated, c->sum.measured && !c->unmeasured, far), FAR_WIDTH);
+	printf("  %s\n", subject);
 	for (size_t i = 0; c->names && i < json_array_size(c->names); i++) {
 		const json_t *it = json_array_get(c->names, i);
 		char *name = vv_safe(json_string_value(json_object_get(it, "name")));
-		printf("    %-8s  %s\n", json_string_value(json_object_get(it, "change")), name);
+		const json_t *known = json_object_get(it, "relative_l2");
+		say_far(json_is_null(known) ? INFINITY : json_number_value(known), json_is_true(json_object_get(it, "estimated")), known, far);
+		printf("    %-8s  %s%s%s\n", json_string_value(json_object_get(it, "change")), name, *far ? "  " : "", far);
 		free(name);
 	}
 	free(author);
@@ -153,6 +210,12 @@ static void print_commit(struct logger *l, const struct commit *k, struct change
 		vv_json_name(k->author), "email", vv_json_name(k->email), "subject", vv_json_name(k->subject), "path",
 		vv_json_name(path), "model", model, "tensors", (json_int_t)c->total, "changed", (json_int_t)c->changed,
 		"added", (json_int_t)c->added, "removed", (json_int_t)c->removed, "renamed", (json_int_t)c->renamed);
+	if (c->sum.measured && !c->unmeasured) {
+		json_object_set_new(row, "relative_l2", vv_json_real(vv_delta_sum_relative(&c->sum)));
+		json_object_set_new(row, "relative_l2_error", vv_json_real(vv_delta_sum_relative_error(&c->sum)));
+		json_object_set_new(row, "cosine", vv_json_real(vv_delta_sum_cosine(&c->sum)));
+		json_object_set_new(row, "estimated", json_boolean(c->sum.estimated > 0));
+	}
 	if (old_path)
 		json_object_set_new(row, "old_path", vv_json_name(old_path));
 	if (c->names)

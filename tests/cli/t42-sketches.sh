@@ -44,6 +44,12 @@ rm -rf .git/varve/stats; : >.git/varve/sketches; : >.git/varve/stats; status_is 
 rm .git/varve/sketches .git/varve/stats; varve measure; kept 1 2; diff -r "$T/sketches" .git/varve/sketches | grep -q differ; [ $? = 1 ]; ok "made anew they are the same bytes"
 out varve diff; [ ! -s "$T/out" ] && model m.safetensors n=4 elems=70000 set=t1:8 && out varve diff && said t1 && ! grep -q '~' "$T/out"; ok "a worktree is measured"; git checkout -q -- m.safetensors
 
+# log, from what is kept.
+rm -rf .git/varve/stats; out varve log m.safetensors; said 'tensors  *~1\.[0-9]e+00  *three$' && said '+4 tensors  *one$'; ok "log estimates from sketches"
+varve measure; out varve log --names m.safetensors; said '3 of 4\|2 of 4' && said 'tensors  *1\.[0-9]e+00  *three$' && said '^    changed   t3  1\.[0-9]e+00$'; ok "log shows kept numbers, of tensors too"
+out varve log --json -t t2 m.safetensors; json 'len(d["commits"]) == 2 and 1 < d["commits"][0]["relative_l2"] < 2 and d["commits"][0]["estimated"] is False and "relative_l2" not in d["commits"][1]'; ok "in JSON, of those that are asked for"
+bare; out varve log m.safetensors && [ ! -s "$T/err" ] && said '1\.[0-9]e+00  *three'; ok "without a byte of weights"; back
+
 # Small tensors are read, odd ones too.
 cd "$T"; new_repo "$T/s"; model m.safetensors n=3 elems=100 set=big:1; git add .; git commit -q -m a; varve measure
 model m.safetensors n=3 elems=100 set=t0:2; git commit -q -am b; varve measure; kept 1 0; ok "small tensors have no sketch"
