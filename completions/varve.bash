@@ -52,7 +52,7 @@ _varve_files_kept() {
 	[[ ${#COMPREPLY[@]} -gt 0 ]] || _varve_files
 }
 
-_varve_commands="init track untrack list add status checkout restore revert show diff log blame cat convert merge scan archive du fsck gc doctor
+_varve_commands="init track untrack list add status checkout restore revert show diff log blame bisect cat convert merge scan archive du fsck gc doctor
 serve-store leave version help"
 
 _varve_options() {
@@ -63,6 +63,7 @@ _varve_options() {
 	restore) echo --tensor --path ;;
 	revert) echo --tensor --mainline ;;
 	blame) echo --tensor ;;
+	bisect) echo --good --bad --file --tensor --changes-only ;;
 	checkout) echo --force ;;
 	show) echo --all --graph --plot --depth --one-file ;;
 	diff) echo --stat --layers --depth --layer --tensor --order --exact --html --markdown --cached --staged --no-index --exit-code ;;
@@ -130,6 +131,7 @@ _varve() {
 	untrack) _varve_reply "$(sed -n 's/[[:space:]].*filter=varve.*//p' \
 		"$(_varve_git rev-parse --show-toplevel)/.gitattributes" 2>/dev/null)" ;;
 	status | checkout) _varve_files_kept ;;
+	bisect) if [[ ${#words[@]} == 0 ]]; then _varve_reply run; else _varve_files; fi ;;
 	restore | revert) if [[ ${#words[@]} == 0 ]]; then _varve_reply "$(_varve_refs)"; else _varve_files_kept; fi ;;
 	diff | log | blame)
 		if [[ -n $dash ]]; then

@@ -69,6 +69,7 @@ for c in \
     "diff:what changed between versions, tensor by tensor" \
     "log:commits that changed a model or its tensors" \
     "blame:the commit that last changed each tensor" \
+    "bisect:the commit that spoiled a model, by a command that tests it" \
     "cat:one tensor's values, as .npy or raw" \
     "convert:a model in another format, or its floats in another type" \
     "merge:one model out of several, by a method or a recipe" \
@@ -100,6 +101,12 @@ complete -c varve -n '__varve_is checkout' -s f -l force -d 'Replace changed fil
 complete -c varve -n '__varve_is restore' -s p -l path -x -d 'Only such files of a directory'
 complete -c varve -n '__varve_is restore revert log blame' -s t -l tensor -x -a '(__varve_tensors)' -d 'Only such tensors'
 complete -c varve -n '__varve_is revert' -s m -l mainline -x -d 'Parent of a merge'
+complete -c varve -n '__varve_is bisect' -a run -d 'Search with a command'
+complete -c varve -n '__varve_is bisect' -l good -x -a '(__varve_refs)' -d 'A commit without the fault'
+complete -c varve -n '__varve_is bisect' -l bad -x -a '(__varve_refs)' -d 'A commit with it'
+complete -c varve -n '__varve_is bisect' -s f -l file -x -a '(__varve_kept)' -d 'Put this model in place'
+complete -c varve -n '__varve_is bisect' -s t -l tensor -x -a '(__varve_tensors)' -d 'Only such tensors'
+complete -c varve -n '__varve_is bisect' -l changes-only -d 'Only commits that change these'
 complete -c varve -n '__varve_is show' -s a -l all -d 'Every layer'
 complete -c varve -n '__varve_is show' -s g -l graph -d 'Operators in order'
 complete -c varve -n '__varve_is show' -s p -l plot -r -d 'Draw layers and values as SVG'

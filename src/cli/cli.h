@@ -157,6 +157,8 @@ VV_MUST_CHECK int vv_rev_short(struct vv_ctx *ctx, int *len);
 /* The commands themselves. */
 int cmd_add(struct vv_ctx *ctx, int argc, char **argv);
 int cmd_archive(struct vv_ctx *ctx, int argc, char **argv);
+int cmd_bisect(struct vv_ctx *ctx, int argc, char **argv);
+int cmd_bisect_step(struct vv_ctx *ctx, int argc, char **argv);
 int cmd_blame(struct vv_ctx *ctx, int argc, char **argv);
 int cmd_cat(struct vv_ctx *ctx, int argc, char **argv);
 int cmd_checkout(struct vv_ctx *ctx, int argc, char **argv);

@@ -186,7 +186,9 @@ static void print_text(const struct logger *l, const struct commit *k, const str
 		const json_t *it = json_array_get(c->names, i);
 		char *name = vv_safe(json_string_value(json_object_get(it, "name")));
 		const json_t *known = json_object_get(it, "relative_l2");
-		say_far(json_is_null(known) ? INFINITY : json_number_value(known), json_is_true(json_object_get(it, "estimated")), known, far);
+		bool guess = json_is_true(json_object_get(it, "estimated"));
+
+		say_far(json_is_null(known) ? INFINITY : json_number_value(known), guess, known, far);
 		printf("    %-8s  %s%s%s\n", json_string_value(json_object_get(it, "change")), name, *far ? "  " : "", far);
 		free(name);
 	}

@@ -29,6 +29,8 @@ const struct vv_cmd vv_cmds[] = {
 		"[--json] [--tensor GLOB] [-n N] [REV...] [--] FILE"},
 	{"blame", cmd_blame, VV_CMD_REPO, "look", "the commit that last changed each tensor",
 		"[--json] [--tensor GLOB] [REV] [--] FILE"},
+	{"bisect", cmd_bisect, IN_TREE | VV_CMD_STORE, "look", "the commit that spoiled a model, by a command that tests it",
+		"run [--json] [--good REV]... [--bad REV] [--file FILE]... [--tensor GLOB]... [--changes-only] [--] CMD [ARG...]"},
 	{"cat", cmd_cat, 0, "look", "one tensor's values, as .npy or raw; or a whole file", "[--raw] [-o FILE] [REV:]FILE [TENSOR]"},
 	{"convert", cmd_convert, 0, "look", "a model in another format, or its floats in another type",
 		"[--format NAME] [--dtype TYPE] [--tensor GLOB]... [--with COMMAND [--env NAME]...] [REV:]FILE... -o FILE"},
@@ -53,6 +55,7 @@ const struct vv_cmd vv_cmds[] = {
 	{"merge-driver", cmd_merge_driver, VV_CMD_REPO | VV_CMD_HIDDEN, NULL, "git's merge driver", "BASE OURS THEIRS SIZE FILE"},
 	{"hook", cmd_hook, VV_CMD_HIDDEN, NULL, "git's hooks", "NAME [ARG...]"},
 	{"hook-wait", cmd_hook_wait, IN_TREE | VV_CMD_HIDDEN, NULL, "finishes after a sequence of git's", "PID"},
+	{"bisect-step", cmd_bisect_step, IN_TREE | VV_CMD_HIDDEN, NULL, "what git bisect runs", "--file FILE -- CMD"},
 	{"measure", cmd_measure, VV_CMD_REPO | VV_CMD_HIDDEN, NULL, "measures the models of a commit", ""},
 	{NULL, NULL, 0, NULL, NULL, NULL},
 };

@@ -1,0 +1,415 @@
+/*
+ * git bisect with models: in a worktree of its own, where manifests stay text but for the models, or the tensors, that
+ * the user's command reads. git searches; bisect-step, which it runs for each commit, puts these in place.
+ */
+#define _GNU_SOURCE
+#include "cli/cli.h"
+
+#include "cli/changes.h"
+#include "cli/gitlines.h"
+#include "os/file.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { SKIPPED_ONLY = 2 }; /* what git bisect run exits with */
+
+struct bisect {
+	struct vv_ctx *ctx;
+	const char *bad_rev;
+	struct vv_opt_list good_revs, files, tensors;
+	bool changes_only;
+	char *bad, **good;
+	size_t n_good;
+	char **paths;     /* of the models, from the top */
+	size_t n_paths;
+	char *dir, *tree; /* ours alone; the worktree in it */
+};
+
+/* --- the ends --- */
+
+static int add_good(struct bisect *b, char *oid)
+{
+	char **v = realloc(b->good, (b->n_good + 1) * sizeof(*v));
+
+	if (!v) {
+		free(oid);
+		return vv_fail_nomem(&b->ctx->err);
+	}
+	b->good = v;
+	b->good[b->n_good++] = oid;
+	return 0;
+}
+
+/* Those of the bisect that goes on in this worktree, when none are given. */
+static int ends_at_hand(struct bisect *b)
+{
+	static const char *const words[] = {"for-each-ref", "--format=%(objectname) %(refname)", "refs/bisect/", NULL};
+	struct vv_err *err = &b->ctx->err;
+	struct vv_lines lines = VV_LINES_INIT;
+	struct vv_args args = {0};
+	const char *rec;
+	int ret;
+
+	vv_args_all(&args, words);
+	ret = vv_lines_open(&lines, &args, err);
+	while (!ret && !(ret = vv_lines_next(&lines, '\n', &rec, err))) {
+		const char *name = strchr(rec, ' ');
+		size_t len = name ? (size_t)(name - rec) : 0;
+		char *oid = strndup(rec, len);
+
+		if (!oid)
+			ret = vv_fail_nomem(err);
+		else if (name && !strcmp(name, " refs/bisect/bad") && !b->bad)
+			b->bad = oid;
+		else if (name && !strncmp(name, " refs/bisect/good-", 18) && !b->good_revs.n)
+			ret = add_good(b, oid);
+		else
+			free(oid);
+	}
+	if (ret >= 0)
+		ret = vv_lines_close(&lines, err);
+	vv_lines_release(&lines);
+	vv_args_release(&args);
+	return ret;
+}
+
+static int find_ends(struct bisect *b)
+{
+	struct vv_err *err = &b->ctx->err;
+	int ret = 0;
+
+	if (b->bad_rev)
+		ret = vv_rev_commit(b->ctx, b->bad_rev, &b->bad);
+	for (size_t i = 0; i < b->good_revs.n && !ret; i++) {
+		char *oid = NULL;
+
+		ret = vv_rev_commit(b->ctx, b->good_revs.v[i], &oid);
+		if (!ret)
+			ret = add_good(b, oid);
+	}
+	if (!ret && (!b->bad || !b->n_good))
+		ret = ends_at_hand(b);
+	if (!ret && !b->bad)
+		ret = vv_rev_commit(b->ctx, "HEAD", &b->bad);
+	if (!ret && !b->n_good)
+		ret = vv_fail(err, VV_EUSAGE, "no good commit: --good REV, or 'git bisect start' and 'git bisect good' before");
+	return ret;
+}
+
+/* --- the models --- */
+
+static int add_path(struct bisect *b, const char *path)
+{
+	char **v;
+
+	for (size_t i = 0; i < b->n_paths; i++)
+		if (!strcmp(b->paths[i], path))
+			return 0;
+	v = realloc(b->paths, (b->n_paths + 2) * sizeof(*v));
+	if (!v)
+		return vv_fail_nomem(&b->ctx->err);
+	b->paths = v;
+	v[b->n_paths] = strdup(path);
+	v[b->n_paths + 1] = NULL;
+	return v[b->n_paths++] ? 0 : vv_fail_nomem(&b->ctx->err);
+}
+
+/* The given ones, else those that differ between the ends. */
+static int find_paths(struct bisect *b)
+{
+	struct vv_ctx *ctx = b->ctx;
+	char *none[] = {NULL}, **top = NULL;
+	int ret = 0;
+
+	if (b->files.n)
+		ret = vv_top_paths(ctx, (char *const *)(uintptr_t)b->files.v, &top);
+	for (size_t i = 0; !ret && top && top[i]; i++)
+		ret = add_path(b, top[i]);
+	vv_paths_free(top);
+	for (size_t g = 0; g < b->n_good && !b->files.n && !ret; g++) {
+		struct vv_sides sides = {.a = b->good[g], .b = b->bad};
+		struct vv_changes changes = {0};
+
+		ret = vv_changes_list(ctx, &sides, none, &changes);
+		for (size_t i = 0; i < changes.n && !ret; i++) {
+			ret = add_path(b, changes.v[i].path_a);
+			if (!ret)
+				ret = add_path(b, changes.v[i].path_b);
+		}
+		vv_changes_release(&changes);
+	}
+	if (!ret && !b->n_paths)
+		ret = vv_fail(&ctx->err, VV_ENOTFOUND, "no model differs between the two: --file names what the command reads");
+	return ret;
+}
+
+/* --- the worktree --- */
+
+static int run_git(struct bisect *b, const struct vv_args *args, const char *const *env, unsigned flags, int *status)
+{
+	if (args->failed)
+		return vv_fail_nomem(&b->ctx->err);
+	return vv_child_run(args->v, env, flags, vv_span(NULL, 0), NULL, status, &b->ctx->err);
+}
+
+/* On the disk that has the store, where there is room for models; or where the user says. */
+static int make_tree(struct bisect *b)
+{
+	struct vv_ctx *ctx = b->ctx;
+	const char *tmp = getenv("TMPDIR");
+	int ret = vv_repo_state(&ctx->repo, &ctx->err);
+
+	if (ret)
+		return ret;
+	if (asprintf(&b->dir, "%s/bisect-XXXXXX", tmp && *tmp ? tmp : ctx->repo.state_dir) < 0) {
+		b->dir = NULL;
+		return vv_fail_nomem(&ctx->err);
+	}
+	if (!mkdtemp(b->dir)) {
+		ret = vv_fail_sys(&ctx->err, errno, "%s", b->dir);
+		free(b->dir);
+		b->dir = NULL;
+		return ret;
+	}
+	if (!(b->tree = vv_join(b->dir, "w")))
+		return vv_fail_nomem(&ctx->err);
+	return VV_GIT(&ctx->repo, NULL, &ctx->err, "worktree", "add", "-q", "--detach", "--no-checkout", b->tree, b->bad);
+}
+
+static void remove_tree(struct bisect *b)
+{
+	static const char *const names[] = {"tested", "tensors.safetensors"};
+	struct vv_err ignore = VV_ERR_INIT;
+
+	if (!b->dir)
+		return;
+	if (b->tree && VV_GIT(&b->ctx->repo, NULL, &ignore, "worktree", "remove", "--force", "--force", b->tree))
+		vv_warn("%s is left: %s", b->tree, ignore.msg);
+	for (size_t i = 0; i < VV_COUNT(names); i++) {
+		char *path = vv_join(b->dir, names[i]);
+
+		if (path)
+			unlink(path);
+		free(path);
+	}
+	rmdir(b->dir);
+}
+
+/* The word for git and the sh it starts: one that the user typed as a path from here is it from there, too. */
+static char *command_word(const char *word)
+{
+	return strchr(word, '/') && word[0] != '/' && !access(word, X_OK) ? realpath(word, NULL) : strdup(word);
+}
+
+/* git bisect start, in the new worktree. */
+static int start(struct bisect *b, const char *const *env)
+{
+	const char *const words[] = {"git", "-C", b->tree, "bisect", "start", b->bad, NULL};
+	struct vv_args args = {0};
+	int status = 0, ret;
+
+	vv_args_all(&args, words);
+	for (size_t i = 0; i < b->n_good; i++)
+		vv_args_add(&args, b->good[i]);
+	vv_args_add(&args, "--");
+	for (size_t i = 0; i < b->n_paths && b->changes_only; i++)
+		vv_args_add(&args, b->paths[i]);
+	ret = run_git(b, &args, env, VV_CHILD_TALK, &status);
+	vv_args_release(&args);
+	return !ret && status ? vv_fail(&b->ctx->err, VV_EGIT, "git bisect start failed") : ret;
+}
+
+/* git bisect run with bisect-step around the user's command. */
+static int search(struct bisect *b, char *const *command, const char *const *env, int *status)
+{
+	const char *const words[] = {"git", "-C", b->tree, "bisect", "run", "varve", "bisect-step", NULL};
+	struct vv_args args = {0};
+	char *first = command_word(command[0]);
+	int ret;
+
+	vv_args_all(&args, words);
+	for (size_t i = 0; i < b->n_paths; i++) {
+		vv_args_add(&args, "--file");
+		vv_args_add(&args, b->paths[i]);
+	}
+	for (size_t i = 0; i < b->tensors.n; i++) {
+		vv_args_add(&args, "--tensor");
+		vv_args_add(&args, b->tensors.v[i]);
+	}
+	if (b->changes_only)
+		vv_args_add(&args, "--changes-only");
+	vv_args_add(&args, "--");
+	vv_args_add(&args, first);
+	vv_args_all(&args, (const char *const *)command + 1);
+	ret = first ? run_git(b, &args, env, VV_CHILD_TALK | VV_CHILD_INHERIT, status) : vv_fail_nomem(&b->ctx->err);
+	vv_args_release(&args);
+	free(first);
+	return ret;
+}
+
+/* --- the answer --- */
+
+static size_t count_tested(const struct bisect *b)
+{
+	struct vv_buf text = VV_BUF_INIT(VV_MAX_TEXT);
+	struct vv_err ignore = VV_ERR_INIT;
+	char *path = vv_join(b->dir, "tested");
+	size_t n = 0;
+
+	if (path && vv_read_file(&text, path, &ignore))
+		vv_err_clear(&ignore);
+	for (size_t i = 0; i < text.len; i++)
+		n += text.ptr[i] == '\n';
+	vv_buf_release(&text);
+	free(path);
+	return n;
+}
+
+/* What changed in the models, told by diff itself. */
+static int show_changes(struct bisect *b, const char *commit)
+{
+	struct vv_args args = {0};
+	char *parent = NULL;
+	int status = 0, ret = 0;
+
+	if (asprintf(&parent, "%s^", commit) < 0)
+		return vv_fail_nomem(&b->ctx->err);
+	vv_args_add(&args, "varve");
+	vv_args_add(&args, "diff");
+	for (size_t i = 0; i < b->tensors.n; i++) {
+		vv_args_add(&args, "--tensor");
+		vv_args_add(&args, b->tensors.v[i]);
+	}
+	vv_args_add(&args, parent);
+	vv_args_add(&args, commit);
+	fflush(stdout);
+	ret = run_git(b, &args, NULL, 0, &status);
+	vv_args_release(&args);
+	free(parent);
+	return ret;
+}
+
+static int tell(struct bisect *b)
+{
+	struct vv_ctx *ctx = b->ctx;
+	const char *const words[] = {"-C", b->tree, "log", "-1", "--format=%H%x1f%h%x1f%aN%x1f%aI%x1f%s", "refs/bisect/bad", NULL};
+	char *line = NULL, *rest, *field[5], *safe;
+	size_t tested = count_tested(b), n = 0;
+	int ret = vv_git_line(&ctx->repo, &line, &ctx->err, words);
+
+	if (ret)
+		return ret;
+	for (rest = line; n < VV_COUNT(field); n++)
+		field[n] = rest ? strsep(&rest, "\037") : (char *)(uintptr_t)"";
+	if (ctx->json) {
+		vv_print_json(json_pack("{s:s,s:o,s:s,s:o,s:I}", "commit", field[0], "author", vv_json_name(field[2]), "date", field[3],
+			"subject", vv_json_name(field[4]), "tested", (json_int_t)tested));
+	} else {
+		safe = vv_safe(field[4]);
+		printf("%s%s%s is the first bad commit, after %zu tests: %s\n", vv_color(ctx, VV_YELLOW), field[1],
+			vv_color(ctx, VV_PLAIN), tested, safe);
+		free(safe);
+		ret = ctx->quiet ? 0 : show_changes(b, field[0]);
+	}
+	free(line);
+	return ret;
+}
+
+/* Its state folder, so that a smudge in it does not set up the repository anew; *env: varve's own calls of git there. */
+static int prepare(struct bisect *b, char **env)
+{
+	struct vv_err *err = &b->ctx->err;
+	char *git_dir = NULL, *state;
+	int ret = VV_GIT_LINE(&b->ctx->repo, &git_dir, err, "-C", b->tree, "rev-parse", "--absolute-git-dir");
+
+	if (ret)
+		return ret;
+	state = vv_join(git_dir, "varve");
+	ret = state ? vv_mkdirs(state, err) : vv_fail_nomem(err);
+	if (!ret && asprintf(env, "VARVE_INSIDE=%s", state) < 0) {
+		*env = NULL;
+		ret = vv_fail_nomem(err);
+	}
+	free(state);
+	free(git_dir);
+	return ret;
+}
+
+static void wake(int sig VV_UNUSED)
+{
+}
+
+/* The terminal's interrupt ends git and the command; what we made is cleared away all the same. */
+static int run(struct bisect *b, char *const *command)
+{
+	struct vv_ctx *ctx = b->ctx;
+	struct sigaction act = {.sa_handler = wake}, was_int, was_term;
+	char *inside = NULL, *dir = NULL;
+	int status = 0, ret;
+
+	sigaction(SIGINT, &act, &was_int);
+	sigaction(SIGTERM, &act, &was_term);
+	ret = make_tree(b);
+	if (!ret && asprintf(&dir, "VARVE_BISECT_DIR=%s", b->dir) < 0)
+		ret = vv_fail_nomem(&ctx->err);
+	if (!ret)
+		ret = prepare(b, &inside);
+	if (!ret) {
+		const char *const env[] = {inside, dir, NULL};
+
+		ret = start(b, env);
+		if (!ret)
+			ret = search(b, command, env, &status);
+	}
+	if (!ret && !status)
+		ret = tell(b);
+	else if (!ret && status == SKIPPED_ONLY)
+		ret = vv_fail(&ctx->err, VV_ENOTFOUND, "only commits that were skipped are left: the first bad one is among them");
+	else if (!ret)
+		ret = vv_fail(&ctx->err, VV_EGIT, "git bisect run ended with %d", status);
+	remove_tree(b);
+	sigaction(SIGINT, &was_int, NULL);
+	sigaction(SIGTERM, &was_term, NULL);
+	free(inside);
+	free(dir);
+	return ret;
+}
+
+int cmd_bisect(struct vv_ctx *ctx, int argc, char **argv)
+{
+	struct bisect b = {.ctx = ctx};
+	const struct vv_opt opts[] = {
+		{0, "good", VV_OPT_LIST, &b.good_revs, "REV", "a commit without the fault; may be given several times"},
+		{0, "bad", VV_OPT_TEXT, &b.bad_rev, "REV", "a commit with it (HEAD)"},
+		{'f', "file", VV_OPT_LIST, &b.files, "FILE", "put this model in place (all that differ between the two)"},
+		{'t', "tensor", VV_OPT_LIST, &b.tensors, "GLOB", "no model: these tensors, as a safetensors file, the last word of CMD"},
+		{0, "changes-only", VV_OPT_FLAG, &b.changes_only, NULL, "only commits that change these models or tensors"},
+		{0},
+	};
+	int dash, ret = vv_opt_parse(ctx, opts, &argc, argv, &dash);
+
+	if (!ret && (argc < 3 || strcmp(argv[1], "run") != 0 || (dash >= 0 && dash != 1)))
+		ret = vv_fail(&ctx->err, VV_EUSAGE, "bisect run takes a command");
+	if (!ret)
+		ret = find_ends(&b);
+	if (!ret)
+		ret = find_paths(&b);
+	if (!ret && b.tensors.n && b.n_paths != 1)
+		ret = vv_fail(&ctx->err, VV_EUSAGE, "--tensor takes those of one model, %zu differ: --file says of which", b.n_paths);
+	if (!ret)
+		ret = run(&b, argv + 2);
+	for (size_t i = 0; i < b.n_good; i++)
+		free(b.good[i]);
+	free(b.good);
+	vv_paths_free(b.paths);
+	free(b.good_revs.v);
+	free(b.files.v);
+	free(b.tensors.v);
+	free(b.bad);
+	free(b.dir);
+	free(b.tree);
+	return ret;
+}
