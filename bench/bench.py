@@ -3,13 +3,13 @@
 
 usage: bench.py [--only NAME,...] [--series DIR] [--gib N] [--runs N] [--keep DIR]
 
-Parts: series solo speed memory status growth tensors locate merge. Prints Markdown. Times are medians of --runs
+Parts: series solo speed memory status growth tensors kept locate merge. Prints Markdown. Times are medians of --runs
 after one warm-up; CPU is user + system of all child processes; the two tools take turns, so that a
 slow minute of the machine hits both. --series names a folder with NAME-bf16.safetensors files of
 consecutive checkpoints; without it a series is trained with demo/train.py. Needs python3-numpy, git,
 git-lfs.
 """
-import argparse, json, os, resource, shutil, statistics, struct, subprocess, sys, tempfile, threading, time
+import argparse, hashlib, json, math, os, resource, shutil, statistics, struct, subprocess, sys, tempfile, threading, time
 from pathlib import Path
 
 import numpy as np
@@ -433,6 +433,81 @@ def part_tensors(work):
     table(["what", "value"], rows)
 
 
+def llama_7b():
+    """Names and shapes of the 291 tensors of a 7-billion-parameter Llama."""
+    yield "model.embed_tokens.weight", (32000, 4096)
+    for i in range(32):
+        for name, shape in (("self_attn.q_proj", (4096, 4096)), ("self_attn.k_proj", (4096, 4096)), ("self_attn.v_proj", (4096, 4096)),
+                            ("self_attn.o_proj", (4096, 4096)), ("mlp.gate_proj", (11008, 4096)), ("mlp.up_proj", (11008, 4096)),
+                            ("mlp.down_proj", (4096, 11008)), ("input_layernorm", (4096,)), ("post_attention_layernorm", (4096,))):
+            yield f"model.layers.{i}.{name}.weight", shape
+    yield "model.norm.weight", (4096,)
+    yield "lm_head.weight", (32000, 4096)
+
+
+BF16 = 11  # in files of kept numbers and sketches
+
+
+def tensor_key(object_id, shape):
+    return object_id + struct.pack("<BBQQIB", BF16, 0, 0, 0, len(shape), 0) + b"".join(struct.pack("<Q", n) for n in shape)
+
+
+def part_kept(work):
+    """Manifests, kept numbers and sketches are written as docs/format says: the weights, 13.5 GB each, are not there."""
+    print("## Comparing versions of 7 billion parameters (three shards, 291 tensors), without weights\n")
+    d, sha = repo(work / "kept", "varve"), lambda b: hashlib.sha256(b).digest()
+    shards = [list(llama_7b())[i * 97:(i + 1) * 97] for i in range(3)]
+    ids = {}
+    for v in range(3):
+        for s, tensors in enumerate(shards):
+            lines, size = [], 8
+            for name, shape in tensors:
+                ids[v, name] = sha(f"{v} {name}".encode())
+                lines.append(f'tensor "{name}" bf16 [{",".join(map(str, shape))}] {ids[v, name].hex()}\n')
+                size += 2 * math.prod(shape)
+            head = ('varve 1 - this text stands for a model file; "varve checkout" puts the file itself here\nformat safetensors\n'
+                    f"size {size}\nsha256 {sha(f'{v} {s}'.encode()).hex()}\n")
+            body = f"\nopaque 8 {sha(f'head {v} {s}'.encode()).hex()}\n" + "".join(lines)
+            text = head + f"root {sha((head + body).encode()).hex()}\n" + body
+            (d / f"model-0000{s + 1}-of-00003.safetensors").write_text(text)
+        sh("git", "-c", "core.hooksPath=/dev/null", "add", ".", cwd=d)
+        sh("git", "-c", "core.hooksPath=/dev/null", "commit", "-qm", f"v{v}", cwd=d)
+    sh("git", "config", "core.hooksPath", "/dev/null", cwd=d)
+    for name in ("stats", "sketches"):
+        (d / ".git/varve" / name).mkdir(parents=True)
+
+    keys, rows = b"", b""
+    for name, shape in llama_7b():
+        a, b = ids[0, name], ids[1, name]
+        keys += tensor_key(a, shape) + tensor_key(b, shape)
+        rows += a + b + struct.pack("<Q9Q11d", 3, math.prod(shape), 9, 0, 0, 0, 0, 0, 0, 1, 9, 9, .1, .01, .99, .001, 0, 0, 1, 1, math.nan)
+    magic = b"varve stats 1\n\0\0"
+    key = sha(magic + keys)
+    text = magic + key + struct.pack("<Q", 291) + rows
+    (d / ".git/varve/stats" / key.hex()).write_bytes(text + sha(text))
+    magic, rng = b"varve sketch 1\n\0", np.random.default_rng(1)
+    for v in range(3):
+        for tensors in shards:
+            made = [(sha(tensor_key(ids[v, name], shape)), name, math.prod(shape)) for name, shape in tensors]
+            text = magic + struct.pack("<Q", len(made))
+            for k, name, n in made:
+                sums = rng.standard_normal(64 if n < 65536 else 256) * (n / 256) ** .5
+                text += k + ids[v, name] + struct.pack("<QQQQddQ", n, 0, 0, 0, 0, float(n), len(sums)) + sums.astype("<f8").tobytes()
+            name = sha(magic + b"".join(k for k, _, _ in made)).hex()
+            (d / ".git/varve/sketches" / name).write_bytes(text + sha(text))
+
+    out = []
+    for title, words, want in (("kept numbers", ("HEAD~2", "HEAD~1"), "measured"), ("sketches", ("HEAD~2", "HEAD"), "estimated")):
+        items = json.loads(sh("varve", "diff", "--json", *words, cwd=d, out=True))["files"][0]["items"]
+        assert len(items) == 291 and all(i["delta"]["estimated"] == (want == "estimated") for i in items), title
+        runs = [timed("varve", "diff", *words, cwd=d) for _ in range(20)]
+        out.append((title, *(statistics.median(r[k] for r in runs) * 1e3 for k in (0, 1)),
+                    median_wall(20, "git", "diff", *words, cwd=d) * 1e3))
+    table(["from", "varve diff, ms", "of which CPU", "git diff, ms"], out)
+    kept = {n: tree_bytes(d / ".git/varve" / n) for n in ("stats", "sketches")}
+    print(f"Kept for each pair {kept['stats'] / 1e3:.0f} kB, for each version {kept['sketches'] / 3e3:.0f} kB.\n")
+
+
 def part_locate(work):
     """What finding the tensors of 10 GiB costs; bench_locate stands where PATH or the build folder has it."""
     import bigfiles
@@ -484,7 +559,7 @@ def part_merge(work):
 
 
 PARTS = {"series": part_series, "solo": part_solo, "speed": part_speed, "memory": part_memory, "status": part_status,
-         "growth": part_growth, "tensors": part_tensors, "locate": part_locate, "merge": part_merge}
+         "growth": part_growth, "tensors": part_tensors, "kept": part_kept, "locate": part_locate, "merge": part_merge}
 
 
 def main():

@@ -81,6 +81,13 @@ status_is 0 varve diff --exit-code --tensor 'no*' --no-index k.safetensors l.saf
 status_is 129 varve diff --depth 1 --no-index k.safetensors l.safetensors && err 'goes with --layers' && status_is 129 varve diff --layers --stat; ok "options that do not go together"
 out varve diff --exact --no-index p.safetensors q.safetensors && said '1.0$'; ok "--exact"
 out git difftool -y -x 'varve diff --no-index' v1 v2 && said ': 1 of 4 tensors changed, 1 added, 1 removed$' && said '^  changed  t1 '; ok "git difftool with it"
+git config difftool.varve.cmd 'varve diff --no-index "$LOCAL" "$REMOTE"'; out git difftool -y -t varve v1 v2 && said ': 1 of 4 tensors changed, 1 added, 1 removed$'; ok "set up as a tool"
+mv .git/varve/packs "$T/packs"
+for c in 'diff v1 v2' 'log -p --all' 'show v2' 'log -p -S t1' 'diff --stat v1 v2'; do
+	GIT_TRACE="$T/trace" git --no-pager $c -- m.safetensors >"$T/out" 2>"$T/err" && [ ! -s "$T/err" ] && ! grep -q varve "$T/trace" || break; rm "$T/trace"
+done && [ ! -e "$T/trace" ]; ok "git diff, log -p and show are text: nothing of varve runs, and no weights are there"
+mv "$T/packs" .git/varve/packs
+out git diff v1 v2 -- m.safetensors && said '^-tensor "t1" bf16 \[[0-9]*\] [0-9a-f]*$' && said '^+tensor "new"' && [ "$(grep -c '^[-+]tensor' "$T/out")" = 4 ]; ok "a line for each tensor"
 cd "$T"; out varve diff r/p.safetensors r/q.safetensors; said '^  renamed '; ok "outside of git"
 cd "$T/r"; status_is 128 varve diff nope && err "'nope' names no commit and no file here" && one_line; ok "neither revision nor file"
 status_is 129 varve diff v1 v2 v1 -- m.safetensors && err "at most two"; ok "too many revisions"
@@ -91,4 +98,5 @@ cd "$T/r"; git checkout -q -b left v2; model m.safetensors n=4 set=t1:10 set=new
 git checkout -q -b right v2; model m.safetensors n=4 set=t1:11 set=new:1 drop=t3; git commit -q -am r; git merge left >/dev/null 2>&1
 out varve diff; said '^m.safetensors: in conflict'; ok "a conflict is named"
 git merge --abort; git worktree add -q "$T/wt" v2; cd "$T/wt"; model m.safetensors n=4 set=t2:1 set=new:1 drop=t3; out varve diff; said '2 of 4 tensors'; ok "a linked worktree"
+out git difftool -y -t varve && said ': 2 of 4 tensors changed$'; ok "git difftool of a worktree's model"
 plan_end
