@@ -67,7 +67,7 @@ _varve_options() {
 	checkout) echo --force ;;
 	show) echo --all --graph --plot --depth --one-file ;;
 	diff) echo --stat --layers --depth --layer --tensor --order --exact --html --markdown --cached --staged --no-index --exit-code ;;
-	log) echo --tensor --max-count --names ;;
+	log) echo --tensor --max-count --names --one-file ;;
 	cat) echo --raw --output ;;
 	convert) echo --output --format --dtype --tensor --with --env ;;
 	scan) echo --strict --allow --all --sarif ;;

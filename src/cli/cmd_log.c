@@ -5,6 +5,7 @@
 #include "cli/diffshow.h"
 #include "cli/gitlines.h"
 #include "cli/keptfile.h"
+#include "cli/rawlog.h"
 #include "cli/shelf.h"
 #include "diff/diff.h"
 
@@ -17,7 +18,7 @@
 #define MARK '\1'
 #define SEP "\037"
 
-enum { AUTHOR_WIDTH = 16, CHANGE_WIDTH = 24, FAR_WIDTH = 9, MAX_SIDES = 66, SHORT_MIN = 7 };
+enum { AUTHOR_WIDTH = 16, CHANGE_WIDTH = 24, FAR_WIDTH = 9, SHORT_MIN = 7 };
 
 struct commit {
 	char *line; /* owns the fields */
@@ -32,11 +33,13 @@ struct logger {
 	bool names, any;
 	int short_len;
 	json_t *list;
+	struct vv_shardlog shards; /* path NULL: it is one file */
 };
 
 /* What one commit did to the tensors that are asked for. */
 struct change {
 	size_t changed, added, removed, renamed, moved, total;
+	size_t files;  /* shards that changed; 0: it is one file */
 	bool same;     /* nor any other byte of the file */
 	struct vv_delta_sum sum; /* of what is kept */
 	size_t unmeasured;       /* of what is not */
@@ -98,9 +101,8 @@ static void count_item(struct change *c, const struct vv_diff_item *it)
 }
 
 /* Gives the items the numbers that are kept, or what sketches tell. */
-static int take_kept(const struct logger *l, struct vv_diff *d, const struct vv_manifest *a, const struct vv_manifest *b)
+static int take_kept(const struct logger *l, struct vv_diff *d, const struct vv_named *a, const struct vv_named *b)
 {
-	const struct vv_manifest *sides[] = {a, b};
 	struct vv_sketches s = {.n = 0};
 	struct vv_kept kept;
 	size_t n;
@@ -111,10 +113,8 @@ static int take_kept(const struct logger *l, struct vv_diff *d, const struct vv_
 	vv_keptfile_load(&l->ctx->repo, &kept);
 	vv_kept_apply(&kept, d);
 	if (vv_kept_lacks(&kept, d)) {
-		for (size_t i = 0; i < VV_COUNT(sides); i++) {
-			struct vv_named named = {.manifest = (struct vv_manifest *)(uintptr_t)sides[i]};
-			vv_sketchfile_load(&l->ctx->repo, &named, &s);
-		}
+		vv_sketchfile_load(&l->ctx->repo, a, &s);
+		vv_sketchfile_load(&l->ctx->repo, b, &s);
 		ret = vv_sketches_estimate(&s, d, &n, &l->ctx->err);
 	}
 	vv_sketches_release(&s);
@@ -122,17 +122,17 @@ static int take_kept(const struct logger *l, struct vv_diff *d, const struct vv_
 	return ret;
 }
 
-/* NULL: no model on that side. */
-static int compare(const struct logger *l, const struct vv_manifest *a, const struct vv_manifest *b, struct change *c)
+/* Without a manifest: no model on that side. */
+static int compare(const struct logger *l, const struct vv_named *from, const struct vv_named *to, struct change *c)
 {
-	const struct vv_manifest none = {.format = ""};
+	const struct vv_manifest none = {.format = ""}, *a = from->manifest, *b = to->manifest;
 	struct vv_diff d;
 	int ret = vv_diff_make(&d, a ? a : &none, b ? b : &none, &l->ctx->err);
 
 	if (ret)
 		return ret;
 	if (a && b)
-		ret = take_kept(l, &d, a, b);
+		ret = take_kept(l, &d, from, to);
 	c->same = d.same_file;
 	for (size_t i = 0; i < d.n; i++)
 		if (wanted(l, d.items[i].name) || (d.items[i].old_name && wanted(l, d.items[i].old_name)))
@@ -156,6 +156,9 @@ static void say_change(char *text, size_t cap, const struct change *c, bool mode
 
 	if (!model)
 		n = snprintf(text, cap, status == 'D' ? "removed" : "kept whole by git");
+	else if (c->changed && c->files)
+		n = snprintf(text, cap, "%zu tensor%s, %zu file%s", c->changed, c->changed == 1 ? "" : "s", c->files,
+			c->files == 1 ? "" : "s");
 	else if (c->changed)
 		n = snprintf(text, cap, "%zu of %zu tensors", c->changed, c->total);
 	else if (!touched(c))
@@ -218,6 +221,8 @@ static void print_commit(struct logger *l, const struct commit *k, struct change
 		json_object_set_new(row, "cosine", vv_json_real(vv_delta_sum_cosine(&c->sum)));
 		json_object_set_new(row, "estimated", json_boolean(c->sum.estimated > 0));
 	}
+	if (c->files)
+		json_object_set_new(row, "files_changed", json_integer((json_int_t)c->files));
 	if (old_path)
 		json_object_set_new(row, "old_path", vv_json_name(old_path));
 	if (c->names)
@@ -225,54 +230,68 @@ static void print_commit(struct logger *l, const struct commit *k, struct change
 	json_array_append_new(l->list, row);
 }
 
-/*
- * A raw line of git's, ":<modes> <oids> <status>\t<path>…"; a merge has one more colon, mode and oid
- * for each further parent, and is there only when it differs from all of them.
- */
-static int one_change(struct logger *l, const struct commit *k, char *raw)
+static int one_change(struct logger *l, const struct commit *k, char *line)
 {
-	size_t parents = strspn(raw, ":");
-	char *word = raw + parents, *oids[MAX_SIDES], *status, *path, *old_path = NULL;
 	const struct vv_manifest *a, *b;
 	struct change c = {0};
+	struct vv_raw raw;
 	bool every = true;
-	int ret;
+	int ret = vv_raw_parse(line, &raw, &l->ctx->err);
 
-	if (parents + 1 > MAX_SIDES)
-		return 0;
-	for (size_t i = 0; i <= parents; i++)
-		(void)strsep(&word, " ");
-	for (size_t i = 0; i <= parents && word; i++)
-		oids[i] = strsep(&word, " ");
-	status = word ? strsep(&word, "\t") : NULL;
-	path = word ? strsep(&word, "\t") : NULL;
-	if (!path)
-		return vv_fail(&l->ctx->err, VV_EGIT, "git log said something else than changes");
-	if (word) {
-		old_path = path;
-		path = word;
-	}
-	vv_git_unquote(path);
-	if (old_path)
-		vv_git_unquote(old_path);
+	if (ret)
+		return ret < 0 ? ret : 0;
 	l->any = true;
-	for (size_t i = parents; i-- > 0;) {
+	for (size_t i = raw.parents; i-- > 0;) {
 		/* Last comes the first parent: it is what the counts are against. */
 		json_decref(c.names);
 		c = (struct change){.names = l->names ? json_array() : NULL};
-		ret = vv_shelf_get(&l->shelf, oids[parents], &b, &l->ctx->err);
+		ret = vv_shelf_get(&l->shelf, raw.oids[raw.parents], &b, &l->ctx->err);
 		if (!ret)
-			ret = vv_shelf_get(&l->shelf, oids[i], &a, &l->ctx->err);
+			ret = vv_shelf_get(&l->shelf, raw.oids[i], &a, &l->ctx->err);
 		if (!ret)
-			ret = compare(l, a, b, &c);
+			ret = compare(l, &(struct vv_named){.manifest = (struct vv_manifest *)(uintptr_t)a},
+				&(struct vv_named){.manifest = (struct vv_manifest *)(uintptr_t)b}, &c);
 		if (ret)
 			goto out;
 		every &= touched(&c) > 0;
 	}
 	ret = 0;
 	if (every || !l->globs.n)
-		print_commit(l, k, &c, a || b, status[0], path, old_path);
+		print_commit(l, k, &c, a || b, raw.status[0], raw.path, raw.old_path);
 out:
+	json_decref(c.names);
+	return ret;
+}
+
+/* The shards that the commit changed, as one model. */
+static int shard_changes(struct logger *l, const struct commit *k)
+{
+	struct vv_ctx *ctx = l->ctx;
+	struct vv_named a = {0}, b = {0};
+	struct change c = {0};
+	size_t parents = l->shards.n ? l->shards.raw[0].parents : 0;
+	bool every = true;
+	int ret = 0;
+
+	if (!parents)
+		return 0;
+	l->any = true;
+	ret = vv_shardlog_side(ctx, &l->shards, parents, &b);
+	for (size_t i = parents; i-- > 0 && !ret;) {
+		json_decref(c.names);
+		c = (struct change){.names = l->names ? json_array() : NULL, .files = l->shards.n};
+		vv_named_release(&a);
+		ret = vv_shardlog_side(ctx, &l->shards, i, &a);
+		if (!ret)
+			ret = compare(l, &a, &b, &c);
+		every &= touched(&c) > 0;
+	}
+	if (!ret && (every || !l->globs.n))
+		print_commit(l, k, &c, a.manifest || b.manifest, b.manifest ? 'M' : 'D',
+			b.path ? b.path : a.path ? a.path : l->shards.path, NULL);
+	vv_shardlog_clear(&l->shards);
+	vv_named_release(&a);
+	vv_named_release(&b);
 	json_decref(c.names);
 	return ret;
 }
@@ -296,7 +315,7 @@ static int parse_commit(struct commit *k, const char *rec, struct vv_err *err)
 
 static int walk(struct logger *l, const char *const *revs, size_t n_revs, const char *path)
 {
-	static const char *const first[] = {"log", "--follow", "-c", "--raw", "--no-abbrev", "--no-color",
+	static const char *const first[] = {"log", "-c", "--raw", "--no-abbrev", "--no-color",
 		"--no-show-signature", "--format=%x01%H%x1f%aI%x1f%aN%x1f%aE%x1f%s", NULL};
 	struct vv_lines lines = VV_LINES_INIT;
 	struct vv_args args = {0};
@@ -306,22 +325,32 @@ static int walk(struct logger *l, const char *const *revs, size_t n_revs, const 
 	int ret;
 
 	vv_args_all(&args, first);
+	vv_args_add(&args, l->shards.path ? "--no-renames" : "--follow");
 	for (size_t i = 0; i < n_revs; i++)
 		vv_args_add(&args, revs[i]);
 	vv_args_add(&args, "--");
-	if (asprintf(&spec, ":(top,literal)%s", path) < 0)
+	if (l->shards.path)
+		spec = vv_shardlog_spec(path);
+	else if (asprintf(&spec, ":(top,literal)%s", path) < 0)
 		spec = NULL;
 	vv_args_add(&args, spec);
 	ret = spec ? vv_lines_open(&lines, &args, &l->ctx->err) : vv_fail_nomem(&l->ctx->err);
 	while (!ret && (!l->max || l->shown < l->max) && !(ret = vv_lines_next(&lines, '\n', &rec, &l->ctx->err))) {
 		if (rec[0] == MARK) {
+			ret = shard_changes(l, &k);
+			if (ret || (l->max && l->shown >= l->max))
+				break;
 			ret = parse_commit(&k, rec, &l->ctx->err);
+		} else if (rec[0] == ':' && k.line && l->shards.path) {
+			ret = vv_shardlog_add(&l->shards, rec, &l->ctx->err);
 		} else if (rec[0] == ':' && k.line) {
 			copy = strdup(rec);
 			ret = copy ? one_change(l, &k, copy) : vv_fail_nomem(&l->ctx->err);
 			free(copy);
 		}
 	}
+	if (ret >= 0 && (!l->max || l->shown < l->max) && shard_changes(l, &k))
+		ret = l->ctx->err.code;
 	if (ret >= 0)
 		ret = vv_lines_close(&lines, &l->ctx->err);
 	vv_lines_release(&lines);
@@ -334,12 +363,15 @@ static int walk(struct logger *l, const char *const *revs, size_t n_revs, const 
 int cmd_log(struct vv_ctx *ctx, int argc, char **argv)
 {
 	struct logger l = {.ctx = ctx, .shelf = VV_SHELF_INIT(&ctx->repo), .list = json_array()};
+	bool one_file = false;
 	const struct vv_opt opts[] = {
 		{'t', "tensor", VV_OPT_LIST, &l.globs, "GLOB", "only commits that changed such a tensor (* crosses dots)"},
 		{'n', "max-count", VV_OPT_COUNT, &l.max, "N", "the newest N only"},
+		{0, "one-file", VV_OPT_FLAG, &one_file, NULL, "only this file of several"},
 		{0, "names", VV_OPT_FLAG, &l.names, NULL, "name the tensors under each commit"},
 		{0},
 	};
+	const char *rest;
 	char *path = NULL;
 	int dash, ret = vv_opt_parse(ctx, opts, &argc, argv, &dash);
 
@@ -349,6 +381,8 @@ int cmd_log(struct vv_ctx *ctx, int argc, char **argv)
 		ret = vv_top_path(ctx, argv[argc - 1], &path);
 	if (!ret)
 		ret = vv_rev_short(ctx, &l.short_len);
+	if (!ret && !one_file && vv_shard_stem(path, &rest, NULL))
+		l.shards.path = path;
 	if (!ret)
 		ret = walk(&l, (const char *const *)argv + 1, (size_t)argc - 2, path);
 	if (!ret && !l.any)
@@ -356,6 +390,7 @@ int cmd_log(struct vv_ctx *ctx, int argc, char **argv)
 	if (!ret && ctx->json)
 		vv_print_json(json_pack("{s:o,s:O}", "path", vv_json_name(path), "commits", l.list));
 	vv_shelf_release(&l.shelf);
+	vv_shardlog_release(&l.shards);
 	json_decref(l.list);
 	free(l.globs.v);
 	free(path);

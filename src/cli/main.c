@@ -26,7 +26,7 @@ const struct vv_cmd vv_cmds[] = {
 	{"diff", cmd_diff, 0, "look", "what changed between versions, tensor by tensor",
 		"[--json] [--stat] [--layers] [--html FILE] [--markdown FILE] [--cached] [REV [REV]] [--] [FILE...]"},
 	{"log", cmd_log, VV_CMD_REPO, "look", "commits that changed a model or its tensors",
-		"[--json] [--tensor GLOB] [-n N] [REV...] [--] FILE"},
+		"[--json] [--tensor GLOB] [-n N] [--one-file] [REV...] [--] FILE"},
 	{"blame", cmd_blame, VV_CMD_REPO, "look", "the commit that last changed each tensor",
 		"[--json] [--tensor GLOB] [REV] [--] FILE"},
 	{"bisect", cmd_bisect, IN_TREE | VV_CMD_STORE, "look", "the commit that spoiled a model, by a command that tests it",

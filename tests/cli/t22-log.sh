@@ -31,6 +31,24 @@ json '[c for c in d["commits"] if c["subject"] == "another name"][0]["old_path"]
 mkdir sub; cd sub; out varve log "../$f"; [ "$(grep -c . "$T/out")" = 7 ]; ok "from a subfolder"
 cd "$T"; git clone -q --bare r b.git; cd b.git; out varve log -- "$f"; [ "$(grep -c . "$T/out")" = 7 ]; ok "in a bare clone"
 
+# Shards are one model.
+new_repo "$T/s"
+shard() { # shard FILE NAMES [VALUE OF THE FIRST]
+	model "$1" n=1 elems=5000 drop=t0 "set=a$2:${3:-1}" "set=b$2:1" "set=c$2:1"
+}
+for i in 1 2 3; do shard d-0000$i-of-00003.safetensors $i; done; model d-own.safetensors n=1; git add .; git commit -q -m one; varve measure
+shard d-00002-of-00003.safetensors 2 9; git commit -q -am two; varve measure
+model d-own.safetensors n=2; git commit -q -am 'another model'
+shard d-00003-of-00003.safetensors 1; shard d-00001-of-00003.safetensors 3; git commit -q -am swapped
+shard d-00003-of-00003.safetensors 1 7; shard d-00001-of-00003.safetensors 3 7; git commit -q -am 'two files'; varve measure
+out varve log d-00001-of-00003.safetensors; [ "$(sed 's/.*  //' "$T/out" | tr '\n' ',')" = 'two files,swapped,two,one,' ]; ok "the commits of any shard, and no other model's"
+said '  2 tensors, 2 files  *1\.[0-9]e+00  *two files$' && said '  1 tensor, 1 file  *1\.[0-9]e+00  *two$' && said '  order of tensors  .*swapped$' && said '  +9 tensors  .*one$'; ok "what they did to the model, and how far"
+out varve log -t a2 d-00003-of-00003.safetensors && lines 2 && said 'two$' && said 'one$'; ok "--tensor: of any of them"
+out varve log --json --names d-00002-of-00003.safetensors; json 'd["commits"][2]["files_changed"] == 1 and d["commits"][2]["path"] == "d-*-of-00003.safetensors" and [n["name"] for n in d["commits"][2]["names"]] == ["a2"]'; ok "--json"
+out varve log --one-file d-00002-of-00003.safetensors; lines 2; ok "--one-file"
+out varve log -n 1 d-00002-of-00003.safetensors; lines 1 && said 'two files$'; ok "-n of them"
+git rm -q d-0000*; for i in 1 2; do shard d-0000$i-of-00002.safetensors $i; done; git add .; git commit -q -m 'fewer files'; out varve log d-00001-of-00002.safetensors; lines 5 && said '[^0-9]3 .*fewer files$\|-3 tensors.*fewer files$'; ok "cut into another number of files"
+
 # Many versions: one git log and one git cat-file, no weights.
 git init -q "$T/many"; cd "$T/many"; varve init -q; varve track -q '*.safetensors'
 model m.safetensors n=12 elems=8; git add .; git commit -q -m start; git show HEAD:m.safetensors >"$T/base"
