@@ -15,11 +15,14 @@ enum { MOST = 16 };
 void vv_measure_later(void)
 {
 	static const char *const argv[] = {"varve", "measure", NULL};
-	const char *env = getenv("VARVE_MEASURE");
+	const char *env = getenv("VARVE_MEASURE"), *git_dir = getenv("GIT_DIR");
 	struct vv_err ignore = VV_ERR_INIT;
+	char *ours = vv_join(git_dir ? git_dir : ".git", "varve");
 
-	if ((!env || strcmp(env, "0")) && vv_spawn_detached(argv, &ignore))
+	/* Hooks in a folder that several repositories share also run where nothing is ours. */
+	if (ours && vv_exists(ours) && (!env || strcmp(env, "0") != 0) && vv_spawn_detached(argv, &ignore))
 		vv_err_clear(&ignore);
+	free(ours);
 }
 
 static bool switched_off(struct vv_ctx *ctx)

@@ -118,9 +118,33 @@ static void test_names(void)
 	toy_release(&b);
 }
 
+/* Errors of squares add up as independent ones do; a measured tensor has none. */
+static void test_errors(void)
+{
+	struct vv_diff_item it = {.kind = VV_DIFF_CHANGED, .measured = true,
+		.delta = {.norm_a = 4, .norm_b = 4, .norm_delta = 2, .relative = 0.5, .cosine = 0.875, .max_abs = NAN}};
+	struct vv_delta_sum s = {0};
+
+	vv_delta_sum_add(&s, NULL, &it);
+	CHECK(!s.estimated && vv_delta_sum_relative_error(&s) == 0 && vv_delta_sum_cosine_error(&s) == 0);
+	it.delta.estimated = true;
+	it.delta.relative_error = 0.05;
+	vv_delta_sum_add(&s, NULL, &it);
+	it.delta.norm_a = 2;
+	it.delta.relative_error = 0.1;
+	vv_delta_sum_add(&s, NULL, &it);
+	CHECK_INT(s.estimated, 2);
+	/* The error of 2^2 is 2 * 0.05 * 4 * 2 and 2 * 0.1 * 2 * 2. */
+	CHECK(near(s.variance, 0.8 * 0.8 + 0.8 * 0.8));
+	CHECK(near(vv_delta_sum_relative(&s), sqrt(12) / 6));
+	CHECK(near(vv_delta_sum_relative_error(&s), sqrt(1.28) / (2 * sqrt(12) * 6)));
+	CHECK(near(vv_delta_sum_cosine_error(&s), sqrt(1.28) / (2 * 6 * sqrt(48))));
+}
+
 int main(void)
 {
 	test_tree();
+	test_errors();
 	test_names();
 	return done();
 }
