@@ -36,3 +36,13 @@ int vv_bytes_open(struct vv_ctx *ctx, const struct vv_named *n, struct vv_bytes 
 	out->version = (struct vv_version){n->manifest, &out->stored.base};
 	return ret;
 }
+
+bool vv_bytes_here(struct vv_ctx *ctx, const struct vv_named *n)
+{
+	struct vv_err ignore = VV_ERR_INIT;
+	bool here = !vv_repo_store(&ctx->repo, false, &ignore);
+
+	for (size_t i = 0; n->whole && i < n->whole->n && here; i++)
+		here = vv_bytes_here(ctx, &n->whole->files[i]);
+	return here && (n->whole || (n->manifest && !vv_model_has(ctx->repo.store, n->manifest, NULL, &ignore)));
+}

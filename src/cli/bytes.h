@@ -13,5 +13,7 @@ struct vv_bytes {
 };
 /* Borrows both. Objects that only a local remote has are fetched. */
 VV_MUST_CHECK int vv_bytes_open(struct vv_ctx *ctx, const struct vv_named *n, struct vv_bytes *out);
+/* Are they in the store already? No other machine or store is asked. */
+bool vv_bytes_here(struct vv_ctx *ctx, const struct vv_named *n);
 
 #endif

@@ -45,7 +45,7 @@ static int open_sides(struct differ *k, const struct vv_named *a, const struct v
 		ret = vv_bytes_open(ctx, b, &s->to);
 	s->there = !ret;
 	if (ret == VV_ENOTFOUND) {
-		if (needed && !k->keep)
+		if (needed)
 			vv_warn("%s: compared by name only: %s", b->path, ctx->err.msg);
 		vv_err_clear(&ctx->err);
 		ret = 0;
@@ -95,17 +95,14 @@ static int estimate(struct differ *k, struct vv_diff *d, const struct vv_named *
 static int sketch(struct differ *k, const struct vv_named *a, const struct vv_named *b)
 {
 	struct vv_sketches s = {.n = 0};
-	int ret;
+	int ret = 0;
 
 	vv_sketchfile_load(&k->ctx->repo, a, &s);
 	vv_sketchfile_load(&k->ctx->repo, b, &s);
-	ret = vv_sketchfile_make(k->ctx, a, &s);
-	if (!ret)
+	if (vv_bytes_here(k->ctx, a))
+		ret = vv_sketchfile_make(k->ctx, a, &s);
+	if (!ret && vv_bytes_here(k->ctx, b))
 		ret = vv_sketchfile_make(k->ctx, b, &s);
-	if (ret == VV_ENOTFOUND) {
-		vv_err_clear(&k->ctx->err);
-		ret = 0;
-	}
 	vv_sketches_release(&s);
 	return ret;
 }
@@ -136,8 +133,9 @@ static int show(struct differ *k, const struct vv_named *a, const struct vv_name
 static int fill(struct differ *k, struct vv_diff *d, struct vv_kept *kept, const struct vv_named *a,
 	const struct vv_named *b, const struct vv_manifest *to, struct sides *s)
 {
+	bool here = !k->keep || (vv_bytes_here(k->ctx, a) && vv_bytes_here(k->ctx, b));
 	bool wanted = k->keep || vv_report_wanted(&k->report) || (!k->show.stat && !k->ctx->quiet);
-	bool numbers = a->manifest && b->manifest && wanted;
+	bool numbers = a->manifest && b->manifest && wanted && here;
 	struct vv_err *err = &k->ctx->err;
 	int ret = 0;
 

@@ -79,5 +79,8 @@ git config varve.measure false; model m.safetensors n=4 elems=5000 set=t1:4; VAR
 git config --unset varve.measure
 flock .git/varve/measure.lock varve measure; kept 0 1; ok "nor when one is at it"
 varve measure; kept 1 2; ok "else it is"
+cd "$T"; git clone -q h far; cd far; varve init -q; rm -rf .git/varve/packs .git/varve/stats .git/varve/sketches; mkdir .git/varve/packs
+status_is 0 varve measure && [ -z "$(ls .git/varve/packs)" ] && kept 0 0; ok "bytes that are elsewhere are not fetched for it"
+out varve diff HEAD~1 HEAD && said t1 && [ -n "$(ls .git/varve/packs)" ]; ok "as they are for whoever asks"
 cd "$T"; git init -q n; cd n; git commit -q --allow-empty -m x; status_is 0 varve measure && [ ! -e .git/varve ]; ok "no store, nothing to do"
 plan_end
