@@ -256,8 +256,12 @@ int vv_merge_plan_some(struct vv_merge *out, const struct vv_version *base, cons
 		for (size_t k = 0; k < n && !any; k++)
 			any = !fnmatch(patterns[k], m.items[i].name, 0);
 		*matched += any;
-		if (!any)
-			m.items[i] = (struct vv_merge_item){.name = m.items[i].name, .take = VV_MERGE_OURS};
+		if (any)
+			continue;
+		m.items[i] = decide(m.lineup, i);
+		m.items[i].take = VV_MERGE_OURS;
+		m.items[i].reason = VV_MERGE_CLEAN;
+		m.items[i].changed = false;
 	}
 	m.frame = (struct vv_merge_item){.take = VV_MERGE_OURS};
 	m.n_conflicts = 0;
