@@ -95,16 +95,20 @@ static int worktree_text(const struct vv_repo *r, const char *dir, struct vv_buf
 static int find_state(struct vv_dirlook *l, struct vv_repo *r, const char *dir, struct vv_err *err)
 {
 	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
-	int ret = vv_dirstate_read(&l->state, r, dir, err);
-	bool known = !ret;
+	int ret = worktree_text(r, dir, &text, err);
+	bool known;
 
+	if (!ret)
+		ret = vv_dirstate_read(&l->state, r, dir, err);
+	if (ret == VV_ENOTFOUND) {
+		vv_err_clear(err);
+		ret = vv_dirstate_adopt(&l->state, r, dir, vv_buf_view(&text), err);
+	}
+	known = !ret;
 	if (ret == VV_ENOTFOUND) {
 		vv_err_clear(err);
 		ret = 0;
 	}
-	if (!ret)
-		ret = worktree_text(r, dir, &text, err);
-
 	if (!ret && text.len && !vv_span_eq(vv_buf_view(&text), vv_buf_view(&l->state.text))) {
 		/* One in a conflict, or edited: what is known still holds. */
 		l->behind = vv_manifest_detect(vv_buf_view(&text)) != VV_TEXT_CONFLICTED;

@@ -35,15 +35,20 @@ static char *file_of(const struct vv_repo *r, const char *dir)
 	return asprintf(&path, "%s/dirs/%s", r->state_dir, name) < 0 ? NULL : path;
 }
 
-/* Beside it: the text that the files are being brought to. */
+/* Beside it: "next", the text that the files are being brought to; "let-go", a mark. */
+static char *beside(const struct vv_repo *r, const char *dir, const char *what)
+{
+	char *file = file_of(r, dir), *path = NULL;
+
+	if (file && asprintf(&path, "%s.%s", file, what) < 0)
+		path = NULL;
+	free(file);
+	return path;
+}
+
 static char *next_of(const struct vv_repo *r, const char *dir)
 {
-	char *file = file_of(r, dir), *next = NULL;
-
-	if (file && asprintf(&next, "%s.next", file) < 0)
-		next = NULL;
-	free(file);
-	return next;
+	return beside(r, dir, "next");
 }
 
 int vv_dirstate_begin(const struct vv_repo *r, const char *dir, struct vv_span text, struct vv_err *err)
@@ -68,13 +73,50 @@ bool vv_dirstate_begun(const struct vv_repo *r, const char *dir, struct vv_buf *
 	return yes;
 }
 
+static void drop(const struct vv_repo *r, const char *dir, const char *what)
+{
+	char *path = beside(r, dir, what);
+
+	if (path)
+		unlink(path);
+	free(path);
+}
+
 static void end(const struct vv_repo *r, const char *dir)
 {
-	char *next = next_of(r, dir);
+	drop(r, dir, "next");
+	drop(r, dir, "let-go");
+}
 
-	if (next)
-		unlink(next);
-	free(next);
+bool vv_dirstate_is_let_go(const struct vv_repo *r, const char *dir)
+{
+	char *mark = beside(r, dir, "let-go");
+	bool yes = mark && vv_exists(mark);
+
+	free(mark);
+	return yes;
+}
+
+int vv_dirstate_let_go(const struct vv_repo *r, const char *dir, bool yes, struct vv_err *err)
+{
+	char *mark = beside(r, dir, "let-go");
+	int ret = mark ? 0 : vv_fail_nomem(err);
+
+	if (!ret && yes && !vv_exists(mark))
+		ret = vv_write_file(mark, vv_span(NULL, 0), false, err);
+	else if (!ret && !yes)
+		unlink(mark);
+	free(mark);
+	return ret;
+}
+
+bool vv_dirstate_has(const struct vv_repo *r, const char *dir)
+{
+	char *file = file_of(r, dir);
+	bool yes = !file || vv_exists(file);
+
+	free(file);
+	return yes;
 }
 
 /* Takes `n` bytes from the start of `in`; 1 when there are fewer. */
@@ -260,6 +302,50 @@ int vv_dirstate_each(const char *state_dir, int (*fn)(void *, const char *, cons
 	int ret = folder ? vv_each_name(folder, one, &e, err) : vv_fail_nomem(err);
 
 	free(folder);
+	return ret;
+}
+
+struct adopting {
+	const struct vv_repo *r;
+	struct vv_span text;
+	struct vv_dirstate *s; /* once found, it has a text */
+};
+
+static int adopt(void *arg, const char *dir, const char *file, struct vv_err *err)
+{
+	struct adopting *a = arg;
+	char *full = NULL;
+	struct vv_err why = VV_ERR_INIT;
+	struct stat st;
+	int ret = 0;
+
+	if (a->s->dir || !vv_dirstate_is(a->r, dir, a->text))
+		return 0;
+	if (asprintf(&full, "%s/%s/%s", a->r->top, dir, VV_DIR_MANIFEST) < 0)
+		return vv_fail_nomem(err);
+	if (lstat(full, &st) && vv_dirstate_open(a->s, file, &why) == VV_ENOMEM)
+		ret = vv_fail_nomem(err);
+	free(full);
+	return ret;
+}
+
+int vv_dirstate_adopt(
+	struct vv_dirstate *s, const struct vv_repo *r, const char *dir, struct vv_span text, struct vv_err *err)
+{
+	struct adopting a = {r, text, s};
+	int ret;
+
+	*s = (struct vv_dirstate)VV_DIRSTATE_INIT;
+	ret = vv_dirstate_each(r->state_dir, adopt, &a, err);
+	if (!ret && s->dir) {
+		free(s->dir);
+		s->dir = strdup(dir);
+		ret = s->dir ? 0 : vv_fail_nomem(err);
+	} else if (!ret) {
+		ret = vv_fail(err, VV_ENOTFOUND, "%s: nothing is known", dir);
+	}
+	if (ret)
+		vv_dirstate_release(s);
 	return ret;
 }
 

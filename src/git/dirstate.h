@@ -21,6 +21,10 @@ struct vv_dirstate {
 /* VV_ENOTFOUND: nothing is known. What is no state any more is as good as none; one that cannot be read is not. */
 VV_MUST_CHECK int vv_dirstate_read(
 	struct vv_dirstate *s, const struct vv_repo *r, const char *dir, struct vv_err *err);
+/* The same of a directory that has gone, and whose manifest was this text: it was moved to `dir`. VV_ENOTFOUND: there is none. */
+VV_MUST_CHECK int vv_dirstate_adopt(
+	struct vv_dirstate *s, const struct vv_repo *r, const char *dir, struct vv_span text, struct vv_err *err);
+bool vv_dirstate_has(const struct vv_repo *r, const char *dir);
 /* Is this beginning of a manifest's text (up to its root line at least) that of what is known, and nothing else begun? */
 bool vv_dirstate_is(const struct vv_repo *r, const char *dir, struct vv_span head);
 /* `stat`: one for each file of the text's manifest. */
@@ -32,6 +36,9 @@ VV_MUST_CHECK int vv_dirstate_write(const struct vv_repo *r, const char *dir, st
  */
 VV_MUST_CHECK int vv_dirstate_begin(const struct vv_repo *r, const char *dir, struct vv_span text, struct vv_err *err);
 bool vv_dirstate_begun(const struct vv_repo *r, const char *dir, struct vv_buf *text);
+/* Marks, or unmarks, one that git has no more while its manifest still stands. Writing the state unmarks it. */
+VV_MUST_CHECK int vv_dirstate_let_go(const struct vv_repo *r, const char *dir, bool yes, struct vv_err *err);
+bool vv_dirstate_is_let_go(const struct vv_repo *r, const char *dir);
 void vv_dirstate_forget(const struct vv_repo *r, const char *dir);
 /* The same from one of the files that each gives. */
 VV_MUST_CHECK int vv_dirstate_open(struct vv_dirstate *s, const char *file, struct vv_err *err);

@@ -22,6 +22,18 @@ static char *inside(const struct vv_repo *r, const char *dir, const char *name)
 	return asprintf(&path, "%s/%s/%s", r->top, dir, name) < 0 ? NULL : path;
 }
 
+bool vv_dir_has_ignore(const struct vv_repo *r, const char *dir)
+{
+	struct vv_buf have = VV_BUF_INIT(VV_MAX_TEXT);
+	struct vv_err why = VV_ERR_INIT;
+	char *path = inside(r, dir, VV_DIR_IGNORE);
+	bool yes = path && !vv_read_file(&have, path, &why) && vv_span_is(vv_buf_view(&have), ignore);
+
+	vv_buf_release(&have);
+	free(path);
+	return yes;
+}
+
 /* Is a folder on the way, or the one given, a link, or tracked itself? */
 static int check_around(const struct vv_repo *r, const char *dir, struct vv_err *err)
 {
@@ -145,8 +157,7 @@ int vv_dir_track(struct vv_repo *r, const char *dir, bool *changed, struct vv_er
 int vv_dir_untrack(struct vv_repo *r, const char *dir, struct vv_err *err)
 {
 	char *manifest = inside(r, dir, VV_DIR_MANIFEST), *own = inside(r, dir, VV_DIR_IGNORE);
-	struct vv_buf left = VV_BUF_INIT(VV_MAX_MANIFEST), have = VV_BUF_INIT(VV_MAX_TEXT);
-	struct vv_err why = VV_ERR_INIT;
+	struct vv_buf left = VV_BUF_INIT(VV_MAX_MANIFEST);
 	bool changed;
 	int ret = manifest && own ? 0 : vv_fail_nomem(err);
 
@@ -157,7 +168,7 @@ int vv_dir_untrack(struct vv_repo *r, const char *dir, struct vv_err *err)
 	if (!ret)
 		vv_dirstate_forget(r, dir);
 	/* One that was edited is the user's own by now. */
-	if (!ret && !vv_read_file(&have, own, &why) && vv_span_is(vv_buf_view(&have), ignore))
+	if (!ret && vv_dir_has_ignore(r, dir))
 		ret = vv_unlink(own, err);
 	if (!ret)
 		ret = vv_dirs_list(NULL, &left, err);
@@ -172,7 +183,6 @@ int vv_dir_untrack(struct vv_repo *r, const char *dir, struct vv_err *err)
 		ret = vv_untrack(r, pattern, &changed, err);
 out:
 	vv_buf_release(&left);
-	vv_buf_release(&have);
 	free(manifest);
 	free(own);
 	return ret;

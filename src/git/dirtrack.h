@@ -12,5 +12,7 @@
 VV_MUST_CHECK int vv_dir_track(struct vv_repo *r, const char *dir, bool *changed, struct vv_err *err);
 /* Takes them away: the files are git's to see. VV_ENOTFOUND when it is not tracked. */
 VV_MUST_CHECK int vv_dir_untrack(struct vv_repo *r, const char *dir, struct vv_err *err);
+/* Is the ignore file that tracking made there, unchanged? */
+bool vv_dir_has_ignore(const struct vv_repo *r, const char *dir);
 
 #endif

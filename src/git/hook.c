@@ -4,6 +4,7 @@
 #include "git/far.h"
 
 #include "base/cursor.h"
+#include "git/dirgone.h"
 #include "git/marks.h"
 #include "git/peer.h"
 #include "git/precommit.h"
@@ -148,16 +149,36 @@ static bool sequence_is_over(const struct vv_repo *r, const char *name, const ch
 	return next[0] && !strcmp(next, last);
 }
 
+/* Was the index written, and nothing in the worktree? In an index that is not the worktree's there is nothing to see. */
+static int index_only(const struct vv_repo *r, const char *name, const char *const *args, size_t n, bool *done,
+	struct vv_err *err)
+{
+	const char *other = getenv("GIT_INDEX_FILE");
+	char *index = vv_join(r->git_dir, "index");
+	struct stat a, b;
+	int ret = index ? 0 : vv_fail_nomem(err);
+
+	*done = !strcmp(name, "post-index-change") && n == 2 && strcmp(args[0], "1") && strcmp(args[1], "1") &&
+		!vv_mark_is_set(r, VV_MARK_SMUDGED) && !vv_mark_is_set(r, VV_MARK_AGAIN);
+	if (!ret && *done && (!other || (!stat(other, &a) && !stat(index, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino)))
+		ret = vv_dirs_watch(r, err);
+	free(index);
+	return ret;
+}
+
 static int worktree_hook(struct vv_repo *r, const char *name, const char *const *args, size_t n,
 	struct vv_sync_report *report, struct vv_err *err)
 {
 	size_t before = report->written;
-	bool sequence;
-	int ret = 0;
+	bool sequence, done;
+	int ret;
 
 	/* With hooks in a folder that several repositories share, some have nothing to do with varve. */
 	if (!r->top || !vv_repo_has_store(r))
 		return 0;
+	ret = index_only(r, name, args, n, &done, err);
+	if (ret || done)
+		return ret;
 	sequence = in_sequence(r);
 	/* Also after the last word of a sequence git may write its index: the waiter looks once more. */
 	if (sequence)

@@ -14,7 +14,8 @@ const char *const vv_hook_names[] = {"post-index-change", "post-checkout", "post
 /*
  * Without varve on the machine the hook does nothing: a repository never breaks because varve left.
  * post-index-change fires at every write of the index, so that one leaves early, in the shell, unless
- * the worktree was updated or a materialisation in this git command is still to be noted in the index.
+ * the worktree was updated, a materialisation in this git command is still to be noted in the index, or
+ * there are directories, of which one may have left the index.
  */
 static const char body[] =
 	"#!/bin/sh\n"
@@ -38,7 +39,7 @@ static const char with_input[] =
 static const char early[] =
 	"[ -z \"$VARVE_INSIDE\" ] || exit 0\n"
 	"d=${GIT_DIR:-.git}/varve\n"
-	"[ \"$1\" = 1 ] || [ \"$2\" = 1 ] || [ -e \"$d/smudged\" ] || [ -e \"$d/again\" ] || exit 0\n";
+	"[ \"$1\" = 1 ] || [ \"$2\" = 1 ] || [ -e \"$d/smudged\" ] || [ -e \"$d/again\" ] || [ -e \"$d/dirs\" ] || exit 0\n";
 static const char leave[] = "exit 0";
 static const char not_sent[] = "{ echo 'varve is not here: the bytes of models are not sent' >&2; exit 0; }";
 static const char inside[] = "[ -z \"$VARVE_INSIDE\" ] || exit 0\n";

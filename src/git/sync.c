@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "git/sync.h"
 
+#include "git/dirgone.h"
 #include "git/dirsync.h"
 #include "git/inside.h"
 #include "git/marks.h"
@@ -355,78 +356,6 @@ static int sync_others(struct work *w, const struct vv_entries *tracked, struct 
 	return ret;
 }
 
-/* Has some commit this text, be it only in a stash or a reflog? Then what it stands for can be had again. */
-static int in_a_commit(const struct vv_repo *r, struct vv_span text, bool *yes, struct vv_err *err)
-{
-	char oid[VV_OID_HEX_MAX + 1], *find = NULL;
-	struct vv_buf out = VV_BUF_INIT(VV_MAX_TEXT);
-	int ret;
-
-	vv_git_blob_oid(text, r->sha256, oid);
-	ret = asprintf(&find, "--find-object=%s", oid) < 0 ? vv_fail_nomem(err) : 0;
-	if (!ret)
-		ret = VV_GIT(r, &out, err, "log", "-m", "--all", "--reflog", "-1", "--format=%H", find, "HEAD");
-	*yes = out.len > 0;
-	vv_buf_release(&out);
-	free(find);
-	return ret;
-}
-
-/* A directory whose manifest has gone from the worktree and from the index, as after a switch of branches. */
-static int sync_gone(void *arg, const char *dir, const char *file, struct vv_err *err)
-{
-	struct work *w = arg;
-	struct vv_dirstate s;
-	struct vv_err why = VV_ERR_INIT;
-	char *path = vv_join(dir, VV_DIR_MANIFEST), *full = path ? vv_repo_path(w->repo, path) : NULL, *spec = NULL;
-	struct vv_buf listed = VV_BUF_INIT(VV_MAX_TEXT);
-	struct stat st;
-	bool kept = false;
-	int ret = full ? 0 : vv_fail_nomem(err);
-
-	if (ret || !lstat(full, &st) || (errno != ENOENT && errno != ENOTDIR))
-		goto out;
-	/* A file in its place: no file of it is there any more. */
-	if (errno == ENOTDIR) {
-		vv_dirstate_forget(w->repo, dir);
-		goto out;
-	}
-	if (asprintf(&spec, ":(top,literal)%s", path) < 0)
-		ret = vv_fail_nomem(err);
-	if (!ret)
-		ret = VV_GIT(w->repo, &listed, err, "ls-files", "-z", "--", spec);
-	if (ret || listed.len || vv_dirstate_open(&s, file, &why))
-		goto out;
-	/* Without an answer they stay, too. */
-	if (in_a_commit(w->repo, vv_buf_view(&s.text), &kept, &why))
-		kept = false;
-	if (!kept) {
-		vv_dirstate_forget(w->repo, dir);
-		(void)vv_fail(&why, VV_ENOTFOUND, "its manifest has gone and is in no commit: its files stay");
-	}
-	if (!kept || vv_dirsync_gone(w->repo, w->root, &s, w->report, &why)) {
-		w->report->left_n++;
-		if (w->report->kept)
-			w->report->kept(w->report->arg, dir, &why);
-	}
-	vv_dirstate_release(&s);
-out:
-	vv_buf_release(&listed);
-	free(spec);
-	free(full);
-	free(path);
-	return ret;
-}
-
-static bool has_dirs(const struct vv_repo *r)
-{
-	char *dir = vv_join(r->state_dir, "dirs");
-	bool yes = dir && vv_exists(dir);
-
-	free(dir);
-	return yes;
-}
-
 int vv_sync(
 	struct vv_repo *r, const char *const *paths, struct vv_span others, struct vv_sync_report *report, struct vv_err *err)
 {
@@ -452,7 +381,7 @@ int vv_sync(
 		ret = vv_tracked(r, paths, &all, err);
 	if (!ret)
 		ret = vv_statcache_open(&w.cache, r, err);
-	if (ret || (!all.n && !smudged.len && !others.len && !has_dirs(r)))
+	if (ret || (!all.n && !smudged.len && !others.len && !vv_dirs_any(r)))
 		goto out;
 	w.root = open(r->top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (w.root < 0) {
@@ -463,7 +392,7 @@ int vv_sync(
 	sweep_drafts(r);
 	/* First what goes: it may be in the way of what comes. */
 	if (!paths)
-		ret = vv_dirstate_each(r->state_dir, sync_gone, &w, err);
+		ret = vv_dirs_gone(r, w.root, report, err);
 	for (size_t i = 0; i < all.n && !ret; i++)
 		ret = sync_entry(&w, &all.v[i], err);
 	if (!ret)

@@ -164,4 +164,24 @@ varve restore -q HEAD 'data/a[1]'; is 'data/a[1]' one && is data/a1 unsaved; ok 
 git switch -q -c left; put data/1 left; varve add -q .; git commit -q -m left; git switch -q main; put data/2 right; varve add -q .; git commit -q -m right
 git merge -q left -m merge >/dev/null && is data/1 left && is data/2 right; git switch -q none; [ ! -e data/1 ]; ok "the files of a merge's own version go with it"; git switch -q main; is data/1 left; ok "and come back"
 echo 'no/' >.gitignore; mkdir no; put no/x 1; fails varve track no/ && said 'git ignores it, by .gitignore:1:no/' && [ "$(ls -A no)" = x ]; ok "what git ignores cannot be tracked"
+
+# Who takes a directory from git, and its manifest away by hand, keeps the files.
+new_repo "$T/let"; git commit -q --allow-empty -m root; git branch none; for i in 1 2 3; do put "d/$i" "$i"; done; varve track -q d/; varve add -q d; git add .; git commit -q -m one
+all='./1 ./2 ./3 '; git branch one; start() { git switch -q "$1" 2>/dev/null; git reset -q --hard one; git clean -q -fdx; varve checkout -q -f d; [ "$(files d)" = "$all" ] || echo "# start: $(files d)"; }
+git rm -q -r --cached d; rm d/.varve; git commit -q -m off 2>"$T/out"; said 'd: is tracked no more: its files stay' && [ "$(files d)" = "$all" ]; ok "git rm --cached, and the manifest removed: the files stay"
+git commit -q --allow-empty -m more 2>"$T/out"; [ ! -s "$T/out" ] && [ "$(files d)" = "$all" ]; ok "which is told once"
+rm d/.gitignore; git add d; git commit -q -m plain; git switch -q none; [ ! -e d ] && git switch -q main && [ "$(files d)" = "$all" ]; ok "they are git's when it has them"
+git switch -q one 2>"$T/out" && [ "$(files d)" = "$all" ] && varve status >"$T/out" && said 'is clean'; ok "and varve's in the version that had them so"
+start main; git rm -q -r --cached d; rm d/.varve d/.gitignore; git commit -q -m off 2>"$T/out"; said 'tracked no more' && [ "$(files d)" = "$all" ]; ok "the ignore file removed as well"
+start main; rm d/.varve; git commit -q -a -m off 2>"$T/out"; said 'tracked no more' && [ "$(files d)" = "$all" ]; ok "the manifest removed, and then from git"
+start main; git rm -q -r --cached d; varve untrack -q d/; git commit -q -a -m off 2>"$T/out"; [ "$(files d)" = "$all" ]; ok "git rm --cached and varve untrack"
+start main; git rm -q -r --cached d; git add d/.varve d/.gitignore; git commit -q --allow-empty -m same; git switch -q none; [ ! -e d ]; ok "out of git and back: they go with a switch, as ever"
+start main; git rm -q -r d; git commit -q -m gone; [ ! -e d ]; ok "git rm: they go"
+
+# A file that is deleted right after the directory was moved.
+start main; git mv d e; rm e/2; git commit -q -m mv 2>"$T/out"; said 'e: 1 files are not in the commit' && [ "$(files e)" = './1 ./3 ' ] && [ ! -e d ]; ok "git mv, a file deleted: it stays so"
+varve add -q e && ! grep -q '^file "2" ' e/.varve; ok "and varve add takes it for deleted"
+start main; mv d e; rm e/2; varve add -q e && ! grep -q '^file "2" ' e/.varve; ok "so after a plain mv"
+git add -A; git commit -q -m mv; [ "$(files e)" = './1 ./3 ' ] && [ ! -e d ] && varve status >"$T/out" && said 'is clean'; ok "which git learns later"
+git switch -q one 2>/dev/null; [ "$(files d)" = "$all" ] && [ ! -e e ]; ok "and back"
 plan_end
