@@ -177,6 +177,9 @@ start main; rm d/.varve; git commit -q -a -m off 2>"$T/out"; said 'tracked no mo
 start main; git rm -q -r --cached d; varve untrack -q d/; git commit -q -a -m off 2>"$T/out"; [ "$(files d)" = "$all" ]; ok "git rm --cached and varve untrack"
 start main; git rm -q -r --cached d; git add d/.varve d/.gitignore; git commit -q --allow-empty -m same; git switch -q none; [ ! -e d ]; ok "out of git and back: they go with a switch, as ever"
 start main; git rm -q -r d; git commit -q -m gone; [ ! -e d ]; ok "git rm: they go"
+start main; put d/4 4; git add d >"$T/out" 2>&1; [ ! -s "$T/out" ] && git diff --cached --quiet; ok "git add of it says nothing, and takes nothing"
+git commit -q --allow-empty -m none 2>"$T/out"; said "d: 1 files are not in the commit as they are; 'varve add d' takes them"; ok "git commit tells"
+git clean -q -fdx; [ -z "$(files d)" ] && varve status >"$T/out" && said ' 3 deleted' && varve checkout d >/dev/null && [ "$(files d)" = "$all" ]; ok "git clean -x removes them, varve checkout brings back what was added"
 
 # A file that is deleted right after the directory was moved.
 start main; git mv d e; rm e/2; git commit -q -m mv 2>"$T/out"; said 'e: 1 files are not in the commit' && [ "$(files e)" = './1 ./3 ' ] && [ ! -e d ]; ok "git mv, a file deleted: it stays so"
