@@ -2,6 +2,7 @@
 
 #include "model/manifest_text.h"
 #include "os/place.h"
+#include "os/tree.h"
 
 static bool conflict_marker(const uint8_t *p, size_t n)
 {
@@ -65,6 +66,7 @@ bool vv_manifest_is_dir(const struct vv_manifest *m)
 bool vv_manifest_path_ok(const char *path)
 {
 	const char *part = path;
+	unsigned depth = 0;
 
 	if (!strcmp(path, ".gitignore") || strlen(path) > VV_MAX_NAME)
 		return false;
@@ -77,6 +79,8 @@ bool vv_manifest_path_ok(const char *path)
 		part += len;
 		if (!*part)
 			return true;
+		if (++depth > VV_TREE_DEPTH)
+			return false;
 	}
 }
 

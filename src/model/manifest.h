@@ -68,7 +68,7 @@ VV_MUST_CHECK int vv_manifest_parse(struct vv_manifest *m, struct vv_span text, 
 VV_MUST_CHECK int vv_manifest_emit(struct vv_manifest *m, struct vv_buf *out, struct vv_err *err);
 void vv_manifest_release(struct vv_manifest *m);
 bool vv_manifest_is_dir(const struct vv_manifest *m);
-/* May a directory's file have this path? No "..", no ".git" in any spelling, none of varve's own names. */
+/* May a directory's file have this path? No "..", no ".git" in any spelling, none of varve's own names, not too long or deep. */
 bool vv_manifest_path_ok(const char *path);
 /* The segment and view of that name; false when there is none. */
 bool vv_manifest_find(const struct vv_manifest *m, const char *name, size_t *seg, size_t *view);

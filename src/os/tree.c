@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { MAX_DEPTH = 128, MAX_PATH = 4096 };
+enum { MAX_PATH = 4096 };
 
 struct listing {
 	struct vv_tree *t;
@@ -90,8 +90,8 @@ static int one_name(struct listing *l, int dir, size_t at, const char *name, uns
 		return add(l, &st);
 	if (!S_ISDIR(st.st_mode))
 		return vv_fail(l->err, VV_ENOTSUP, "%s: %s, which varve does not keep", l->path, kind(st.st_mode));
-	if (depth == MAX_DEPTH)
-		return vv_fail(l->err, VV_ELIMIT, "%.64s…: more than %d folders deep", l->path, MAX_DEPTH);
+	if (depth == VV_TREE_DEPTH)
+		return vv_fail(l->err, VV_ELIMIT, "%.64s…: more than %d folders deep", l->path, VV_TREE_DEPTH);
 	sub = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (sub < 0)
 		return vv_fail_sys(l->err, errno, "%s", l->path);

@@ -7,6 +7,8 @@
 
 #include <sys/stat.h>
 
+enum { VV_TREE_DEPTH = 128 }; /* folders on the way to a file */
+
 struct vv_tree_stat {
 	uint64_t dev, ino, size, mtime_ns, ctime_ns;
 };

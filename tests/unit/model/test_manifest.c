@@ -96,11 +96,17 @@ static void test_paths(void)
 	for (size_t i = 0; i < VV_COUNT(bad); i++)
 		tap_ok(!vv_manifest_path_ok(bad[i]), bad[i], __FILE__, __LINE__);
 	for (size_t i = 0; i + 1 < sizeof(longest); i++)
-		longest[i] = i % 2 ? '/' : 'x';
+		longest[i] = i % 128 == 127 ? '/' : 'x';
 	longest[VV_MAX_NAME + 1] = 0;
 	CHECK(!vv_manifest_path_ok(longest));
 	longest[VV_MAX_NAME - 1] = 0;
 	CHECK(vv_manifest_path_ok(longest));
+	for (size_t i = 0; i < 259; i++)
+		longest[i] = i % 2 ? '/' : 'x';
+	longest[259] = 0;
+	CHECK(!vv_manifest_path_ok(longest));
+	longest[257] = 0;
+	CHECK(vv_manifest_path_ok(longest)); /* a file in 128 folders */
 	memset(longest, 'n', 256);
 	longest[256] = 0;
 	CHECK(!vv_manifest_path_ok(longest));
