@@ -7,6 +7,7 @@
 #include "cli/dirs.h"
 #include "cli/gitlines.h"
 #include "git/clean.h"
+#include "git/dirstate.h"
 #include "git/inside.h"
 #include "git/statcache.h"
 #include "os/file.h"
@@ -118,10 +119,10 @@ static int add_path(struct adding *a, const char *path, const char *format)
 	return ret;
 }
 
-/* `err` is the context's own, where add_path puts what it says. */
+/* `err` is the context's own, where add_path puts what it says. A directory's manifest is never a model. */
 static int add_kept(void *arg, const char *path, const char *format, struct vv_err *err VV_UNUSED)
 {
-	return format ? add_path(arg, path, format) : 0;
+	return format && !vv_is_dir_manifest(path) ? add_path(arg, path, format) : 0;
 }
 
 /* Files that may have changed, by their stat data. Not ls-files -m: that one has the clean filter read whole models. */

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "git/clean.h"
 
+#include "git/dirstate.h"
 #include "git/hook.h"
 #include "git/inside.h"
 #include "git/marks.h"
@@ -446,17 +447,38 @@ static bool is_committed(struct vv_repo *r, const char *path, struct vv_span tex
 	return found;
 }
 
+int vv_check_text(const char *path, struct vv_span text, struct vv_err *err)
+{
+	bool want = vv_is_dir_manifest(path), is = false;
+	enum vv_manifest_kind kind = vv_manifest_detect(text);
+	struct vv_manifest m;
+	int ret = 0;
+
+	/* A newer one is a newer varve's affair. */
+	if (kind == VV_TEXT_NEWER || (kind == VV_TEXT_OTHER && !want))
+		return 0;
+	if (kind == VV_TEXT_OTHER)
+		return vv_fail(err, VV_EFORMAT, "is not the manifest of a directory; 'varve add' writes it");
+	ret = vv_manifest_parse(&m, text, err);
+	if (!ret) {
+		is = vv_manifest_is_dir(&m);
+		vv_manifest_release(&m);
+	}
+	if (!ret && is != want)
+		ret = vv_fail(err, VV_EFORMAT, want ? "is not the manifest of a directory; 'varve add' writes it"
+			: "is the manifest of a directory, which belongs in a file .varve in it");
+	return ret;
+}
+
 static int clean_text(struct vv_repo *r, const char *path, struct vv_span text, int out, struct vv_err *err)
 {
 	struct vv_err why = VV_ERR_INIT;
-	struct vv_manifest m;
-	enum vv_manifest_kind kind = vv_manifest_detect(text);
 	int ret = 0;
 
-	if (kind == VV_TEXT_CONFLICTED)
+	if (vv_manifest_detect(text) == VV_TEXT_CONFLICTED)
 		ret = vv_fail(&why, VV_ECONFLICT, "has conflict markers; settle it with 'git checkout --ours|--theirs' first");
-	else if (kind == VV_TEXT_MANIFEST && !(ret = vv_manifest_parse(&m, text, &why)))
-		vv_manifest_release(&m);
+	else
+		ret = vv_check_text(path, text, &why);
 	if (ret && !is_committed(r, path, text)) {
 		*err = why;
 		return vv_err_in(err, "%s", path);
@@ -474,10 +496,10 @@ int vv_clean(struct vv_repo *r, const char *path, int in, int out,
 	int ret;
 
 	ret = read_some(in, head, sizeof(head), &n, err);
-	if (ret || !n)
+	if (ret || (!n && !vv_is_dir_manifest(path)))
 		return ret; /* an empty file is its own manifest */
 	(void)fcntl(in, F_SETPIPE_SZ, PIECE);
-	if (vv_manifest_detect(vv_span(head, n)) != VV_TEXT_OTHER) {
+	if (vv_is_dir_manifest(path) || vv_manifest_detect(vv_span(head, n)) != VV_TEXT_OTHER) {
 		vv_buf_add(&text, head, n);
 		ret = vv_read_fd(&text, in, path, err);
 		if (!ret)

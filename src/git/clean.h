@@ -34,6 +34,12 @@ void vv_parents_free(struct vv_manifest *m, size_t n);
 /* Refuses a path whose attributes ask for another manifest format than ours: `format` as vv_kept_each gives it. */
 VV_MUST_CHECK int vv_check_format(const char *path, const char *format, struct vv_err *err);
 
+/*
+ * Is the text what git may have at this path, a model's manifest or a directory's? A model's own bytes are, too. VV_EFORMAT,
+ * VV_ECONFLICT or VV_ECORRUPT says why not, without the path.
+ */
+VV_MUST_CHECK int vv_check_text(const char *path, struct vv_span text, struct vv_err *err);
+
 /* Puts the model file at `path` (below the top) in the store: its manifest's text, and the stat it had. */
 struct vv_added {
 	struct vv_buf text;

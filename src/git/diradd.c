@@ -76,7 +76,7 @@ static int open_top(const struct vv_repo *r, const char *dir, struct vv_err *err
 	return fd;
 }
 
-/* The manifest in the worktree, if there is one. Appends nothing otherwise. */
+/* The manifest in the worktree, if there is one, be it in a conflict. Appends nothing otherwise. */
 static int worktree_text(const struct vv_repo *r, const char *dir, struct vv_buf *text, struct vv_err *err)
 {
 	char *path = NULL;
@@ -87,6 +87,8 @@ static int worktree_text(const struct vv_repo *r, const char *dir, struct vv_buf
 		*err = why;
 		ret = why.code;
 	}
+	if (!ret && vv_manifest_detect(vv_buf_view(text)) == VV_TEXT_OTHER)
+		vv_buf_clear(text);
 	free(path);
 	return ret;
 }
@@ -116,6 +118,8 @@ static int find_state(struct vv_dirlook *l, struct vv_repo *r, const char *dir, 
 			ret = vv_manifest_parse(&l->state.m, vv_buf_view(&text), err);
 			if (!ret && !vv_manifest_is_dir(&l->state.m))
 				ret = vv_fail(err, VV_EFORMAT, "is not the manifest of a directory");
+			if (ret)
+				vv_err_in(err, VV_DIR_MANIFEST);
 			if (!ret && !(l->state.stat = calloc(l->state.m.n_files + 1, sizeof(*l->state.stat))))
 				ret = vv_fail_nomem(err);
 		}
@@ -144,7 +148,7 @@ static bool is_same(const struct vv_dirlook *l, int fd, size_t i, size_t k, bool
 	const struct vv_tree_file *t = &l->tree.v[i];
 	const struct vv_manifest_file *f = &l->state.m.files[k];
 
-	if (t->exec != (f->mode == 0755) || t->st.size != f->size)
+	if (t->exec != (f->mode == 0755) || t->st.size != f->size || vv_dirstate_is_kept(&l->state.stat[k], &t->st))
 		return false;
 	return (l->state.stat[k].ino && vv_tree_stat_eq(&t->st, &l->state.stat[k])) || (deep && same_bytes(fd, t, f));
 }
@@ -387,6 +391,16 @@ static int add(struct vv_repo *r, const char *dir, int fd, struct vv_dirlook *l,
 	return ret;
 }
 
+static int check_text(struct vv_span text, struct vv_err *err)
+{
+	struct vv_manifest m;
+	int ret = vv_manifest_parse(&m, text, err);
+
+	if (!ret)
+		vv_manifest_release(&m);
+	return ret;
+}
+
 /* Brings the files to the manifest in the worktree, as a hook would. */
 static int catch_up(struct vv_repo *r, const char *dir, struct vv_progress *prog, struct vv_err *err)
 {
@@ -395,6 +409,8 @@ static int catch_up(struct vv_repo *r, const char *dir, struct vv_progress *prog
 	int root = open(r->top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int ret = root < 0 ? vv_fail_sys(err, errno, "%s", r->top) : worktree_text(r, dir, &text, err);
 
+	if (!ret && (ret = check_text(vv_buf_view(&text), err)))
+		vv_err_in(err, "%s/" VV_DIR_MANIFEST, dir);
 	if (!ret)
 		ret = vv_dirsync(r, root, dir, vv_buf_view(&text), 0, &report, err);
 	if (root >= 0)

@@ -20,6 +20,11 @@ bool vv_is_dir_path(const char *path)
 	return slash && slash != path && !strcmp(slash + 1, VV_DIR_MANIFEST);
 }
 
+bool vv_is_dir_manifest(const char *path)
+{
+	return vv_is_dir_path(path) || !strcmp(path, VV_DIR_MANIFEST);
+}
+
 char *vv_dir_of_path(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -303,6 +308,21 @@ int vv_dirstate_each(const char *state_dir, int (*fn)(void *, const char *, cons
 
 	free(folder);
 	return ret;
+}
+
+struct vv_tree_stat vv_dirstate_kept(const struct vv_tree_stat *st)
+{
+	struct vv_tree_stat row = *st;
+
+	row.size = UINT64_MAX;
+	return row;
+}
+
+bool vv_dirstate_is_kept(const struct vv_tree_stat *row, const struct vv_tree_stat *st)
+{
+	struct vv_tree_stat same = vv_dirstate_kept(st);
+
+	return vv_tree_stat_eq(row, &same);
 }
 
 struct adopting {

@@ -14,9 +14,14 @@ struct vv_dirstate {
 	char *dir;                 /* below the top */
 	struct vv_buf text;        /* the manifest's */
 	struct vv_manifest m;
-	struct vv_tree_stat *stat; /* by file of `m`; ino 0: it was not put here, or is not as `m` says */
+	struct vv_tree_stat *stat; /* by file of `m`; ino 0: it was not put here */
 };
 #define VV_DIRSTATE_INIT {NULL, VV_BUF_INIT(VV_MAX_MANIFEST), {.format = NULL}, NULL}
+
+/* The row of a file that the user had changed when the version came, and that stayed: no file is ever like it. */
+struct vv_tree_stat vv_dirstate_kept(const struct vv_tree_stat *st);
+/* Is the file still that one, and so not what the manifest says? */
+bool vv_dirstate_is_kept(const struct vv_tree_stat *row, const struct vv_tree_stat *st);
 
 /* VV_ENOTFOUND: nothing is known. What is no state any more is as good as none; one that cannot be read is not. */
 VV_MUST_CHECK int vv_dirstate_read(
@@ -49,6 +54,8 @@ void vv_dirstate_release(struct vv_dirstate *s);
 
 /* Is this path the manifest of a tracked directory, "<dir>/.varve"? */
 bool vv_is_dir_path(const char *path);
+/* Is it at least called so? One at the top of the worktree is of no directory. */
+bool vv_is_dir_manifest(const char *path);
 /* The directory of such a path; owned by the caller, NULL when memory is gone. */
 char *vv_dir_of_path(const char *path);
 

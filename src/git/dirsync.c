@@ -146,7 +146,10 @@ static int decide(struct vv_dirwork *w, size_t i, size_t k, struct vv_err *err)
 	}
 	if (w->flags & VV_DIRSYNC_FORCE || (!same && k != SIZE_MAX && is_old(w, k, &st)))
 		return want(w, i, &st, err);
-	if (!here)
+	if (!same && k != SIZE_MAX && w->was[k].ino)
+		w->now[i] = vv_dirstate_kept(&now);
+	/* Once for each version; again when asked. */
+	if (!same || (!here && w->flags))
 		vv_dirwork_leave(w, f->path, k == SIZE_MAX ? "in the way of this version's file: kept; 'varve checkout --force' replaces it"
 						: "changed here: kept; 'varve checkout --force' puts this version in its place");
 	return 0;

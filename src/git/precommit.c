@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "git/precommit.h"
 
+#include "git/clean.h"
 #include "git/diradd.h"
 #include "os/file.h"
 
@@ -20,14 +21,9 @@ struct checking {
 static int check_text(const char *path, struct vv_span text, struct vv_err *err)
 {
 	struct vv_err why = VV_ERR_INIT;
-	struct vv_manifest m;
-	int ret = vv_manifest_detect(text) == VV_TEXT_OTHER ? 1 : vv_manifest_parse(&m, text, &why);
+	int ret = vv_check_text(path, text, &why);
 
-	if (!ret)
-		vv_manifest_release(&m);
-	/* A newer one is a newer varve's affair. */
-	return ret >= 0 || ret == VV_ENOTSUP
-		? 0 : vv_fail(err, ret, "%s: what is staged is no version of it (%s); 'git add' takes it whole", path, why.msg);
+	return ret ? vv_fail(err, ret, "%s: what is staged is no version of it (%s); 'git add' takes it whole", path, why.msg) : 0;
 }
 
 static int check_one(void *arg, const char *path, const char *format, struct vv_err *err)

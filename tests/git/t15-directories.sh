@@ -167,7 +167,7 @@ echo 'no/' >.gitignore; mkdir no; put no/x 1; fails varve track no/ && said 'git
 
 # Who takes a directory from git, and its manifest away by hand, keeps the files.
 new_repo "$T/let"; git commit -q --allow-empty -m root; git branch none; for i in 1 2 3; do put "d/$i" "$i"; done; varve track -q d/; varve add -q d; git add .; git commit -q -m one
-all='./1 ./2 ./3 '; git branch one; start() { git switch -q "$1" 2>/dev/null; git reset -q --hard one; git clean -q -fdx; varve checkout -q -f d; [ "$(files d)" = "$all" ] || echo "# start: $(files d)"; }
+all='./1 ./2 ./3 '; git branch one; start() { git reset -q --hard; git switch -q "$1" 2>/dev/null; git reset -q --hard one; git clean -q -fdx; varve checkout -q -f d; [ "$(files d)" = "$all" ] || echo "# start: $(files d)"; }
 git rm -q -r --cached d; rm d/.varve; git commit -q -m off 2>"$T/out"; said 'd: is tracked no more: its files stay' && [ "$(files d)" = "$all" ]; ok "git rm --cached, and the manifest removed: the files stay"
 git commit -q --allow-empty -m more 2>"$T/out"; [ ! -s "$T/out" ] && [ "$(files d)" = "$all" ]; ok "which is told once"
 rm d/.gitignore; git add d; git commit -q -m plain; git switch -q none; [ ! -e d ] && git switch -q main && [ "$(files d)" = "$all" ]; ok "they are git's when it has them"
@@ -187,4 +187,24 @@ varve add -q e && ! grep -q '^file "2" ' e/.varve; ok "and varve add takes it fo
 start main; mv d e; rm e/2; varve add -q e && ! grep -q '^file "2" ' e/.varve; ok "so after a plain mv"
 git add -A; git commit -q -m mv; [ "$(files e)" = './1 ./3 ' ] && [ ! -e d ] && varve status >"$T/out" && said 'is clean'; ok "which git learns later"
 git switch -q one 2>/dev/null; [ "$(files d)" = "$all" ] && [ ! -e e ]; ok "and back"
+
+# Only the manifest of a directory is one.
+start main; bad() { fails git add d && said "d/.varve: $1" && git diff --cached --quiet -- d; }
+none="is not the manifest of a directory; 'varve add' writes it"
+: >d/.varve; bad "$none"; ok "an empty manifest is refused"; echo junk >d/.varve; bad "$none"; ok "and one that is none"
+model x.safetensors seed=1; varve add -q x.safetensors; git show :x.safetensors >d/.varve; bad "$none"; ok "and a model's"
+git show :d/.varve >x.safetensors; fails git add x.safetensors && said 'x.safetensors: is the manifest of a directory'; ok "and a directory's anywhere else"
+rm x.safetensors; git rm -q --cached x.safetensors; echo junk >d/.varve; put d/4 4; varve add d >"$T/out" && said '^d/: 4 files' && ! said junk && [ "$(git diff --cached --name-only)" = d/.varve ] && varve status >"$T/out"; ok "varve add writes it anew, from what is there"
+git reset -q --hard; sed -i 's/^file "1" 644 opaque 2/file "1" 755 opaque 2/' d/.varve; fails varve add d && said '^varve: d/.varve: .*edited as text'; ok "but not over one that was edited"
+git reset -q --hard; git update-index --cacheinfo "100644,$(echo junk | git hash-object -w --stdin),d/.varve"; fails git commit -q -m junk && said 'd/.varve: what is staged is no version of it'; ok "nor does it get into a commit past the filter"
+
+# A file that was changed when another version came is a changed file, and a deleted one once it is deleted.
+start main; git switch -q -c b main; put d/2 b; varve add -q d; git commit -q -m b; git switch -q -c b2; put d/3 b2; varve add -q d; git commit -q -m b2
+start main; put d/2 X; git switch -q b 2>"$T/out"; said 'd/2: changed here: kept'; ok "a changed file stays"
+git switch -q b2 2>"$T/out"; [ ! -s "$T/out" ] && is d/3 b2 && is d/2 X && varve status >"$T/out" && said ' 1 changed of 3'; ok "the next version that has it as this one says nothing"
+rm d/2; varve status >"$T/out"; said ' 1 deleted' && varve add -q d && ! grep -q '^file "2"' d/.varve; ok "deleted, it is deleted"
+
+# Depth.
+start main; deep=$(printf 'x/%.0s' $(seq 128)); put "d/${deep}f" deep; varve add -q d && git commit -q -m deep && git switch -q none && git switch -q main && is "d/${deep}f" deep; ok "128 folders"
+put "d/${deep}x/f" deeper; varve status >"$T/out" 2>&1; said 'd: x/x/.*: more than 128 folders deep' && fails varve add d && said 'd: x/x/.*: more than 128 folders deep' && [ "$(wc -l <"$T/out")" = 1 ]; ok "and no more"
 plan_end
