@@ -13,11 +13,15 @@
 #include "git/roots.h"
 #include "git/sent.h"
 #include "hash/sha256.h"
+#include "model/directory.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { MAX_TOLD = 1000 }; /* affected tensors named one by one */
+enum {
+	MAX_TOLD = 1000,  /* affected tensors named one by one */
+	SMALL = 4 << 20,  /* bytes of a directory's file that is put together here: checkout does that of larger ones */
+};
 
 /* A tensor, or bytes around tensors, whose object is damaged or missing. */
 struct affected {
@@ -42,6 +46,7 @@ struct checker {
 	struct vv_id *missing;    /* that no store here has, sorted */
 	struct affected *list;
 	size_t n, cap, n_all;
+	struct vv_map files;      /* of directories: what was put together once */
 	struct vv_map by_manifest; /* oid → 1: has affected tensors */
 	struct broken *broken;
 	size_t n_broken, cap_broken;
@@ -201,6 +206,72 @@ static void on_broken(void *arg, const char *oid, const struct vv_err *why)
 		NULL, NULL, false};
 	c->failed |= !b->oid || !b->why;
 	c->n_broken += b->oid && b->why;
+}
+
+/* Is the file made of these segments one that was put together already? */
+static int is_known(struct checker *c, const struct vv_manifest *m, bool *known, struct vv_err *err)
+{
+	struct vv_sha256 h;
+	struct vv_id *key = vv_arena_alloc(&c->arena, sizeof(*key));
+	bool added = false;
+	int ret = key ? vv_sha256_init(&h, err) : vv_fail_nomem(err);
+
+	if (ret)
+		return ret;
+	vv_sha256_update(&h, vv_span(m->sha256.b, VV_ID_BYTES));
+	for (size_t i = 0; i < m->n_segs; i++)
+		vv_sha256_update(&h, vv_span(m->segs[i].id.b, VV_ID_BYTES));
+	vv_sha256_final(&h, key);
+	vv_sha256_release(&h);
+	if (!vv_map_put(&c->files, vv_span(key->b, VV_ID_BYTES), 1, &added))
+		return vv_fail_nomem(err);
+	*known = !added;
+	return 0;
+}
+
+/* *lies: all parts are there and right, and are not the file that the directory's line names. */
+static int check_file(struct checker *c, const struct vv_manifest *dir, size_t i, bool *lies, struct vv_err *err)
+{
+	struct vv_manifest m;
+	struct vv_model_source src;
+	struct vv_err why = VV_ERR_INIT;
+	struct vv_id id;
+	bool known = false;
+	int ret = vv_dir_file(dir, i, &m, err);
+
+	if (ret)
+		return ret;
+	ret = is_known(c, &m, &known, err);
+	vv_model_source_init(&src, c->ctx->repo.store, &m);
+	/* What is missing or damaged is told as that. */
+	if (!ret && !known && !vv_model_has(c->ctx->repo.store, &m, NULL, &why) && !vv_sha256_source(&src.base, &id, &why))
+		*lies = !vv_id_eq(&id, &m.sha256);
+	vv_manifest_release(&m);
+	return ret;
+}
+
+/* A directory's files of several parts. The others are one object each, whose id is the file's. */
+static int check_files(void *arg, const char *oid, const struct vv_manifest *m, struct vv_err *err)
+{
+	struct checker *c = arg;
+	struct vv_err why = VV_ERR_INIT;
+	int ret = 0;
+
+	for (size_t i = 0; i < m->n_files && !ret; i++) {
+		const struct vv_manifest_file *f = &m->files[i];
+		bool lies = false;
+
+		if (f->size <= SMALL && strcmp(f->format, "opaque"))
+			ret = check_file(c, m, i, &lies, err);
+		if (lies) {
+			char *path = vv_safe(f->path);
+			(void)vv_fail(&why, VV_ECORRUPT, "%s: its parts are not the file that its line names", path);
+			free(path);
+			on_broken(c, oid, &why);
+			break;
+		}
+	}
+	return ret;
 }
 
 static int see_kept(void *arg, const char *path, const char *format, struct vv_err *err VV_UNUSED)
@@ -426,7 +497,7 @@ int cmd_fsck(struct vv_ctx *ctx, int argc, char **argv)
 		{0},
 	};
 	struct checker c = {.ctx = ctx, .recover = {.ctx = ctx}, .problems = json_array()};
-	struct vv_roots_report roots = {.broken = on_broken, .arg = &c};
+	struct vv_roots_report roots = {.manifest = check_files, .broken = on_broken, .arg = &c};
 	struct vv_fsck_stats stats = {0};
 	int ret = vv_opt_parse(ctx, opts, &argc, argv, NULL);
 
@@ -444,6 +515,7 @@ int cmd_fsck(struct vv_ctx *ctx, int argc, char **argv)
 	vv_map_release(&c.bad);
 	free(c.missing);
 	free(c.broken);
+	vv_map_release(&c.files);
 	vv_map_release(&c.by_manifest);
 	vv_arena_release(&c.arena);
 	json_decref(c.problems);

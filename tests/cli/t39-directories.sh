@@ -53,6 +53,23 @@ out varve du --files --json && json 'any(f["path"] == "d/.varve" and f["versions
 p=$(ls -S .git/varve/packs/*.pack | head -1); chmod u+w "$p"; printf 'XXXX' | dd of="$p" bs=1 seek=300 conv=notrunc 2>/dev/null
 status_is 1 varve fsck; ok "fsck sees damage"
 out varve fsck --repair; out varve fsck && grep -q 'all is well' "$T/out" && varve cat v2:d/m.safetensors | cmp -s - d/m.safetensors; ok "and mends it from the files"
+# A file's line that lies, in a manifest whose root is right: d.lie says that m.safetensors is another file than its parts make.
+lie() {
+	python3 - <<'P'
+import hashlib, re, sys
+t = open('d/.varve', 'rb').read()
+t = re.sub(rb'(file "m.safetensors" 644 safetensors \d+ )[0-9a-f]{64}', rb'\g<1>' + b'5' * 64, t)
+sha = hashlib.sha256(b''.join(l + b'\n' for l in t.split(b'\n') if l.startswith(b'file '))).hexdigest().encode()
+t = re.sub(rb'\nsha256 [0-9a-f]*\n', b'\nsha256 ' + sha + b'\n', t)
+root = hashlib.sha256(re.sub(rb'\nroot [0-9a-f]*\n', b'\n', t)).hexdigest().encode()
+sys.stdout.buffer.write(re.sub(rb'\nroot [0-9a-f]*\n', b'\nroot ' + root + b'\n', t))
+P
+}
+git commit -q --allow-empty -m honest; git update-index --cacheinfo "100644,$(lie | git hash-object -w --stdin),d/.varve"; git commit -q -m lie
+status_is 1 varve fsck && grep -q '^broken: commit .* d/.varve: m.safetensors: its parts are not the file that its line names' "$T/out"; ok "fsck sees a line that lies"
+cp d/m.safetensors "$T/m"; rm d/m.safetensors; git checkout -q -f HEAD 2>/dev/null; out git checkout -q -f HEAD~1; git checkout -q -f - 2>"$T/err"
+err 'd/m.safetensors: its parts are not the file that the manifest names'; cmp -s d/m.safetensors "$T/m" || [ ! -e d/m.safetensors ]; ok "and checkout does not write such a file"
+git checkout -q -f main; git reset -q --hard HEAD~1; git reflog expire --expire=now --all; git prune --expire=now; varve checkout -q -f d; cmp -s d/m.safetensors "$T/m" && status_is 0 varve fsck; ok "the honest version is there"
 out varve list --json && json 'd["files"] == ["d/.varve"] and {"pattern": ".varve", "file": ".gitattributes"} in d["patterns"]'; ok "list"
 out varve doctor; ok "doctor"
 out varve leave --json && json 'd == {"files": 0, "directories": 1}' && git commit -q -a -m plain && [ "$(git ls-files d | wc -l)" = 8 ] && [ ! -e d/.varve ]; ok "leave: plain files"

@@ -204,6 +204,10 @@ start main; put d/2 X; git switch -q b 2>"$T/out"; said 'd/2: changed here: kept
 git switch -q b2 2>"$T/out"; [ ! -s "$T/out" ] && is d/3 b2 && is d/2 X && varve status >"$T/out" && said ' 1 changed of 3'; ok "the next version that has it as this one says nothing"
 rm d/2; varve status >"$T/out"; said ' 1 deleted' && varve add -q d && ! grep -q '^file "2"' d/.varve; ok "deleted, it is deleted"
 
+# A file that git has in one version and the directory in another.
+start main; git switch -q -c gits; mv d/1 "$T/1"; varve add -q d; mv "$T/1" d/1; git add -f d/1; git commit -q -m gits 2>/dev/null; ! grep -q '^file "1"' d/.varve; ok "git has a file of it"
+git switch -q main && is d/1 1 && git switch -q gits 2>"$T/out" && is d/1 1 && [ -z "$(git status --porcelain)" ]; ok "which stays when the manifest has it no more"
+
 # Depth.
 start main; deep=$(printf 'x/%.0s' $(seq 128)); put "d/${deep}f" deep; varve add -q d && git commit -q -m deep && git switch -q none && git switch -q main && is "d/${deep}f" deep; ok "128 folders"
 put "d/${deep}x/f" deeper; varve status >"$T/out" 2>&1; said 'd: x/x/.*: more than 128 folders deep' && fails varve add d && said 'd: x/x/.*: more than 128 folders deep' && [ "$(wc -l <"$T/out")" = 1 ]; ok "and no more"
