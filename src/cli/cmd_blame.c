@@ -1,11 +1,12 @@
 /*
- * The commit that last changed each tensor. As git blame does it, but by name instead of by line: what a
- * parent has alike is the parent's, so a tensor that only moved in the file keeps its commit.
+ * The commit that last changed each tensor, or each file of a directory. As git blame does it, but by name instead of by
+ * line: what a parent has alike is the parent's, so a tensor that only moved in the file keeps its commit.
  */
 #define _GNU_SOURCE
 #include "cli/cli.h"
 
 #include "base/map.h"
+#include "cli/dirlog.h"
 #include "cli/gitlines.h"
 #include "cli/shelf.h"
 #include "cli/table.h"
@@ -21,7 +22,7 @@ struct node {
 	const char *commit, *path; /* the arena's */
 	uint32_t *parents;
 	size_t n_parents;
-	size_t suspects;           /* tensors that are laid on it for now */
+	size_t suspects;           /* tensors, or files, that are laid on it for now */
 	bool is_origin;            /* the walk ends here: the file may have had another name before */
 	const char *author, *email, *date, *subject;
 };
@@ -34,8 +35,10 @@ struct blamer {
 	struct node *nodes;
 	size_t n_nodes, cap;
 	const struct vv_manifest *target;
-	uint32_t *at;              /* n-th tensor of the target → its node, or NOBODY */
-	size_t n_tensors;
+	bool by_file;              /* of a directory; else by tensor */
+	const char *file;          /* the one in it that is asked for; NULL: all */
+	uint32_t *at;              /* n-th tensor or file of the target → its node, or NOBODY */
+	size_t n;
 	struct vv_opt_list globs;
 };
 
@@ -177,7 +180,26 @@ static int follow(struct blamer *b, uint32_t me)
 	return ret;
 }
 
-/* Lays on the parent what it has alike of the tensors that are laid on `me`. */
+static void lay(struct blamer *b, size_t i, uint32_t me, uint32_t parent)
+{
+	b->at[i] = parent;
+	b->nodes[me].suspects--;
+	b->nodes[parent].suspects++;
+}
+
+static void pass_files(struct blamer *b, uint32_t me, uint32_t parent, const struct vv_manifest *other)
+{
+	size_t at;
+
+	for (size_t i = 0; i < b->n; i++) {
+		const struct vv_manifest_file *f = &b->target->files[i];
+		if (b->at[i] == me && vv_dir_find(other, f->path, &at) && other->files[at].mode == f->mode &&
+			vv_id_eq(&other->files[at].sha256, &f->sha256))
+			lay(b, i, me, parent);
+	}
+}
+
+/* Lays on the parent what it has alike of what is laid on `me`. */
 static int pass(struct blamer *b, uint32_t me, uint32_t parent)
 {
 	const struct vv_manifest *sides[] = {b->target, NULL};
@@ -191,16 +213,17 @@ static int pass(struct blamer *b, uint32_t me, uint32_t parent)
 	free(name);
 	if (ret || !sides[1])
 		return ret;
+	if (b->by_file) {
+		pass_files(b, me, parent, sides[1]);
+		return 0;
+	}
 	ret = vv_lineup_make(&l, sides, VV_COUNT(sides), true, &b->ctx->err);
 	if (ret)
 		return ret;
 	for (size_t i = 0; i < l.n; i++) {
 		size_t rank = l.rows[i].at[0].rank;
-		if (!l.rows[i].at[0].there || b->at[rank] != me || !vv_lineup_same(&l, i, 0, 1))
-			continue;
-		b->at[rank] = parent;
-		b->nodes[me].suspects--;
-		b->nodes[parent].suspects++;
+		if (l.rows[i].at[0].there && b->at[rank] == me && vv_lineup_same(&l, i, 0, 1))
+			lay(b, rank, me, parent);
 	}
 	vv_lineup_release(&l);
 	return 0;
@@ -229,24 +252,52 @@ static int walk(struct blamer *b)
 	return ret;
 }
 
-/* The tensors that are asked for are laid on the first node. */
+static bool wanted(const struct blamer *b, const char *name)
+{
+	size_t n = b->file ? strlen(b->file) : 0;
+	bool yes = !b->globs.n;
+
+	/* "<file>//<tensor>" */
+	if (n && (strncmp(name, b->file, n) || strncmp(name + n, "//", 2)))
+		return false;
+	for (size_t g = 0; g < b->globs.n && !yes; g++)
+		yes = !fnmatch(b->globs.v[g], name + (n ? n + 2 : 0), 0);
+	return yes;
+}
+
+/* What is asked for is laid on the first node. */
 static int accuse(struct blamer *b, uint32_t first)
 {
+	const struct vv_manifest *m = b->target;
 	size_t n = 0;
 
-	for (size_t i = 0; i < b->target->n_segs; i++)
-		b->n_tensors += b->target->segs[i].seg.n_views;
-	b->at = calloc(b->n_tensors ? b->n_tensors : 1, sizeof(*b->at));
+	for (size_t i = 0; i < m->n_segs && !b->by_file; i++)
+		b->n += m->segs[i].seg.n_views;
+	b->n += b->by_file ? m->n_files : 0;
+	b->at = calloc(b->n ? b->n : 1, sizeof(*b->at));
 	if (!b->at)
 		return vv_fail_nomem(&b->ctx->err);
-	for (size_t i = 0; i < b->target->n_segs; i++)
-		for (size_t j = 0; j < b->target->segs[i].seg.n_views; j++) {
-			bool wanted = !b->globs.n;
-			for (size_t g = 0; g < b->globs.n; g++)
-				wanted |= !fnmatch(b->globs.v[g], b->target->segs[i].seg.views[j].name, 0);
-			b->at[n++] = wanted ? first : NOBODY;
-			b->nodes[first].suspects += wanted;
-		}
+	for (size_t i = 0; i < m->n_segs && !b->by_file; i++)
+		for (size_t j = 0; j < m->segs[i].seg.n_views; j++)
+			b->at[n++] = wanted(b, m->segs[i].seg.views[j].name) ? first : NOBODY;
+	for (; n < b->n; n++)
+		b->at[n] = !b->file || !strcmp(b->file, m->files[n].path) ? first : NOBODY;
+	for (size_t i = 0; i < b->n; i++)
+		b->nodes[first].suspects += b->at[i] == first;
+	return 0;
+}
+
+/* A directory is blamed by file, but where tensors are asked for: by pattern, or of a model in it. */
+static int choose(struct blamer *b)
+{
+	size_t at;
+
+	if (b->file && !vv_dir_find(b->target, b->file, &at))
+		return vv_fail(&b->ctx->err, VV_ENOTFOUND, "%s: not in that version of the directory", b->file);
+	b->by_file = vv_manifest_is_dir(b->target) && !b->globs.n;
+	if (b->by_file && b->file)
+		for (size_t i = 0; i < b->target->files[at].n_segs; i++)
+			b->by_file &= !b->target->segs[b->target->files[at].seg + i].seg.n_views;
 	return 0;
 }
 
@@ -308,44 +359,59 @@ static int ask_commits(struct blamer *b)
 	return ret;
 }
 
+static void put_row(struct vv_table *t, const struct node *k, int len, const char *what, const char *more)
+{
+	char *author = vv_safe(k->author ? k->author : "not committed yet"), *name = vv_safe(what);
+
+	vv_table_cell(t, VV_YELLOW, "%.*s", len, k->commit[0] ? k->commit : "0000000000000000");
+	vv_table_cell(t, VV_PLAIN, "%.10s", k->date ? k->date : "");
+	vv_table_cell(t, VV_PLAIN, "%s", author);
+	vv_table_cell(t, VV_PLAIN, "%s", name);
+	vv_table_cell(t, VV_DIM, "%s", more);
+	vv_table_row(t);
+	free(author);
+	free(name);
+}
+
 static void print_text(const struct blamer *b)
 {
+	const struct vv_manifest *m = b->target;
 	struct vv_table t = VV_TABLE_INIT(0);
 	int len = 7;
-	size_t n = 0;
-	char shape[256];
+	size_t n = 0, skip = b->file ? strlen(b->file) + 2 : 0;
+	char text[256], more[300];
 
 	if (vv_rev_short(b->ctx, &len))
 		vv_err_clear(&b->ctx->err);
-	for (size_t i = 0; i < b->target->n_segs; i++)
-		for (size_t j = 0; j < b->target->segs[i].seg.n_views; j++) {
-			const struct vv_segment *s = &b->target->segs[i].seg;
+	for (size_t i = 0; i < m->n_segs && !b->by_file; i++)
+		for (size_t j = 0; j < m->segs[i].seg.n_views; j++) {
+			const struct vv_segment *s = &m->segs[i].seg;
 			const struct vv_view *v = &s->views[j];
-			const struct node *k;
-			char *author, *name;
 
 			if (b->at[n++] == NOBODY)
 				continue;
-			k = &b->nodes[b->at[n - 1]];
-			author = vv_safe(k->author ? k->author : "not committed yet");
-			name = vv_safe(v->name);
-			vv_table_cell(&t, VV_YELLOW, "%.*s", len, k->commit[0] ? k->commit : "0000000000000000");
-			vv_table_cell(&t, VV_PLAIN, "%.10s", k->date ? k->date : "");
-			vv_table_cell(&t, VV_PLAIN, "%s", author);
-			vv_table_cell(&t, VV_PLAIN, "%s", name);
-			vv_table_cell(&t, VV_DIM, "%s %s", vv_dtype_info(s->dtype)->name,
-				vv_shape_text(v->shape, v->ndim, shape, sizeof(shape)));
-			vv_table_row(&t);
-			free(author);
-			free(name);
+			snprintf(more, sizeof(more), "%s %s", vv_dtype_info(s->dtype)->name,
+				vv_shape_text(v->shape, v->ndim, text, sizeof(text)));
+			put_row(&t, &b->nodes[b->at[n - 1]], len, v->name + skip, more);
 		}
+	for (; n < b->n; n++)
+		if (b->at[n] != NOBODY)
+			put_row(&t, &b->nodes[b->at[n]], len, m->files[n].path, vv_human(m->files[n].size, text));
 	vv_table_print(&t, b->ctx, 0);
+}
+
+static json_t *json_commit(const struct blamer *b, size_t i)
+{
+	const char *commit = b->nodes[b->at[i]].commit;
+
+	return commit[0] ? json_string(commit) : json_null();
 }
 
 static void print_json(const struct blamer *b, const char *path)
 {
-	json_t *commits = json_object(), *tensors = json_array();
-	size_t n = 0;
+	const struct vv_manifest *m = b->target;
+	json_t *commits = json_object(), *tensors = json_array(), *files = json_array(), *all;
+	size_t n = 0, skip = b->file ? strlen(b->file) + 2 : 0;
 
 	for (size_t i = 0; i < b->n_nodes; i++)
 		if (b->nodes[i].suspects && b->nodes[i].author)
@@ -353,19 +419,24 @@ static void print_json(const struct blamer *b, const char *path)
 				json_pack("{s:o,s:o,s:s,s:o,s:o}", "author", vv_json_name(b->nodes[i].author), "email",
 					vv_json_name(b->nodes[i].email), "date", b->nodes[i].date, "subject",
 					vv_json_name(b->nodes[i].subject), "path", vv_json_name(b->nodes[i].path)));
-	for (size_t i = 0; i < b->target->n_segs; i++)
-		for (size_t j = 0; j < b->target->segs[i].seg.n_views; j++) {
-			const struct vv_segment *s = &b->target->segs[i].seg;
-			const char *commit = b->at[n] == NOBODY ? NULL : b->nodes[b->at[n]].commit;
+	for (size_t i = 0; i < m->n_segs && !b->by_file; i++)
+		for (size_t j = 0; j < m->segs[i].seg.n_views; j++) {
+			const struct vv_segment *s = &m->segs[i].seg;
 			if (b->at[n++] == NOBODY)
 				continue;
-			json_array_append_new(tensors,
-				json_pack("{s:o,s:s,s:o,s:o}", "name", vv_json_name(s->views[j].name), "dtype",
-					vv_dtype_info(s->dtype)->name, "shape", vv_json_shape(s->views[j].shape, s->views[j].ndim),
-					"commit", commit[0] ? json_string(commit) : json_null()));
+			json_array_append_new(tensors, json_pack("{s:o,s:s,s:o,s:o}", "name", vv_json_name(s->views[j].name + skip),
+				"dtype", vv_dtype_info(s->dtype)->name, "shape",
+				vv_json_shape(s->views[j].shape, s->views[j].ndim), "commit", json_commit(b, n - 1)));
 		}
-	vv_print_json(
-		json_pack("{s:o,s:o,s:o}", "path", vv_json_name(path), "commits", commits, "tensors", tensors));
+	for (; n < b->n; n++)
+		if (b->at[n] != NOBODY)
+			json_array_append_new(files, json_pack("{s:o,s:I,s:o}", "path", vv_json_name(m->files[n].path), "size",
+				(json_int_t)m->files[n].size, "commit", json_commit(b, n)));
+	all = json_pack("{s:o,s:o,s:o}", "path", vv_json_name(path), "commits", commits, "tensors", tensors);
+	if (b->by_file)
+		json_object_set(all, "files", files);
+	json_decref(files);
+	vv_print_json(all);
 }
 
 int cmd_blame(struct vv_ctx *ctx, int argc, char **argv)
@@ -376,7 +447,8 @@ int cmd_blame(struct vv_ctx *ctx, int argc, char **argv)
 		{0},
 	};
 	struct vv_named named = {0};
-	char *path = NULL, *commit = NULL;
+	char *path = NULL, *commit = NULL, *manifest = NULL;
+	const char *of;
 	uint32_t first = NOBODY;
 	int dash, ret = vv_opt_parse(ctx, opts, &argc, argv, &dash);
 
@@ -389,11 +461,15 @@ int cmd_blame(struct vv_ctx *ctx, int argc, char **argv)
 	if (!ret && argc == 3)
 		ret = vv_rev_commit(ctx, argv[1], &commit);
 	if (!ret)
-		ret = vv_named_at(ctx, commit ? argv[1] : NULL, path, &named);
-	if (!ret) {
-		b.target = named.manifest;
-		ret = commit ? add_history(&b, commit, path, &first) : add_worktree(&b, path, &first);
-	}
+		ret = vv_dirlog_find(ctx, (const char *const *)&commit, commit != NULL, path, &manifest, &b.file);
+	of = manifest ? manifest : path;
+	if (!ret)
+		ret = vv_named_at(ctx, commit ? argv[1] : NULL, of, &named);
+	b.target = named.manifest;
+	if (!ret)
+		ret = choose(&b);
+	if (!ret)
+		ret = commit ? add_history(&b, commit, of, &first) : add_worktree(&b, of, &first);
 	if (!ret && first == NOBODY)
 		ret = vv_fail(&ctx->err, VV_ENOTFOUND, "%s: no version in this history", path);
 	if (!ret)
@@ -415,5 +491,6 @@ int cmd_blame(struct vv_ctx *ctx, int argc, char **argv)
 	free(b.globs.v);
 	free(path);
 	free(commit);
+	free(manifest);
 	return ret;
 }

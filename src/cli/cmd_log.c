@@ -1,8 +1,12 @@
-/* The commits that changed a model, or some of its tensors, and how far. Reads manifests and what is kept, no weights. */
+/*
+ * The commits that changed a model, or some of its tensors, and how far; a directory, or a file in one. Reads manifests
+ * and what is kept, no weights.
+ */
 #define _GNU_SOURCE
 #include "cli/cli.h"
 
 #include "cli/diffshow.h"
+#include "cli/dirlog.h"
 #include "cli/gitlines.h"
 #include "cli/keptfile.h"
 #include "cli/rawlog.h"
@@ -34,6 +38,8 @@ struct logger {
 	int short_len;
 	json_t *list;
 	struct vv_shardlog shards; /* path NULL: it is one file */
+	bool dir;   /* the path is the manifest of a directory */
+	char *file; /* the file in it that is asked for, as older commits call it; NULL: all */
 };
 
 /* What one commit did to the tensors that are asked for. */
@@ -44,10 +50,18 @@ struct change {
 	struct vv_delta_sum sum; /* of what is kept */
 	size_t unmeasured;       /* of what is not */
 	json_t *names; /* NULL: not asked for */
+	struct vv_dirlog dirs;
+	char *was;     /* owned; the file of a directory had that path before; NULL: the same */
 };
 
 static bool wanted(const struct logger *l, const char *name)
 {
+	size_t n = l->file ? strlen(l->file) : 0;
+
+	/* "<file>//<tensor>" */
+	if (n && (strncmp(name, l->file, n) || strncmp(name + n, "//", 2)))
+		return false;
+	name += n ? n + 2 : 0;
 	for (size_t i = 0; i < l->globs.n; i++)
 		if (!fnmatch(l->globs.v[i], name, 0))
 			return true;
@@ -96,7 +110,7 @@ static void count_item(struct change *c, const struct vv_diff_item *it)
 	}
 	vv_delta_sum_add(&c->sum, it->view_b, it);
 	c->unmeasured += !it->measured && vv_diff_measurable(it);
-	if (c->names && it->kind != VV_DIFF_MOVED)
+	if (c->names && !c->dirs.names && it->kind != VV_DIFF_MOVED)
 		name_item(c->names, it);
 }
 
@@ -139,14 +153,37 @@ static int compare(const struct logger *l, const struct vv_named *from, const st
 			count_item(c, &d.items[i]);
 	for (size_t i = 0; b && i < b->n_segs; i++)
 		for (size_t j = 0; j < b->segs[i].seg.n_views; j++)
-			c->total += !l->globs.n || wanted(l, b->segs[i].seg.views[j].name);
+			c->total += wanted(l, b->segs[i].seg.views[j].name);
 	vv_diff_release(&d);
+	return ret;
+}
+
+static int compare_files(const struct logger *l, const struct vv_manifest *a, const struct vv_manifest *b, struct change *c)
+{
+	const char *was = NULL;
+	int ret = vv_dirlog_compare(&c->dirs, a, b, l->file, &was, &l->ctx->err);
+
+	if (!ret && was && !(c->was = strdup(was)))
+		ret = vv_fail_nomem(&l->ctx->err);
 	return ret;
 }
 
 static size_t touched(const struct change *c)
 {
 	return c->changed + c->added + c->removed + c->renamed;
+}
+
+/* Did the commit anything of what is asked for? */
+static bool counts(const struct logger *l, const struct change *c)
+{
+	return !l->globs.n && l->dir ? vv_dirlog_touched(&c->dirs) : touched(c) > 0;
+}
+
+static void release_change(struct change *c)
+{
+	json_decref(c->names);
+	free(c->was);
+	*c = (struct change){0};
 }
 
 /* "3 of 12 tensors, +1 -2" */
@@ -207,7 +244,10 @@ static void print_commit(struct logger *l, const struct commit *k, struct change
 
 	l->shown++;
 	if (!l->ctx->json) {
-		say_change(what, sizeof(what), c, model, status);
+		if (l->dir && !l->globs.n && vv_dirlog_touched(&c->dirs) && !(l->file && c->dirs.changed && touched(c)))
+			vv_dirlog_say(&c->dirs, l->file != NULL, what, sizeof(what));
+		else
+			say_change(what, sizeof(what), c, model, status);
 		print_text(l, k, c, what);
 		return;
 	}
@@ -227,6 +267,10 @@ static void print_commit(struct logger *l, const struct commit *k, struct change
 		json_object_set_new(row, "old_path", vv_json_name(old_path));
 	if (c->names)
 		json_object_set(row, "names", c->names);
+	if (l->dir)
+		json_object_update_new(row, json_pack("{s:I,s:I,s:I,s:I,s:I}", "files", (json_int_t)c->dirs.total, "files_changed",
+			(json_int_t)c->dirs.changed, "files_added", (json_int_t)c->dirs.added, "files_removed",
+			(json_int_t)c->dirs.removed, "files_renamed", (json_int_t)c->dirs.renamed));
 	json_array_append_new(l->list, row);
 }
 
@@ -243,23 +287,31 @@ static int one_change(struct logger *l, const struct commit *k, char *line)
 	l->any = true;
 	for (size_t i = raw.parents; i-- > 0;) {
 		/* Last comes the first parent: it is what the counts are against. */
-		json_decref(c.names);
-		c = (struct change){.names = l->names ? json_array() : NULL};
+		release_change(&c);
+		c.names = l->names ? json_array() : NULL;
+		c.dirs.names = l->dir && !l->globs.n ? c.names : NULL;
 		ret = vv_shelf_get(&l->shelf, raw.oids[raw.parents], &b, &l->ctx->err);
 		if (!ret)
 			ret = vv_shelf_get(&l->shelf, raw.oids[i], &a, &l->ctx->err);
 		if (!ret)
 			ret = compare(l, &(struct vv_named){.manifest = (struct vv_manifest *)(uintptr_t)a},
 				&(struct vv_named){.manifest = (struct vv_manifest *)(uintptr_t)b}, &c);
+		if (!ret && l->dir)
+			ret = compare_files(l, a, b, &c);
 		if (ret)
 			goto out;
-		every &= touched(&c) > 0;
+		every &= counts(l, &c);
 	}
 	ret = 0;
-	if (every || !l->globs.n)
+	if (every || (!l->globs.n && !l->file))
 		print_commit(l, k, &c, a || b, raw.status[0], raw.path, raw.old_path);
+	if (c.was) {
+		free(l->file);
+		l->file = c.was;
+		c.was = NULL;
+	}
 out:
-	json_decref(c.names);
+	release_change(&c);
 	return ret;
 }
 
@@ -372,7 +424,8 @@ int cmd_log(struct vv_ctx *ctx, int argc, char **argv)
 		{0},
 	};
 	const char *rest;
-	char *path = NULL;
+	char *path = NULL, *manifest = NULL;
+	const char *file = NULL, *const *revs = (const char *const *)argv + 1;
 	int dash, ret = vv_opt_parse(ctx, opts, &argc, argv, &dash);
 
 	if (!ret && (argc < 2 || (dash >= 0 && argc != dash + 2)))
@@ -384,8 +437,13 @@ int cmd_log(struct vv_ctx *ctx, int argc, char **argv)
 	if (!ret && !one_file && vv_shard_stem(path, &rest, NULL))
 		l.shards.path = path;
 	if (!ret)
-		ret = walk(&l, (const char *const *)argv + 1, (size_t)argc - 2, path);
-	if (!ret && !l.any)
+		ret = vv_dirlog_find(ctx, revs, (size_t)argc - 2, path, &manifest, &file);
+	l.dir = manifest != NULL;
+	if (!ret && file && !(l.file = strdup(file)))
+		ret = vv_fail_nomem(&ctx->err);
+	if (!ret)
+		ret = walk(&l, revs, (size_t)argc - 2, l.dir ? manifest : path);
+	if (!ret && (!l.any || (l.file && !l.globs.n && !l.shown)))
 		ret = vv_fail(&ctx->err, VV_ENOTFOUND, "%s: no version in this history", path);
 	if (!ret && ctx->json)
 		vv_print_json(json_pack("{s:o,s:O}", "path", vv_json_name(path), "commits", l.list));
@@ -393,6 +451,8 @@ int cmd_log(struct vv_ctx *ctx, int argc, char **argv)
 	vv_shardlog_release(&l.shards);
 	json_decref(l.list);
 	free(l.globs.v);
+	free(l.file);
+	free(manifest);
 	free(path);
 	return ret;
 }

@@ -3,6 +3,8 @@
 #include "cli/cli.h"
 
 #include "cli/bytes.h"
+#include "cli/gitlines.h"
+#include "git/dirstate.h"
 #include "format/scan.h"
 
 #include <errno.h>
@@ -12,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 struct scanning {
 	struct vv_ctx *ctx;
@@ -67,25 +70,16 @@ static json_t *findings_json(const struct scanning *s, const struct vv_scan *r)
 	return list;
 }
 
-static int scan_one(struct scanning *s, const char *name, const char *shown)
+static int scan_bytes(struct scanning *s, const struct vv_source *src, const char *shown)
 {
 	struct vv_ctx *ctx = s->ctx;
-	struct vv_named named = {0};
 	enum vv_severity worst = VV_NOTE;
-	struct vv_bytes bytes;
 	struct vv_scan r;
-	int ret = vv_named_open(ctx, name, &named);
+	int ret = vv_scan(&r, src, ctx->progress, &ctx->err);
 
+	vv_progress_end();
 	if (ret)
 		return ret;
-	ret = vv_bytes_open(ctx, &named, &bytes);
-	if (!ret)
-		ret = vv_scan(&r, bytes.version.bytes, ctx->progress, &ctx->err);
-	vv_progress_end();
-	if (ret) {
-		ret = vv_err_in(&ctx->err, "%s", shown);
-		goto out;
-	}
 	for (size_t i = 0; i < r.n; i++) {
 		enum vv_severity severity = vv_severity_of(&r.findings[i]);
 		if (severity > worst && !is_allowed(s, &r.findings[i]))
@@ -99,8 +93,60 @@ static int scan_one(struct scanning *s, const char *name, const char *shown)
 	else
 		print_verdict(s, shown, &r, worst);
 	vv_scan_release(&r);
-out:
+	return 0;
+}
+
+/* One file, or each of a directory's, which is shown below its name. */
+static int scan_named(struct scanning *s, const struct vv_named *named, const char *shown)
+{
+	struct vv_ctx *ctx = s->ctx;
+	const struct vv_manifest *m = named->manifest;
+	bool dir = vv_manifest_is_dir(m);
+	struct vv_bytes bytes;
+	int ret = dir ? 0 : vv_bytes_open(ctx, named, &bytes);
+
+	if (!dir)
+		return ret ? ret : scan_bytes(s, bytes.version.bytes, shown);
+	for (size_t i = 0; i < m->n_files && !ret; i++) {
+		struct vv_manifest file = {0};
+		struct vv_named one = {.manifest = &file, .path = named->path};
+		char *name = vv_join(shown, m->files[i].path);
+
+		ret = name ? vv_dir_file(m, i, &file, &ctx->err) : vv_fail_nomem(&ctx->err);
+		if (!ret)
+			ret = vv_bytes_open(ctx, &one, &bytes);
+		if (!ret)
+			ret = scan_bytes(s, bytes.version.bytes, name);
+		if (ret && name && !strstr(ctx->err.msg, name))
+			vv_err_in(&ctx->err, "%s", m->files[i].path);
+		vv_manifest_release(&file);
+		free(name);
+	}
+	return ret;
+}
+
+static int scan_one(struct scanning *s, const char *name, const char *shown)
+{
+	struct vv_ctx *ctx = s->ctx;
+	struct vv_named named = {0};
+	int ret = vv_named_open(ctx, name, &named);
+
+	if (ret)
+		return ret;
+	ret = scan_named(s, &named, shown);
+	if (ret)
+		ret = vv_err_in(&ctx->err, "%s", shown);
 	vv_named_release(&named);
+	return ret;
+}
+
+/* As scan_one, but a directory's manifest, "<directory>/.varve", is shown as that. */
+static int scan_kept(struct scanning *s, const char *name, const char *path)
+{
+	char *dir = vv_is_dir_path(path) ? vv_dir_of_path(path) : NULL;
+	int ret = scan_one(s, name, dir ? dir : path);
+
+	free(dir);
 	return ret;
 }
 
@@ -117,7 +163,7 @@ static int scan_tracked(struct scanning *s, const char *folder)
 		if (i && !strcmp(all.v[i].path, all.v[i - 1].path))
 			continue;
 		/* From the top, whatever folder this is. */
-		ret = asprintf(&name, ":%s", all.v[i].path) < 0 ? vv_fail_nomem(&ctx->err) : scan_one(s, name, all.v[i].path);
+		ret = asprintf(&name, ":%s", all.v[i].path) < 0 ? vv_fail_nomem(&ctx->err) : scan_kept(s, name, all.v[i].path);
 		free(name);
 		name = NULL;
 	}
@@ -125,9 +171,120 @@ static int scan_tracked(struct scanning *s, const char *folder)
 	return ret;
 }
 
+/* Is it a manifest, and not a text about one? What cannot be read is not passed over. */
+static bool is_manifest(struct vv_blobs *blobs, const char *name)
+{
+	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
+	struct vv_err why = VV_ERR_INIT;
+	bool yes = vv_blobs_get(blobs, name, &text, &why) || vv_manifest_detect(vv_buf_view(&text)) != VV_TEXT_OTHER;
+
+	vv_buf_release(&text);
+	return yes;
+}
+
+/* One of those, "<oid of the tree>:<path>". It is shown below the word that the user gave. */
+static int scan_found(struct scanning *s, const char *tree, const char *name)
+{
+	size_t n = strlen(tree);
+	const char *colon = strchr(name, ':'), *joint = !strchr(tree, ':') ? ":" : tree[n - 1] == ':' || tree[n - 1] == '/' ? "" : "/";
+	char *shown = NULL;
+	int ret;
+
+	if (!colon)
+		return vv_fail(&s->ctx->err, VV_EGIT, "git grep said something else than names");
+	if (asprintf(&shown, "%s%s%s", tree, joint, colon + 1) < 0)
+		return vv_fail_nomem(&s->ctx->err);
+	ret = scan_kept(s, name, shown);
+	free(shown);
+	return ret;
+}
+
+/* All models of a version, or of a folder in one: "REV", "REV:folder". git finds the texts that stand for them. */
+static int scan_tree(struct scanning *s, const char *tree, const char *oid)
+{
+	struct vv_ctx *ctx = s->ctx;
+	static const char *const first[] = {"grep", "-l", "-z", "-a", "-G", "--no-recurse-submodules", "--full-name",
+		"--no-color", "-e", "^varve [0-9]* - this text stands", NULL};
+	struct vv_lines lines = VV_LINES_INIT;
+	struct vv_args args = {0};
+	struct vv_blobs blobs = VV_BLOBS_INIT;
+	struct vv_buf names = VV_BUF_INIT(VV_MAX_MANIFEST);
+	const char *rec;
+	int ret;
+
+	vv_args_all(&args, first);
+	vv_args_add(&args, oid);
+	vv_args_add(&args, "--");
+	vv_args_add(&args, ":/");
+	ret = vv_lines_open(&lines, &args, &ctx->err);
+	while (!ret && !(ret = vv_lines_next(&lines, 0, &rec, &ctx->err)))
+		vv_buf_add(&names, rec, strlen(rec) + 1);
+	/* It fails when it finds nothing. */
+	vv_lines_release(&lines);
+	vv_args_release(&args);
+	ret = ret < 0 ? ret : vv_buf_check(&names, &ctx->err);
+	if (!ret)
+		ret = vv_blobs_open(&blobs, &ctx->repo, &ctx->err);
+	for (const char *p = (const char *)names.ptr, *end = p + names.len; !ret && p < end; p += strlen(p) + 1)
+		if (is_manifest(&blobs, p))
+			ret = scan_found(s, tree, p);
+	vv_blobs_close(&blobs);
+	vv_buf_release(&names);
+	return ret;
+}
+
+/* "REV:./path" means from here, and git is asked at the top. */
+static char *from_top(struct vv_ctx *ctx, const char *word)
+{
+	const char *colon = strchr(word, ':');
+	char *path = NULL, *out = NULL;
+
+	if (!colon || (strncmp(colon + 1, "./", 2) && strncmp(colon + 1, "../", 3)))
+		return strdup(word);
+	if (!vv_top_path(ctx, colon + 1, &path) &&
+		asprintf(&out, "%.*s%s", (int)(colon + 1 - word), word, strcmp(path, ".") ? path : "") < 0)
+		out = NULL;
+	free(path);
+	return out;
+}
+
+/* The tree that git knows by the word, owned by the caller; NULL: none, or something stands there under that name. */
+static char *tree_of(struct vv_ctx *ctx, const char *word)
+{
+	struct vv_err ignore = VV_ERR_INIT;
+	char *type = NULL, *oid = NULL, *name = NULL;
+
+	if (access(word, F_OK) && (ctx->repo.git_dir || !vv_repo_open(&ctx->repo, &ignore)) && (name = from_top(ctx, word)) &&
+		!vv_rev_tree(ctx, name, &oid) &&
+		(VV_GIT_LINE(&ctx->repo, &type, &ignore, "cat-file", "-t", oid) || strcmp(type, "tree"))) {
+		free(oid);
+		oid = NULL;
+	}
+	vv_err_clear(&ctx->err);
+	free(name);
+	free(type);
+	return oid;
+}
+
 static int by_name(const FTSENT **a, const FTSENT **b)
 {
 	return strcmp((*a)->fts_name, (*b)->fts_name);
+}
+
+/* Is it the manifest of a directory, whose files are there? */
+static bool is_dir_text(const FTSENT *e)
+{
+	struct vv_err ignore = VV_ERR_INIT;
+	uint8_t head[64] = {0};
+	struct vv_file f;
+	bool yes = false;
+
+	if (!strcmp(e->fts_name, VV_DIR_MANIFEST) && !vv_file_open(&f, e->fts_path, &ignore)) {
+		size_t n = f.base.size < sizeof(head) ? (size_t)f.base.size : sizeof(head);
+		yes = !vv_source_read(&f.base, 0, head, n, &ignore) && vv_manifest_detect(vv_span(head, n)) == VV_TEXT_MANIFEST;
+		vv_file_close(&f);
+	}
+	return yes;
 }
 
 /* Every file below the folder, in order. Links are not followed, and git's own folders left out. */
@@ -142,7 +299,7 @@ static int scan_folder(struct scanning *s, char *folder)
 	while (!ret && (e = fts_read(walk))) {
 		if (e->fts_info == FTS_D && !strcmp(e->fts_name, ".git"))
 			fts_set(walk, e, FTS_SKIP);
-		else if (e->fts_info == FTS_F)
+		else if (e->fts_info == FTS_F && !is_dir_text(e))
 			ret = scan_one(s, e->fts_path, e->fts_path);
 		else if (e->fts_info == FTS_DNR || e->fts_info == FTS_ERR || e->fts_info == FTS_NS)
 			ret = vv_fail_sys(&ctx->err, e->fts_errno, "%s", e->fts_path);
@@ -185,7 +342,12 @@ static int scan_words(struct scanning *s, char *const *words)
 	if (!*words && !ret)
 		ret = scan_tracked(s, NULL);
 	for (; *words && !ret; words++) {
-		char *top = NULL;
+		char *top = NULL, *tree = tree_of(ctx, *words);
+		if (tree) {
+			ret = scan_tree(s, *words, tree);
+			free(tree);
+			continue;
+		}
 		if (!is_folder(*words)) {
 			ret = scan_one(s, *words, *words);
 			continue;

@@ -37,7 +37,7 @@ const struct vv_cmd vv_cmds[] = {
 	{"merge", cmd_merge, 0, "look", "one model out of several, by a method or a recipe",
 		"[--method NAME] [--base MODEL] [--set NAME=VALUE]... -o OUT MODEL...|RECIPE"},
 	{"scan", cmd_scan, 0, "look", "what loading a model would do besides: is it safe?",
-		"[--strict] [--all] [--allow GLOB]... [--json|--sarif] [[REV:]FILE|FOLDER]..."},
+		"[--strict] [--all] [--allow GLOB]... [--json|--sarif] [[REV:]FILE|[REV:]FOLDER|REV]..."},
 	{"archive", cmd_archive, VV_CMD_REPO, "look", "git archive with the models in it",
 		"[--prefix DIR/] [-o FILE] REV [PATH...]"},
 	{"du", cmd_du, VV_CMD_REPO | VV_CMD_STORE, "store", "what the store holds and what it costs", "[--json] [--files]"},

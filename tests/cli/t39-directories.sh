@@ -53,6 +53,45 @@ out varve du --files --json && json 'any(f["path"] == "d/.varve" and f["versions
 p=$(ls -S .git/varve/packs/*.pack | head -1); chmod u+w "$p"; printf 'XXXX' | dd of="$p" bs=1 seek=300 conv=notrunc 2>/dev/null
 status_is 1 varve fsck; ok "fsck sees damage"
 out varve fsck --repair; out varve fsck && grep -q 'all is well' "$T/out" && varve cat v2:d/m.safetensors | cmp -s - d/m.safetensors; ok "and mends it from the files"
+# log and blame, file by file.
+new_repo "$T/l"; h() { git log -1 --format=%h "$@"; }
+for i in 1 2 3; do put "d/$i" "$i"; done; model d/m.safetensors n=4; varve track -q d/; varve add -q d; git add .; git commit -q -m one; git tag v1
+put d/1 x; mv d/2 d/2x; put d/new n; model d/m.safetensors n=4 set=t1:7; varve add -q d; git commit -q -m two; git tag v2
+git mv d e; git commit -q -m moved; rm e/3; varve add -q e; git commit -q -m less; git tag v4
+out varve log e && grep -q ' -1 files  *less$' "$T/out" && grep -q ' renamed  *moved$' "$T/out" && grep -q ' 2 of 5 files, +1, 1 renamed  *two$' "$T/out" && grep -q ' +4 files  *one$' "$T/out" && lines 4; ok "log: what became of the files"
+out varve log --json --names e && json '[(c["files"], c["files_changed"], c["files_added"], c["files_removed"], c["files_renamed"]) for c in d["commits"]] == [(4, 0, 0, 1, 0), (5, 0, 0, 0, 0), (5, 2, 1, 0, 1), (4, 0, 4, 0, 0)] and d["path"] == "e"'; ok "log --json"
+json 'd["commits"][2]["names"] == [{"name": "1", "change": "changed"}, {"name": "2x", "change": "renamed"}, {"name": "m.safetensors", "change": "changed"}, {"name": "new", "change": "added"}]'; ok "with names"
+out varve log e/2x && lines 2 && grep -q ' renamed  *two$' "$T/out" && grep -q ' added  *one$' "$T/out"; ok "of a file in it, which had another name"
+out varve log e/m.safetensors && grep -q ' 1 of 4 tensors  *two$' "$T/out" && lines 2; ok "of a model in it, by tensor"
+out varve log -t 't[12]' e/m.safetensors && lines 2 && out varve log -t 'm*//t2' e && lines 1; ok "log --tensor"
+out varve log v1 d && lines 1 && (cd e && out varve log 1 && lines 2); ok "of an older name; from within"
+status_is 128 varve log e/nope && err 'e/nope: no version in this history' && one_line; ok "a file that never was"
+out varve blame e && lines 4 && grep -q "^$(h v2) .* 1  *2 B$" "$T/out" && grep -q "^$(h v2) .* 2x  *2 B$" "$T/out" && grep -q "^$(h v2) .* new " "$T/out"; ok "blame: the commit of each file"
+out varve blame v1 d && lines 4 && [ "$(grep -c "^$(h v1) " "$T/out")" = 4 ]; ok "of a version, under its old name"
+out varve blame e/m.safetensors && lines 4 && grep -q "^$(h v1) .* t0 " "$T/out" && grep -q "^$(h v2) .* t1 " "$T/out"; ok "of a model in it: each tensor"
+out varve blame e/1 && lines 1 && out varve blame -t 'm*//t[12]' e && lines 2; ok "of a file; of tensors by pattern"
+put e/new changed; varve add -q e; out varve blame e && grep -q 'not committed yet *new ' "$T/out"; ok "what is not committed yet"
+out varve blame --json HEAD e && json "[(f['path'], f['commit'] == '$(git rev-parse v2)') for f in d['files']] == [('1', True), ('2x', True), ('m.safetensors', True), ('new', True)] and d['tensors'] == []"; ok "blame --json"
+status_is 128 varve blame e/nope && err 'nope: not in that version' && one_line; ok "a file that is not in it"; git reset -q --hard; varve checkout -q --force e
+
+# scan, each file in it.
+python3 -c 'import pickle, os
+class E:
+    def __reduce__(self): return (os.system, ("echo hi",))
+open("e/evil.pkl", "wb").write(pickle.dumps(E()))'
+mkdir s; cp e/evil.pkl s/e.safetensors; printf 'a line\n%s\n' "$(head -1 e/.varve)" >s/about.txt; varve add -q e s 2>/dev/null; git add s; git commit -q -m evil; git tag evil; rm e/evil.pkl s/e.safetensors; varve add -q e s; git commit -q -m cured
+status_is 0 varve scan e && lines 5 && grep -q '^e/m.safetensors: safe (safetensors)$' "$T/out"; ok "scan of a directory"
+status_is 1 varve scan evil:e && grep -q '^evil:e/evil.pkl: dangerous (pickle)$' "$T/out" && grep -q '^5 files: 4 safe, 0 suspicious, 1 dangerous' "$T/out"; ok "in a version"
+status_is 1 varve scan evil:e/evil.pkl && status_is 1 varve scan evil:s/e.safetensors && grep -q '^evil:s/e.safetensors: dangerous' "$T/out"; ok "one file of a version"
+status_is 1 varve scan evil && grep -q '^6 files: 4 safe, 0 suspicious, 2 dangerous' "$T/out" && status_is 0 varve scan HEAD && grep -q '^4 files: 4 safe' "$T/out"; ok "all of a version"
+(cd s && status_is 1 varve scan --json evil:./ && json '[(f["path"], f["verdict"]) for f in d] == [("evil:./e.safetensors", "dangerous")]' && git config grep.patternType fixed && status_is 1 varve scan --json evil && json 'len(d) == 6'); ok "a folder of it, from within"
+cp e/.varve "$T/m"; python3 -c 'import pickle, os
+class E:
+    def __reduce__(self): return (os.system, ("echo hi",))
+open("e/.varve", "wb").write(pickle.dumps(E()))'
+status_is 1 varve scan --all e && grep -q '^e/.varve: dangerous' "$T/out" && cp "$T/m" e/.varve && status_is 0 varve scan --all e && ! grep -q '^e/.varve' "$T/out"; ok "scan --all reads a manifest only if it is none"
+
+cd "$T/r"
 # A file's line that lies, in a manifest whose root is right: d.lie says that m.safetensors is another file than its parts make.
 lie() {
 	python3 - <<'P'
