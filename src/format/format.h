@@ -141,6 +141,11 @@ struct vv_format {
 	 */
 	void (*empty)(struct vv_buf *out, const char *note);
 	/*
+	 * Writes a new file with the parts of `a`, whose `source` is another file of this format: all that this one says stays,
+	 * but for what the parts make untrue. `note` as above. NULL: `empty` serves, and nothing stays.
+	 */
+	int (*remake)(const struct vv_assembly *a, const char *note, struct vv_sink *out, struct vv_err *err);
+	/*
 	 * Reports with vv_elsewhere_add what lies in other files; what leads out of the folder is left out. NULL: this
 	 * format names no other file.
 	 */
@@ -176,6 +181,9 @@ bool vv_view_is_whole(const struct vv_segment *s, const struct vv_view *v);
 /* Writes a new file of the format with these tensors. VV_ENOTSUP when it cannot, or has none of a type. */
 VV_MUST_CHECK int vv_assemble_new(const struct vv_format *f, const char *note, const struct vv_part *parts,
 	size_t n_parts, struct vv_sink *out, struct vv_err *err);
+/* The same from `like`, a file of the format, which says more than tensors: see the slot `remake`. */
+VV_MUST_CHECK int vv_assemble_like(const struct vv_format *f, const struct vv_source *like, const char *note,
+	const struct vv_part *parts, size_t n_parts, struct vv_sink *out, struct vv_err *err);
 /* Wrapper of the slot: VV_ENOTSUP when it is NULL. Checks parts (unique names, length against shape) first. */
 VV_MUST_CHECK int vv_assemble(const struct vv_assembly *a, struct vv_sink *out, struct vv_err *err);
 

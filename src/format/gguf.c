@@ -78,6 +78,25 @@ static enum vv_probe probe(struct vv_span head, uint64_t size VV_UNUSED)
 	return head.len >= 8 && vv_span_starts(head, magic) ? VV_PROBE_YES : VV_PROBE_NO;
 }
 
+/* Pairs that speak of what a new file with the same others may have otherwise. */
+enum about { OF_SOURCE, OF_TYPES, OF_SHARDS, N_ABOUT };
+static const struct {
+	const char *key;
+	enum about about;
+} told[] = {
+	{"varve.source", OF_SOURCE},
+	{"general.file_type", OF_TYPES},
+	{"split.no", OF_SHARDS},
+	{"split.count", OF_SHARDS},
+	{"split.tensors.count", OF_SHARDS},
+};
+
+/* Where such a pair stands. */
+struct pair {
+	uint64_t at, end;
+	enum about about;
+};
+
 struct info {
 	uint32_t type;
 	uint64_t off, len; /* of its bytes, from the data's start */
@@ -96,6 +115,8 @@ struct gguf {
 	uint64_t alignment;
 	struct info *infos;
 	size_t n, cap;
+	struct pair told[VV_COUNT(told)]; /* in their order */
+	size_t n_told;
 	struct vv_map keys, names; /* names: the number of the info */
 	struct vv_arena *arena;
 };
@@ -248,14 +269,19 @@ static int take_alignment(struct gguf *g, uint32_t type, struct vv_err *err)
 static int take_pair(struct gguf *g, struct vv_err *err)
 {
 	const char *key;
+	uint64_t at = g->at;
 	uint32_t type;
 	int ret = take_name(g, MAX_KEY, &g->keys, 0, &key, err);
 
 	if (!ret)
 		ret = take32(g, &type, err);
-	if (ret)
-		return ret;
-	return strcmp(key, "general.alignment") ? step_over(g, type, 0, err) : take_alignment(g, type, err);
+	if (!ret)
+		ret = strcmp(key, "general.alignment") ? step_over(g, type, 0, err) : take_alignment(g, type, err);
+	/* A key stands there once. */
+	for (size_t i = 0; i < VV_COUNT(told) && !ret; i++)
+		if (!strcmp(key, told[i].key))
+			g->told[g->n_told++] = (struct pair){at, g->at, told[i].about};
+	return ret;
 }
 
 /* --- infos --- */
@@ -521,13 +547,78 @@ static int pad(struct vv_sink *out, const struct gguf *g, uint64_t at, struct vv
 	return ret;
 }
 
-static int new_header(const struct vv_assembly *a, const struct gguf *old, struct vv_sink *out, struct vv_err *err)
+static void put_string(struct vv_buf *out, const char *s)
+{
+	vv_buf_le(out, strlen(s), 8);
+	vv_buf_str(out, s);
+}
+
+static void put_note(struct vv_buf *out, const char *note)
+{
+	put_string(out, told[0].key);
+	vv_buf_le(out, VALUE_STRING, 4);
+	put_string(out, note);
+}
+
+/* What the parts make untrue of the old pairs. */
+static int find_untrue(const struct vv_assembly *a, const struct gguf *old, bool untrue[N_ABOUT], struct vv_err *err)
+{
+	int ret = 0;
+
+	untrue[OF_SOURCE] = true;
+	for (size_t i = 0; i < a->n_parts && !ret; i++) {
+		const uint64_t *at = vv_map_find(&old->names, vv_span_str(a->parts[i].name));
+		uint32_t type;
+		ret = type_of(old, &a->parts[i], &type, err);
+		untrue[OF_TYPES] |= !ret && at && old->infos[*at].type != type;
+		/* From another shard: these are one file now. */
+		untrue[OF_SHARDS] |= !at;
+	}
+	return ret;
+}
+
+/* The old pairs but for what is untrue, and `note`; without one all of them. *len: bytes. */
+static int copy_pairs(const struct vv_assembly *a, const struct gguf *old, const bool untrue[N_ABOUT], const char *note,
+	uint64_t *len, struct vv_sink *out, struct vv_err *err)
+{
+	struct vv_buf pair = VV_BUF_INIT(VV_MAX_TEXT);
+	uint64_t at = FIXED;
+	int ret = 0;
+
+	*len = 0;
+	for (size_t i = 0; i <= old->n_told && !ret; i++) {
+		bool last = i == old->n_told;
+		uint64_t end = last ? old->infos_at : old->told[i].at;
+		if (!last && !untrue[old->told[i].about])
+			continue;
+		ret = vv_source_copy(a->source, at, end - at, out, err);
+		*len += end - at;
+		at = last ? end : old->told[i].end;
+	}
+	if (note)
+		put_note(&pair, note);
+	*len += pair.len;
+	if (!ret)
+		ret = vv_buf_check(&pair, err);
+	if (!ret)
+		ret = out->write(out, vv_buf_view(&pair), err);
+	vv_buf_release(&pair);
+	return ret;
+}
+
+static int new_header(const struct vv_assembly *a, const struct gguf *old, const char *note, struct vv_sink *out,
+	struct vv_err *err)
 {
 	struct vv_buf infos = VV_BUF_INIT(VV_MAX_HEADER);
+	bool untrue[N_ABOUT] = {false};
 	uint8_t head[FIXED];
-	uint64_t off = 0;
+	uint64_t off = 0, len = 0, n_pairs = old->n_pairs + (note != NULL);
 	int ret = vv_source_read(a->source, 0, head, FIXED, err);
 
+	if (!ret && note)
+		ret = find_untrue(a, old, untrue, err);
+	for (size_t i = 0; i < old->n_told; i++)
+		n_pairs -= untrue[old->told[i].about];
 	for (size_t i = 0; i < a->n_parts && !ret; i++) {
 		ret = put_info(&infos, old, &a->parts[i], off, err);
 		off += vv_div_up(a->parts[i].len, old->alignment) * old->alignment;
@@ -535,14 +626,15 @@ static int new_header(const struct vv_assembly *a, const struct gguf *old, struc
 	if (!ret)
 		ret = vv_buf_check(&infos, err);
 	vv_put64(head + 8, a->n_parts);
+	vv_put64(head + 16, n_pairs);
 	if (!ret)
 		ret = out->write(out, vv_span(head, FIXED), err);
 	if (!ret)
-		ret = vv_source_copy(a->source, FIXED, old->infos_at - FIXED, out, err);
+		ret = copy_pairs(a, old, untrue, note, &len, out, err);
 	if (!ret)
 		ret = out->write(out, vv_buf_view(&infos), err);
 	if (!ret)
-		ret = pad(out, old, old->infos_at + infos.len, err);
+		ret = pad(out, old, FIXED + len + infos.len, err);
 	vv_buf_release(&infos);
 	return ret;
 }
@@ -559,13 +651,14 @@ static bool names_types(const struct gguf *g)
 	return false;
 }
 
-static int other_set(const struct vv_assembly *a, const struct gguf *old, struct vv_sink *out, struct vv_err *err)
+static int other_set(const struct vv_assembly *a, const struct gguf *old, const char *note, struct vv_sink *out,
+	struct vv_err *err)
 {
 	int ret;
 
 	if (!a->n_parts && names_types(old))
 		return vv_fail(err, VV_ENOTSUP, "without tensors a GGUF file does not say how they were quantised");
-	ret = new_header(a, old, out, err);
+	ret = new_header(a, old, note, out, err);
 	for (size_t i = 0; i < a->n_parts && !ret; i++) {
 		ret = vv_source_copy(a->parts[i].bytes, 0, a->parts[i].len, out, err);
 		if (!ret)
@@ -574,7 +667,8 @@ static int other_set(const struct vv_assembly *a, const struct gguf *old, struct
 	return ret;
 }
 
-static int assemble(const struct vv_assembly *a, struct vv_sink *out, struct vv_err *err)
+/* With a note: a new file. */
+static int write_like(const struct vv_assembly *a, const char *note, struct vv_sink *out, struct vv_err *err)
 {
 	struct vv_arena arena = {0};
 	struct gguf old;
@@ -583,16 +677,15 @@ static int assemble(const struct vv_assembly *a, struct vv_sink *out, struct vv_
 	if (!ret && old.big_endian)
 		ret = vv_fail(err, VV_ENOTSUP, "the file is in the other byte order, and kept as bytes");
 	if (!ret)
-		ret = same_set(a) ? other_payloads(a, out, err) : other_set(a, &old, out, err);
+		ret = !note && same_set(a) ? other_payloads(a, out, err) : other_set(a, &old, note, out, err);
 	release(&old);
 	vv_arena_release(&arena);
 	return ret;
 }
 
-static void put_string(struct vv_buf *out, const char *s)
+static int assemble(const struct vv_assembly *a, struct vv_sink *out, struct vv_err *err)
 {
-	vv_buf_le(out, strlen(s), 8);
-	vv_buf_str(out, s);
+	return write_like(a, NULL, out, err);
 }
 
 static void empty(struct vv_buf *out, const char *note)
@@ -601,10 +694,8 @@ static void empty(struct vv_buf *out, const char *note)
 	vv_buf_le(out, 3, 4); /* version */
 	vv_buf_le(out, 0, 8); /* tensors */
 	vv_buf_le(out, 1, 8); /* pairs */
-	put_string(out, "varve.source");
-	vv_buf_le(out, VALUE_STRING, 4);
-	put_string(out, note);
+	put_note(out, note);
 }
 
 const struct vv_format vv_format_gguf = {
-	.name = "gguf", .probe = probe, .locate = locate, .assemble = assemble, .empty = empty};
+	.name = "gguf", .probe = probe, .locate = locate, .assemble = assemble, .empty = empty, .remake = write_like};

@@ -382,3 +382,18 @@ int vv_assemble_new(const struct vv_format *f, const char *note, const struct vv
 	vv_buf_release(&file);
 	return ret;
 }
+
+int vv_assemble_like(const struct vv_format *f, const struct vv_source *like, const char *note, const struct vv_part *parts,
+	size_t n_parts, struct vv_sink *out, struct vv_err *err)
+{
+	struct vv_layout l = {.format = f};
+	struct vv_assembly a = {&l, like, parts, n_parts};
+	struct vv_map names = {0};
+	int ret;
+
+	if (!f->remake)
+		return vv_assemble_new(f, note, parts, n_parts, out, err);
+	ret = check_parts(&a, &names, err);
+	vv_map_release(&names);
+	return ret ? ret : f->remake(&a, note, out, err);
+}

@@ -187,7 +187,9 @@ int vv_convert(
 	int ret = w.used ? plan(&w, err) : vv_fail_nomem(err);
 
 	note_of(note, sizeof(note), &w);
-	if (!ret)
+	if (!ret && !strcmp(from->m->format, how->format->name))
+		ret = vv_assemble_like(how->format, from->bytes, note, w.parts, w.n_parts, out, err);
+	else if (!ret)
 		ret = vv_assemble_new(how->format, note, w.parts, w.n_parts, out, err);
 	*written = w.n_parts;
 	for (size_t i = 0; i < w.n; i++) {

@@ -15,7 +15,8 @@ struct vv_convert {
 };
 /*
  * Writes it. Casts and rounding are those of model/cast.h; other types stay as they are. Tied tensors are written
- * once each. The note in the new file names the old one's SHA-256 and format, and the new type.
+ * once each. The note in the new file names the old one's SHA-256 and format, and the new type. A GGUF file made of one
+ * keeps its pairs of key and value but for those that are no longer so.
  *
  * VV_QUANT_INT8: of two dimensions and more, by the first; the scales come behind each as "<name>.scale", or
  * "<name>.scale_1" and so on where that is taken. VV_QUANT_Q8_0, for GGUF: of two dimensions and more when rows are

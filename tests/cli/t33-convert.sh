@@ -82,6 +82,18 @@ for t in 'int8 safetensors 65536' 'q8_0 gguf 69632'; do
 	set -- $t; out varve convert -q -d "$1" big.safetensors -o "big-$1.$2" && varve add --json "big-$1.$2" >"$T/out" && json "d['files'][0]['bytes_new'] >= $3 and d['files'][0]['stored'] < $3 // 50"; ok "$1 of what is stored costs less than a fiftieth of itself"
 	git commit -qm "$1" && sha256sum "big-$1.$2" >"$T/1" && rm "big-$1.$2" && varve restore -q HEAD -- "big-$1.$2" && sha256sum -c "$T/1" >/dev/null 2>&1; ok "and is restored"
 done
+python3 - <<'P'
+import struct
+s = lambda t: struct.pack("<Q", len(t)) + t
+kv = s(b"general.architecture") + struct.pack("<I", 8) + s(b"llama") + s(b"general.file_type") + struct.pack("<II", 4, 0) + \
+     s(b"tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, 2) + s(b"<s>") + s(b"</s>") + s(b"split.count") + struct.pack("<IH", 2, 1)
+info = s(b"w") + struct.pack("<IQIQ", 1, 8, 0, 0)
+head = b"GGUF" + struct.pack("<IQQ", 3, 1, 4) + kv + info
+open("kv.gguf", "wb").write(head + bytes(-len(head) % 32) + bytes(32))
+P
+out varve convert -q kv.gguf -o kv2.gguf && grep -qa 'general.architecture.*llama' kv2.gguf && grep -qa 'tokenizer.ggml.tokens' kv2.gguf && grep -qa general.file_type kv2.gguf && grep -qa split.count kv2.gguf && varve show --json kv2.gguf >"$T/out" && json 'd["parameters"] == 8'; ok "GGUF of GGUF keeps its keys"
+out varve convert -q -d f16 kv.gguf -o kv3.gguf && grep -qa 'tokenizer.ggml.tokens' kv3.gguf && ! grep -qa general.file_type kv3.gguf; ok "but for the type that has changed"
+out varve convert -q m.safetensors -o kv4.gguf && ! grep -qa general.architecture kv4.gguf; ok "of another format it has none"
 status_is 128 varve convert -d int8 nan.safetensors -o no.npz && err "tensor 'odd': element 35 is not finite" && one_line && [ ! -e no.npz ]; ok "what int8 cannot say is told"
 status_is 129 varve convert -d int8 q.safetensors -o no.gguf && err "q8_0 is GGUF's"; ok "int8 is not GGUF's"
 status_is 129 varve convert -d q8_0 q.safetensors -o no.npz; ok "q8_0 is nobody else's"

@@ -161,7 +161,50 @@ def merge(repo, path):
         ok(sha(path) == sha(path + "~"), "and is the file that gguf would have written")
 
 
+def pairs(path):
+    return {k: (f.types, f.contents()) for k, f in gguf.GGUFReader(path).fields.items() if not k.startswith("GGUF.")}
+
+
+def converting():
+    """A GGUF file made of one keeps what is said beside the tensors, but for what is no longer so."""
+    with tempfile.TemporaryDirectory() as d:
+        os.chdir(d)
+        w = gguf.GGUFWriter("m.gguf", "llama")
+        w.add_name("a name")
+        w.add_file_type(gguf.LlamaFileType.ALL_F32)
+        w.add_context_length(2048)
+        w.add_token_list(["<s>", "</s>", "ünï"])
+        w.add_token_scores([0.5, -1.0, 2.0])
+        w.add_token_types([1, 3, 1])
+        w.add_chat_template("{{ messages }}")
+        w.add_bool("general.truth", True)
+        w.add_custom_alignment(64)
+        w.add_tensor("token_embd.weight", rand(3, 64))
+        w.add_tensor("output.weight", quant(Q.Q4_0, 4, 64)[0], raw_dtype=Q.Q4_0)
+        w.write_header_to_file()
+        w.write_kv_data_to_file()
+        w.write_tensors_to_file()
+        w.close()
+        was, tensors = pairs("m.gguf"), load("m.gguf")
+        note = f"from gguf sha256:{sha('m.gguf')}"
+        for args, gone, change in (([], set(), {}), (["-d", "f16"], {"general.file_type"}, {"token_embd.weight": "F16"}),
+                                   (["-d", "q8_0"], {"general.file_type"}, {"token_embd.weight": "Q8_0"}),
+                                   (["-t", "token*"], set(), {"output.weight": None})):
+            r = run("varve", "convert", *args, "m.gguf", "-o", "out.gguf")
+            ok(not r.returncode, f"convert {args}", r.stderr)
+            now = pairs("out.gguf")
+            source = now.pop("varve.source", ([], ""))[1]
+            ok(source.startswith(note) and now == {k: v for k, v in was.items() if k not in gone}, f"{args}: its pairs", now)
+            types = {k: v[0] for k, v in load("out.gguf").items()}
+            ok(types == {k: change.get(k, v[0]) for k, v in tensors.items() if change.get(k, "") is not None}, f"{args}: its types", types)
+        ok(not run("varve", "convert", "-d", "f32", "m.gguf", "-o", "one.gguf").returncode and "general.file_type" in pairs("one.gguf"),
+           "a cast to the type that they have changes no pair")
+        ok(not run("varve", "convert", "one.gguf", "-o", "two.gguf").returncode and len(pairs("two.gguf")) == len(was) + 1 and
+           sha("one.gguf") in pairs("two.gguf")["varve.source"][1], "its own note is replaced")
+
+
 print(f"# gguf in {os.path.basename(os.path.dirname(gguf.__file__))}, numpy {np.__version__}")
 assembling()
 through_git()
+converting()
 end()
