@@ -244,13 +244,30 @@ static void print_lineage(const json_t *record)
 	}
 }
 
+/* What of it merges, and is restored, on its own. */
+static const char *merges(const struct vv_manifest *m, char *text, size_t cap)
+{
+	const char *sets = vv_assembly_sets(m);
+	size_t packed = 0;
+	int n;
+
+	if (vv_manifest_is_dir(m) || !vv_can_assemble(m))
+		return vv_manifest_is_dir(m) ? "file by file" : "as a whole file";
+	for (size_t i = 0; i < m->n_segs; i++)
+		packed += m->segs[i].seg.coding != 0;
+	n = snprintf(text, cap, "tensor by tensor%s%s", sets ? ": " : "", sets ? sets : "");
+	if (packed)
+		snprintf(text + n, cap - (size_t)n, "; %zu compressed with the file", packed);
+	return text;
+}
+
 static void print_head(const struct shower *s, const struct vv_named *named, const struct vv_description *d,
 	const json_t *lineage, bool store)
 {
 	const struct vv_manifest *m = named->manifest;
 	const struct vv_whole *w = named->whole;
 	struct vv_ctx *ctx = s->ctx;
-	char *name = vv_safe(named->path), n[32], a[32];
+	char *name = vv_safe(named->path), n[32], a[32], how[256];
 
 	printf("%s%s%s: %s, %zu tensor%s, %s parameters, %s\n", vv_color(ctx, VV_BOLD), name, vv_color(ctx, VV_PLAIN),
 		m->format, d->n_tensors, d->n_tensors == 1 ? "" : "s", vv_grouped(d->params.elements, n),
@@ -271,7 +288,7 @@ static void print_head(const struct shower *s, const struct vv_named *named, con
 		print_stored(d, m);
 	if (lineage)
 		print_lineage(lineage);
-	printf("  merges       %s\n", vv_manifest_is_dir(m) ? "file by file" : vv_can_assemble(m) ? "tensor by tensor" : "as a whole file");
+	printf("  merges       %s\n", merges(m, how, sizeof(how)));
 	print_findings(ctx, "", m);
 	for (size_t i = 0; w && i < w->n; i++)
 		print_findings(ctx, w->files[i].path, w->files[i].manifest);
@@ -327,7 +344,7 @@ static int print_json(struct shower *s, const struct vv_named *named, const stru
 	const struct vv_whole *w = named->whole;
 	json_t *tensors = json_array(), *dtypes = json_object(), *findings = json_array(), *graph = NULL, *root;
 	const char *is = optimizer_of(s, d);
-	char hex[VV_ID_HEX + 1];
+	char hex[VV_ID_HEX + 1], how[256];
 	int ret = vv_graphshow_json(&s->g, s->ctx, &graph);
 
 	for (size_t i = 0; i < d->n_tensors; i++)
@@ -336,11 +353,11 @@ static int print_json(struct shower *s, const struct vv_named *named, const stru
 		if (d->by_dtype[i].tensors)
 			json_object_set_new(dtypes, vv_dtype_info(i)->name, json_count(&d->by_dtype[i]));
 	json_findings(findings, named);
-	root = json_pack("{s:o,s:s,s:I,s:s,s:I,s:o,s:o,s:o,s:I,s:b,s:o,s:o,s:o}", "path", vv_json_name(named->path),
+	root = json_pack("{s:o,s:s,s:I,s:s,s:I,s:o,s:o,s:o,s:I,s:b,s:s,s:o,s:o,s:o}", "path", vv_json_name(named->path),
 		"format", m->format, "size", (json_int_t)m->size, "sha256", vv_id_hex(&m->sha256, hex), "parameters",
 		(json_int_t)d->params.elements, "model", json_count(&d->params), "optimizer_state", json_count(&d->state),
 		"optimizer", is ? vv_json_name(is) : json_null(), "around", (json_int_t)d->opaque, "merges_by_tensor",
-		vv_can_assemble(m), "dtypes", dtypes, "findings", findings, "tensors", tensors);
+		vv_can_assemble(m), "merges", merges(m, how, sizeof(how)), "dtypes", dtypes, "findings", findings, "tensors", tensors);
 	json_object_set_new(root, "graph", graph ? graph : json_null());
 	if (w)
 		json_object_set_new(root, "files", json_files(w));

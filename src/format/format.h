@@ -135,6 +135,8 @@ struct vv_format {
 	 * (checksums, offsets). NULL: whole files only.
 	 */
 	int (*assemble)(const struct vv_assembly *a, struct vv_sink *out, struct vv_err *err);
+	/* For people: which sets of tensors it can write, where that is not any. */
+	const char *sets;
 	/*
 	 * Appends a file without tensors, that `assemble` can make any other of. `note` says where its tensors come
 	 * from, in printable ASCII without quotes: put where the format has a place for such. NULL: a new file is not to be had.

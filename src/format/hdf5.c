@@ -604,4 +604,5 @@ static int assemble(const struct vv_assembly *a, struct vv_sink *out, struct vv_
 }
 
 const struct vv_format vv_format_hdf5 = {.name = "hdf5", .probe = probe, .locate = locate, .assemble = assemble,
+	.sets = "the same names and shapes, any in files that varve made",
 	.empty = vv_hdf5_empty, .graph = vv_keras_h5_graph};

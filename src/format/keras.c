@@ -165,4 +165,5 @@ static int graph(struct vv_graph *out, const struct vv_source *src, struct vv_er
 }
 
 const struct vv_format vv_format_keras = {.name = "keras", .probe = probe, .locate = locate, .assemble = assemble,
+	.sets = "the same names and shapes",
 	.graph = graph};

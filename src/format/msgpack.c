@@ -462,4 +462,5 @@ static void empty(struct vv_buf *out, const char *note VV_UNUSED)
 }
 
 const struct vv_format vv_format_msgpack = {
-	.name = "msgpack", .probe = probe, .locate = locate, .assemble = assemble, .empty = empty};
+	.name = "msgpack", .probe = probe, .locate = locate, .assemble = assemble,
+	.sets = "the same names, any where it holds arrays alone", .empty = empty};

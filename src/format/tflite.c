@@ -283,4 +283,4 @@ static int locate(struct vv_layout_build *b, const struct vv_source *src, struct
 }
 
 const struct vv_format vv_format_tflite = {.name = "tflite", .probe = probe, .locate = locate,
-	.assemble = vv_inplace_assemble, .graph = vv_tflite_graph};
+	.assemble = vv_inplace_assemble, .sets = "the same tensors, with other values", .graph = vv_tflite_graph};

@@ -242,4 +242,4 @@ static enum vv_probe probe(struct vv_span head VV_UNUSED, uint64_t size VV_UNUSE
 }
 
 const struct vv_format vv_format_torch_dcp = {
-	.name = "torch-dcp", .probe = probe, .locate = locate, .assemble = assemble};
+	.name = "torch-dcp", .probe = probe, .locate = locate, .assemble = assemble, .sets = "the same tensors, with other values"};

@@ -152,4 +152,5 @@ static int locate(struct vv_layout_build *b, const struct vv_source *src, struct
 	return ret;
 }
 
-const struct vv_format vv_format_torch_legacy = {.name = "torch-legacy", .probe = probe, .locate = locate, .assemble = vv_inplace_assemble};
+const struct vv_format vv_format_torch_legacy = {.name = "torch-legacy", .probe = probe, .locate = locate, .assemble = vv_inplace_assemble,
+	.sets = "the same tensors, with other values"};

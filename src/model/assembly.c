@@ -48,7 +48,14 @@ bool vv_can_assemble(const struct vv_manifest *m)
 		tensors += m->segs[i].seg.n_views != 0;
 	}
 	/* With nothing but packed tensors there is none to take from here or there. */
-	return f && f->assemble && (!tensors || packed < tensors);
+	return f && f->assemble && (tensors ? packed < tensors : !f->sets);
+}
+
+const char *vv_assembly_sets(const struct vv_manifest *m)
+{
+	const struct vv_format *f = format_of(m);
+
+	return f ? f->sets : NULL;
 }
 
 /* The layout that locating the file would yield, less its findings: assemblers do not look at them. */

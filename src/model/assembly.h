@@ -20,6 +20,8 @@ VV_MUST_CHECK int vv_assemble_picks(const struct vv_version *skeleton, const str
 	struct vv_sink *out, struct vv_err *err);
 /* Does this varve know the format, and can it assemble? */
 bool vv_can_assemble(const struct vv_manifest *m);
+/* Which sets of tensors, in words; NULL: any. */
+const char *vv_assembly_sets(const struct vv_manifest *m);
 
 /* Writes to a file from its start. `len` counts the bytes so far. */
 struct vv_fd_sink {

@@ -40,10 +40,19 @@ status_is 128 varve show HEAD:.gitattributes && err 'no model that varve keeps' 
 status_is 128 varve show nope && err 'nope: No such file' && one_line; ok "no such file"
 status_is 129 varve show && err 'show takes one model'; ok "no argument"
 git show HEAD:sub/m.safetensors >"$T/manifest.txt"; cd "$T"; out varve show manifest.txt; said '8 tensors, 32,768 parameters'; ok "a manifest alone, outside of git"
-# What a model computes.
+# How it merges, for each format as the README says.
 cd "$T"
 golden=$(dirname "$0")/../golden
 case $golden in /*) ;; *) golden=$here/$golden ;; esac
+merges() { out varve show --json "$golden/$1" && json "d['merges'] == '$2' and d['merges_by_tensor'] == ('$2' != 'as a whole file')"; ok "$1 merges $2"; }
+same='the same tensors, with other values'; keras='the same names and shapes'
+merges torch/2.13.0/state.pt 'tensor by tensor'; merges torch/1.13.1/legacy.pt "tensor by tensor: $same"; merges torch-dcp/model.distcp "tensor by tensor: $same"
+merges gguf/model.gguf 'tensor by tensor'; merges onnx/model.onnx 'tensor by tensor'; merges tflite/model.tflite "tensor by tensor: $same"
+merges hdf5/new.h5 "tensor by tensor: $keras, any in files that varve made"; merges hdf5/model.keras "tensor by tensor: $keras"
+merges hdf5/deflated.keras 'as a whole file'; merges msgpack/model.msgpack 'tensor by tensor: the same names, any where it holds arrays alone'
+merges tf/model.index 'as a whole file'; merges tf/model.data-00000-of-00001 'as a whole file'; merges onnx/bad-short.onnx 'as a whole file'
+out varve show "$golden/msgpack/model.msgpack"; said '^  merges  *tensor by tensor: the same names'; ok "as text"
+# What a model computes.
 cp "$golden/onnx/symbols.onnx" "$golden/onnx/bad-short.onnx" "$golden/tflite/image.tflite" "$golden/hdf5/two.keras" "$golden/hdf5/short.h5" \
 	"$golden/hdf5/code.h5" "$golden/hdf5/new.h5" .
 status_is 0 varve show symbols.onnx; said '^  input  *image f32 \[batch,2,height,?\]$'; ok "ONNX: an input with symbols"
