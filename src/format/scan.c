@@ -195,13 +195,17 @@ static int scan_zip(struct scanner *s, const char *where, const struct vv_source
 {
 	struct vv_arena arena = {0};
 	struct vv_zip z;
+	bool all = true;
 	int ret = vv_zip_read(&z, src, &arena, err);
 
 	if (ret == VV_EFORMAT || ret == VV_ELIMIT) {
 		tell(s, where, "malformed", off, "%s", err->msg);
-		ret = forgive(ret, err);
+		vv_err_clear(err);
+		/* A loader may believe another of its records, and take what is in it. */
+		ret = vv_zip_salvage(&z, src, &arena, &all, err);
+		if (!ret && !all)
+			tell(s, where, "limit", off, "more members than are looked into");
 	}
-	/* Also what was read of an archive that lies: a loader may take it. */
 	for (size_t i = 0; i < z.n && !ret; i++) {
 		ret = scan_member(s, where, src, &z.members[i], off, level, err);
 		if (level == 0)

@@ -71,8 +71,7 @@ int vv_zip_extra(struct vv_span extra, uint16_t id, struct vv_span *out)
 	return 0;
 }
 
-/* Fills in, from the zip64 field and in their order, the numbers that the record says are there. */
-static int numbers64(struct vv_span extra, uint64_t *const *numbers, size_t n)
+int vv_zip_numbers64(struct vv_span extra, uint64_t *const *numbers, size_t n)
 {
 	struct vv_cursor c;
 	struct vv_span field;
@@ -264,7 +263,7 @@ static int local(const struct vv_zip *z, const struct vv_source *src, uint8_t *b
 		return vv_fail(err, VV_EFORMAT, "zip: member '%s' has another name at offset %" PRIu64, m->name, m->header);
 	len = vv_get32(p + 18);
 	raw = vv_get32(p + 22);
-	if (numbers64(vv_span(p + ZIP_LOCAL + name_len, n - ZIP_LOCAL - name_len), sizes, 2))
+	if (vv_zip_numbers64(vv_span(p + ZIP_LOCAL + name_len, n - ZIP_LOCAL - name_len), sizes, 2))
 		return vv_fail(err, VV_EFORMAT, "zip: member '%s': broken extra field at offset %" PRIu64, m->name, m->header);
 	/* Whoever writes to a pipe knows the sizes too late: then the local header has zeros. */
 	bool late = (m->local_flags & ZIP_HAS_DESCRIPTOR) && !len && !raw;
@@ -289,7 +288,7 @@ static int entry(const struct vv_zip *z, const uint8_t *p, uint64_t off, struct 
 	m->name = vv_arena_copy(arena, vv_span(p + ZIP_CENTRAL, name_len));
 	if (!m->name)
 		return vv_fail_nomem(err);
-	if (vv_get16(p + 34) || numbers64(vv_span(p + ZIP_CENTRAL + name_len, vv_get16(p + 30)), numbers, 3))
+	if (vv_get16(p + 34) || vv_zip_numbers64(vv_span(p + ZIP_CENTRAL + name_len, vv_get16(p + 30)), numbers, 3))
 		return vv_fail(err, VV_EFORMAT, "zip: member '%s': broken entry at offset %" PRIu64, m->name, off);
 	if (m->flags & UNREADABLE)
 		return vv_fail(err, VV_EFORMAT, "zip: member '%s' is encrypted, offset %" PRIu64, m->name, off);

@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "format/format.h"
 
-enum { VV_MAX_MEMBERS = 1000000 };
+enum { VV_MAX_MEMBERS = 1000000, VV_MAX_SALVAGED = 1 << 17 };
 
 struct vv_zip_member {
 	const char *name;        /* as in the directory; no NUL inside. Borrowed from the arena */
@@ -46,6 +46,12 @@ bool vv_zip_trails(const struct vv_source *src);
  */
 VV_MUST_CHECK int vv_zip_read(
 	struct vv_zip *out, const struct vv_source *src, struct vv_arena *arena, struct vv_err *err);
+/*
+ * After such a failure: every member that some directory entry of the file leads to, whatever its end records, names and
+ * flags say, for those who look for what hides there. They may overlap. *all: there are no more. Reads the whole file.
+ */
+VV_MUST_CHECK int vv_zip_salvage(
+	struct vv_zip *out, const struct vv_source *src, struct vv_arena *arena, bool *all, struct vv_err *err);
 /* Findings on an archive of another format than PyTorch's: bytes of nobody, flags that differ, a pickle of PyTorch. */
 void vv_zip_report(const struct vv_zip *z, struct vv_layout_build *b);
 /* NULL when there is none. Linear. */

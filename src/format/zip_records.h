@@ -45,5 +45,7 @@ VV_MUST_CHECK int vv_zip_entry(struct zip_window *w, uint64_t off, uint64_t end,
 	struct vv_err *err);
 /* The field's own bytes; .ptr is NULL when there is none. 1 when the fields are broken or it is there twice. */
 VV_MUST_CHECK int vv_zip_extra(struct vv_span extra, uint16_t id, struct vv_span *out);
+/* Fills in, from the zip64 field and in their order, the numbers that the record says are there. 1: they are not. */
+int vv_zip_numbers64(struct vv_span extra, uint64_t *const *numbers, size_t n);
 
 #endif

@@ -117,6 +117,25 @@ def zip64_lie(members):
     return data[:end] + record + locator + data[end:]
 
 
+def no_count(members):
+    """An end record that counts no members, and has no directory."""
+    data = archive(members)
+    end = data.rindex(b"PK\x05\x06")
+    return patched(data, end + 8, bytes(12))
+
+
+def first_entry(members, at, new):
+    """The directory's first entry says something else."""
+    data = archive(members)
+    return patched(data, data.index(b"PK\x01\x02") + at, new)
+
+
+def local_entry(members, name, at, new):
+    """The local header of that member says something else."""
+    data = archive(members)
+    return patched(data, data.index(b"PK\x03\x04", data.index(name) - 30) + at, new)
+
+
 # --- other formats ---
 
 
