@@ -120,7 +120,7 @@ int vv_graph_counts(struct vv_graph *g, bool activations, struct vv_graph_count 
 		bool added;
 		uint64_t *at;
 
-		if (!what)
+		if (!what || g->nodes[i].heading)
 			continue;
 		at = vv_map_put(&map, vv_span_str(what), used, &added);
 		ret = !at ? vv_fail_nomem(err) : added ? grow(&items, used, &cap, sizeof(*counts), err) : 0;

@@ -39,6 +39,9 @@ struct vv_graph_node {
 	const char *const *inputs, *const *outputs; /* names of values, or of layers; "" stands for an omitted one */
 	unsigned n_inputs, n_outputs;
 	unsigned depth;         /* of graphs or models around it */
+	bool custom;            /* none of the format's own: code that whoever loads the model brings runs */
+	bool heading;           /* none at all: those that follow, one deeper, are the body of the function `name` */
+	uint64_t off;           /* where it stands in the file; 0: not said */
 };
 
 struct vv_graph_fact {

@@ -13,6 +13,7 @@
 /* Fields, by message. */
 enum { MODEL_IR = 1, MODEL_PRODUCER = 2, MODEL_PRODUCER_VERSION = 3, MODEL_GRAPH = 7, MODEL_OPSET = 8, MODEL_TRAINING = 20,
 	MODEL_FUNCTION = 25 };
+enum { FUNCTION_NAME = 1, FUNCTION_INPUT = 4, FUNCTION_OUTPUT = 5, FUNCTION_NODE = 7, FUNCTION_DOMAIN = 10 };
 enum { GRAPH_NODE = 1, GRAPH_NAME = 2, GRAPH_INPUT = 11, GRAPH_OUTPUT = 12 };
 enum { NODE_INPUT = 1, NODE_OUTPUT = 2, NODE_NAME = 3, NODE_OP = 4, NODE_ATTRIBUTE = 5, NODE_DOMAIN = 7 };
 enum { ATTRIBUTE_NAME = 1, ATTRIBUTE_TEXT = 4, ATTRIBUTE_GRAPH = 6, ATTRIBUTE_GRAPHS = 11 };
@@ -30,11 +31,15 @@ static const char *const activations[] = {"Celu", "Elu", "Gelu", "HardSigmoid", 
 	"ThresholdedRelu", "com.microsoft.BiasGelu", "com.microsoft.FastGelu", "com.microsoft.Gelu",
 	"com.microsoft.QuickGelu"};
 
+/* Domains of ONNX and of ONNX Runtime. Operators of any other are a function of the model, or code from elsewhere. */
+static const char *const domains[] = {"ai.onnx.ml", "ai.onnx.training", "ai.onnx.preview.training", "com.microsoft"};
+
 struct reader {
 	struct vv_graph *g;
 	struct vv_pb_input in;
 	struct vv_buf text;
 	struct vv_map initializers; /* names, of a model that is older than IR_APART */
+	struct vv_map functions;    /* names of the model's own */
 	uint64_t ir;
 	struct vv_err *err;
 };
@@ -182,14 +187,18 @@ static int read_attribute(struct reader *r, struct vv_pb *node, const struct vv_
 	return ret;
 }
 
-/* An operator of another domain than ONNX's own carries its name. */
+/* An operator, or a function, of another domain than ONNX's own carries its name. */
 static int read_op(struct reader *r, const struct vv_pb *m, const struct vv_pb_field *op, const struct vv_pb_field *domain,
-	const char **out)
+	const char **out, bool *custom)
 {
 	struct vv_buf name = VV_BUF_INIT(VV_MAX_TEXT);
 	int ret = domain->len ? vv_pb_bytes(m, domain, &r->text, r->err) : 0;
 
+	*custom = false;
 	if (!ret && domain->len && !vv_span_is(vv_buf_view(&r->text), "ai.onnx")) {
+		*custom = true;
+		for (size_t i = 0; i < VV_COUNT(domains); i++)
+			*custom &= !vv_span_is(vv_buf_view(&r->text), domains[i]);
 		vv_buf_span(&name, vv_buf_view(&r->text));
 		vv_buf_char(&name, '.');
 	}
@@ -218,7 +227,7 @@ static int read_attributes(struct reader *r, struct vv_pb m, unsigned depth, siz
 
 static int read_node(struct reader *r, struct vv_pb *graph, const struct vv_pb_field *at, unsigned depth)
 {
-	struct vv_graph_node n = {.name = "", .depth = depth};
+	struct vv_graph_node n = {.name = "", .depth = depth, .off = at->start};
 	struct vv_pb_field f, op = {.number = 0}, domain = {.number = 0};
 	struct vv_pb m, whole;
 	bool attributes = false;
@@ -236,7 +245,7 @@ static int read_node(struct reader *r, struct vv_pb *graph, const struct vv_pb_f
 			domain = f;
 	}
 	if (!ret)
-		ret = read_op(r, &m, &op, &domain, &n.op);
+		ret = read_op(r, &m, &op, &domain, &n.op, &n.custom);
 	if (!ret)
 		ret = read_list(r, whole, NODE_INPUT, n.n_inputs, &n.inputs);
 	if (!ret)
@@ -247,6 +256,46 @@ static int read_node(struct reader *r, struct vv_pb *graph, const struct vv_pb_f
 	if (!ret)
 		ret = vv_graph_add(r->g, &n, r->err);
 	return ret || !attributes ? ret : read_attributes(r, whole, depth, r->g->n_nodes - 1);
+}
+
+/* A heading with the function's name, then what it is made of. */
+static int read_function(struct reader *r, struct vv_pb *model, const struct vv_pb_field *at)
+{
+	struct vv_graph_node n = {.name = "", .op = "function", .heading = true, .off = at->start};
+	struct vv_pb_field f, name = {.number = 0}, domain = {.number = 0};
+	struct vv_pb m, whole;
+	bool ignore;
+	int ret = vv_pb_enter(&whole, model, at, r->err);
+
+	for (m = whole; !ret && !(ret = vv_pb_next(&m, &f, r->err)) && f.number;) {
+		n.n_inputs += f.number == FUNCTION_INPUT;
+		n.n_outputs += f.number == FUNCTION_OUTPUT;
+		if (f.number == FUNCTION_NAME)
+			name = f;
+		else if (f.number == FUNCTION_DOMAIN)
+			domain = f;
+	}
+	if (!ret)
+		ret = read_op(r, &m, &name, &domain, &n.name, &ignore);
+	if (!ret)
+		ret = read_list(r, whole, FUNCTION_INPUT, n.n_inputs, &n.inputs);
+	if (!ret)
+		ret = read_list(r, whole, FUNCTION_OUTPUT, n.n_outputs, &n.outputs);
+	if (!ret)
+		ret = vv_graph_add(r->g, &n, r->err);
+	if (!ret && !vv_map_put(&r->functions, vv_span_str(n.name), 1, NULL))
+		ret = vv_fail_nomem(r->err);
+	for (m = whole; !ret && !(ret = vv_pb_next(&m, &f, r->err)) && f.number;)
+		if (f.number == FUNCTION_NODE)
+			ret = read_node(r, &m, &f, 1);
+	return ret;
+}
+
+/* What the model's own functions say is theirs to say. */
+static void settle_functions(struct reader *r)
+{
+	for (size_t i = 0; i < r->g->n_nodes; i++)
+		r->g->nodes[i].custom &= !vv_map_find(&r->functions, vv_span_str(r->g->nodes[i].op));
 }
 
 /* --- the graph --- */
@@ -382,7 +431,7 @@ static int read_field(struct reader *r, struct vv_pb *m, const struct vv_pb_fiel
 		return 0;
 	case MODEL_FUNCTION:
 		k->functions++;
-		return 0;
+		return read_function(r, m, f);
 	default:
 		return 0;
 	}
@@ -401,9 +450,12 @@ int vv_onnx_graph(struct vv_graph *out, const struct vv_source *src, struct vv_e
 		ret = read_field(&r, &m, &f, &k);
 	if (!ret)
 		ret = add_facts(&r, &k);
-	if (!ret)
+	if (!ret) {
 		drop_initializers(&r);
+		settle_functions(&r);
+	}
 	vv_map_release(&r.initializers);
+	vv_map_release(&r.functions);
 	vv_buf_release(&r.text);
 	vv_buf_release(&k.producer);
 	vv_buf_release(&k.opsets);

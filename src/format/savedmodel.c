@@ -47,6 +47,14 @@ static const char *const ops[] = {"ReadFile", "WriteFile", "PyFunc", "PyFuncStat
 	"PrintV2", "DebugIdentity", "DebugIdentityV2", "DebugIdentityV3", "DebugNanCount", "DebugNumericSummary",
 	"DebugNumericSummaryV2"};
 enum { BY_PLACE = 45 };
+
+bool vv_savedmodel_reaches(const char *op)
+{
+	for (size_t i = 0; i < BY_PLACE; i++)
+		if (!strcmp(op, ops[i]))
+			return true;
+	return false;
+}
 static const char *const places[] = {"file:", "grpc:", "http:", "https:", "gs:", "s3:", "hdfs:"};
 _Static_assert(VV_COUNT(ops) <= 64, "a bit for each");
 

@@ -15,5 +15,7 @@ struct vv_savedmodel {
  * VV_ELIMIT: it breaks off behind nodes that were seen. A file that is none of them has no nodes, and that is no error.
  */
 VV_MUST_CHECK int vv_savedmodel_walk(struct vv_savedmodel *s, const struct vv_source *src, struct vv_err *err);
+/* Does TensorFlow's operation of that name reach files, the network or Python, whatever its attributes are? */
+bool vv_savedmodel_reaches(const char *op);
 
 #endif

@@ -2,7 +2,9 @@
 
 #include "base/buf.h"
 #include "base/check.h"
+#include "base/map.h"
 #include "format/formats.h"
+#include "format/graph.h"
 #include "format/keras_code.h"
 #include "format/npy.h"
 #include "format/pickle.h"
@@ -367,6 +369,37 @@ static int scan_source(struct scanner *s, const char *where, const struct vv_sou
 	return ret ? ret : scan_bytes(&t, vv_span(head, n), src, err);
 }
 
+/* Operators of a graph that are nobody's own, each name once. With "Flex" before it TensorFlow's own runs. */
+static int scan_operators(struct scanner *s, const struct vv_format *f, const struct vv_source *src, struct vv_err *err)
+{
+	static const char flex[] = "Flex";
+	struct vv_map seen = {0};
+	struct vv_graph g;
+	int ret = vv_graph_read(&g, f, src, err);
+
+	if (ret == VV_EFORMAT || ret == VV_ELIMIT)
+		tell(s, "", "malformed", 0, "the graph cannot be read: %s", err->msg);
+	if (ret == VV_ENOTFOUND)
+		vv_err_clear(err);
+	if (ret)
+		return ret == VV_ENOTFOUND ? 0 : forgive(ret, err);
+	for (size_t i = 0; i < g.n_nodes && !ret; i++) {
+		const struct vv_graph_node *n = &g.nodes[i];
+		const char *of = strncmp(n->op, flex, sizeof(flex) - 1) ? "" : n->op + sizeof(flex) - 1;
+		bool added = false;
+
+		if (n->custom && !vv_map_put(&seen, vv_span_str(n->op), 1, &added))
+			ret = vv_fail_nomem(err);
+		if (added && vv_savedmodel_reaches(of))
+			tell(s, "", "tf-op", n->off, "%s", of);
+		else if (added)
+			tell(s, "", "custom-op", n->off, "%s", n->op);
+	}
+	vv_map_release(&seen);
+	vv_graph_release(&g);
+	return ret;
+}
+
 /* The same thing, found by the format already. */
 static bool is_told(const struct vv_scan *o, size_t known, const struct vv_finding *f)
 {
@@ -390,9 +423,12 @@ int vv_scan(struct vv_scan *out, const struct vv_source *src, struct vv_progress
 	out->format = l.format->name;
 	for (size_t i = 0; i < l.n_findings; i++)
 		tell(&s, "", l.findings[i].code, l.findings[i].off, "%s", l.findings[i].detail);
+	if (l.format == &vv_format_tflite || l.format == &vv_format_onnx)
+		ret = scan_operators(&s, l.format, src, err);
 	vv_layout_release(&l);
 	known = kept = out->n;
-	ret = scan_source(&s, "", src, 0, 0, err);
+	if (!ret)
+		ret = scan_source(&s, "", src, 0, 0, err);
 	for (size_t i = known; i < out->n; i++)
 		if (!is_told(out, known, &out->findings[i]))
 			out->findings[kept++] = out->findings[i];

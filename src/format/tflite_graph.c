@@ -58,6 +58,9 @@ static const char *const operators[] = {
 	"STABLEHLO_TRANSPOSE", "DILATE", "STABLEHLO_RNG_BIT_GENERATOR", "REDUCE_WINDOW", "STABLEHLO_COMPOSITE",
 	"STABLEHLO_SHIFT_LEFT", "STABLEHLO_CBRT", "STABLEHLO_CASE"};
 
+/* Custom ones by name that every runtime has. */
+static const char *const well_known[] = {"AudioSpectrogram", "Mfcc", "NumericVerify", "TFLite_Detection_PostProcess"};
+
 /* By ActivationFunctionType. */
 static const char *const fused[] = {NULL, "RELU", "RELU_N1_TO_1", "RELU6", "TANH", "SIGN_BIT"};
 
@@ -73,6 +76,7 @@ struct reader {
 	struct vv_graph *g;
 	struct vv_fb_vector codes, tensors; /* tensors: of the subgraph that is read */
 	const char **ops;                   /* by code; NULL: not read yet */
+	bool *custom;                       /* by code */
 	const char **names;                 /* by tensor of the subgraph; NULL: not read yet */
 	uint64_t refs; /* of tensors, and dimensions, that may still come: vectors may be shared */
 	struct vv_err *err;
@@ -119,6 +123,9 @@ static int read_op(struct reader *r, uint64_t i, const char **out)
 	code = old < OLD_MAX && old > code ? old : code;
 	if (code == CUSTOM) {
 		ret = read_text(r, &t, CODE_CUSTOM, out);
+		r->custom[i] = true;
+		for (size_t k = 0; k < VV_COUNT(well_known) && !ret; k++)
+			r->custom[i] &= strcmp(*out, well_known[k]) != 0;
 	} else if (code < VV_COUNT(operators)) {
 		*out = operators[code];
 	} else {
@@ -209,12 +216,13 @@ static int read_activation(struct reader *r, const struct vv_fb_table *op, const
 
 static int read_operator(struct reader *r, const struct vv_fb_table *t, unsigned depth)
 {
-	struct vv_graph_node n = {.name = "", .depth = depth};
+	struct vv_graph_node n = {.name = "", .depth = depth, .off = t->at};
 	uint64_t code = 0;
 	int ret = vv_fb_number(&r->fb, t, OP_CODE, 4, &code, r->err);
 
 	if (!ret)
 		ret = read_op(r, code, &n.op);
+	n.custom = !ret && r->custom[code];
 	if (!ret)
 		ret = read_names(r, t, OP_INPUTS, &n.inputs, &n.n_inputs);
 	if (!ret)
@@ -355,7 +363,7 @@ int vv_tflite_graph(struct vv_graph *out, const struct vv_source *src, struct vv
 		ret = vv_fb_vector(&r.fb, &root, MODEL_CODES, 4, &r.codes, err);
 	if (!ret)
 		ret = vv_fb_vector(&r.fb, &root, MODEL_SUBGRAPHS, 4, &graphs, err);
-	if (!ret && !(r.ops = calloc(r.codes.n + 1, sizeof(*r.ops))))
+	if (!ret && (!(r.ops = calloc(r.codes.n + 1, sizeof(*r.ops))) || !(r.custom = calloc(r.codes.n + 1, sizeof(*r.custom)))))
 		ret = vv_fail_nomem(err);
 	for (uint32_t i = 0; i < graphs.n && !ret; i++) {
 		ret = vv_fb_table_in(&r.fb, &graphs, i, &t, err);
@@ -364,6 +372,7 @@ int vv_tflite_graph(struct vv_graph *out, const struct vv_source *src, struct vv
 	}
 	out->subgraphs = graphs.n ? graphs.n - 1 : 0;
 	free(r.ops);
+	free(r.custom);
 	vv_fb_release(&r.fb);
 	return ret;
 }

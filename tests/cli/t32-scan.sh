@@ -1,5 +1,7 @@
 #!/bin/sh
 # scan: verdicts with reason and offset, for files in git and outside of it; JSON, SARIF, exit statuses.
+script=$0
+case $script in /*) ;; *) script=$PWD/$script ;; esac
 . "$(dirname "$0")/lib.sh"
 
 new_repo "$T/r"
@@ -104,4 +106,28 @@ st=0; varve scan nosuch 2>"$T/err" || st=$?
 [ $st = 128 ] && [ "$(wc -l <"$T/err")" = 1 ] && grep -q nosuch "$T/err"; ok "a file that is not there"
 st=0; (cd / && varve scan) 2>"$T/err" || st=$?
 [ $st = 128 ]; ok "no repository to scan"
+# Operators that are nobody's own: tests/golden/*/make.py.
+golden=$(cd "$(dirname "$script")/../golden" && pwd); cd "$T" || exit
+cp "$golden/tflite/edit-custom.tflite" "$golden/tflite/edit-flex.tflite" "$golden/tflite/image.tflite" "$golden/onnx/nested.onnx" "$golden/onnx/symbols.onnx" .
+is edit-custom.tflite suspicious 0 'suspicious  offset 956: custom-op: Maker$'
+[ "$(grep -c custom-op "$T/out")" = 1 ]; ok "once, though it is there twice"
+is edit-flex.tflite dangerous 1 'dangerous   offset [0-9]*: tf-op: ReadFile$'
+grep -q 'suspicious  offset [0-9]*: custom-op: FlexErf$' "$T/out"; ok "another of TensorFlow's is suspicious"
+is image.tflite safe 0
+is nested.onnx suspicious 0 'suspicious  offset 462: custom-op: test.Odd$'
+is symbols.onnx safe 0
+python3 - <<'P'
+f = lambda n, data: (bytes([n << 3 | 2]) if n < 16 else bytes([(n << 3 | 2) & 127 | 128, n >> 4])) + bytes([len(data)]) + data
+node = f(1, b"x") + f(2, b"y") + f(4, b"Odd") + f(7, b"test")
+def model(*more):
+    return b"\x08\x08" + f(7, f(1, node) + f(2, b"g") + f(5, bytes.fromhex("08021001") + f(8, b"w") + f(9, bytes(8)))) + b"".join(f(25, m) for m in more)
+body = f(7, f(1, b"x") + f(2, b"y") + f(4, b"Relu"))
+open("own.onnx", "wb").write(model(f(1, b"Odd") + f(4, b"x") + f(5, b"y") + body + f(10, b"test")))
+open("other.onnx", "wb").write(model(f(1, b"Odd") + f(4, b"x") + f(5, b"y") + f(7, f(1, b"x") + f(2, b"y") + f(4, b"Even") + f(7, b"test")) + f(10, b"test")))
+P
+is own.onnx safe 0
+is other.onnx suspicious 0 'custom-op: test.Even$'
+! grep -q test.Odd "$T/out"; ok "but not the model's own function"
+out varve show --graph own.onnx && grep -q '^test.Odd  *x  *→  y$' "$T/out" && grep -q '^function  *test.Odd  *x  *→  y$' "$T/out" && grep -q '^  Relu  *x  *→  y$' "$T/out"; ok "show --graph lists what a function is made of"
+out varve show --json own.onnx && json 'd["graph"]["operators"] == {"Relu": 1, "test.Odd": 1} and [n["op"] for n in d["graph"]["nodes"]] == ["test.Odd", "function", "Relu"]'; ok "which is none of the operators"
 plan_end

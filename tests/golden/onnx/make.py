@@ -239,15 +239,15 @@ def value_line(v):
     return v.name, dtype, dims
 
 
-def node_lines(graph, depth=0):
-    for n in graph.node:
+def node_lines(nodes, depth=0):
+    for n in nodes:
         op = '.'.join(filter(None, [n.domain, n.op_type]))
         fused = [a.s.decode() for a in n.attribute if a.name == 'activation']
         is_one = n.op_type in ('Relu', 'Gelu', 'Tanh', 'Softmax')
         yield str(depth), op, fused[0] if fused else op if is_one else '-', n.name, ','.join(n.input), ','.join(n.output)
         for a in n.attribute:
             for g in [a.g] * a.HasField('g') + list(a.graphs):
-                yield from node_lines(g, depth + 1)
+                yield from node_lines(g.node, depth + 1)
 
 
 with open(os.path.join(here, 'graphs'), 'w', encoding='utf-8', newline='\n') as out:
@@ -256,7 +256,10 @@ with open(os.path.join(here, 'graphs'), 'w', encoding='utf-8', newline='\n') as 
         inside = {t.name for t in m.graph.initializer} if m.ir_version < 4 else ()
         lines = [('input', *value_line(v)) for v in m.graph.input if v.name not in inside]
         lines += [('output', *value_line(v)) for v in m.graph.output]
-        lines += [('node', *n) for n in node_lines(m.graph)]
+        lines += [('node', *n) for n in node_lines(m.graph.node)]
+        for f in m.functions:
+            lines += [('node', '0', 'function', '-', '.'.join(filter(None, [f.domain, f.name])), ','.join(f.input), ','.join(f.output))]
+            lines += [('node', *n) for n in node_lines(f.node, 1)]
         facts = {'graph': m.graph.name, 'producer': ' '.join(filter(None, [m.producer_name, m.producer_version])),
                  'opset': ', '.join(f'{o.domain} {o.version}'.strip() for o in m.opset_import), 'ir': m.ir_version,
                  'functions': len(m.functions), 'training': len(m.training_info)}

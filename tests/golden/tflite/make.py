@@ -170,6 +170,16 @@ def custom(model):
     code.customCode = b'Maker'
 
 
+def flex(model):
+    """Two operators of TensorFlow's own, of which one reads files."""
+    custom(model)
+    code = model.operatorCodes[model.subgraphs[0].operators[0].opcodeIndex]
+    code.customCode = b'FlexReadFile'
+    code = model.operatorCodes[model.subgraphs[0].operators[-1].opcodeIndex]
+    code.deprecatedBuiltinCode = code.builtinCode = schema.BuiltinOperator.CUSTOM
+    code.customCode = b'FlexErf'
+
+
 ACTIVATIONS = {v: k for k, v in vars(schema.ActivationFunctionType).items() if isinstance(v, int) and v}
 OWN = ('SOFTMAX', 'TANH', 'RELU', 'LOGISTIC')
 
@@ -235,6 +245,8 @@ put('edit-stripped.tflite', edited(model, strip))
 put('image.tflite', image())
 with open(os.path.join(here, 'edit-custom.tflite'), 'wb') as f:
     f.write(edited(model, custom))
+with open(os.path.join(here, 'edit-flex.tflite'), 'wb') as f:
+    f.write(edited(model, flex))
 with open(os.path.join(here, 'graphs'), 'w', encoding='utf-8', newline='\n') as out:
     for file in ('model.tflite', 'model-int8.tflite', 'image.tflite', 'loop.tflite', 'edit-stripped.tflite',
                  'edit-custom.tflite'):
