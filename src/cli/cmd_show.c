@@ -428,7 +428,7 @@ static int count_files(struct vv_ctx *ctx, const struct vv_whole *w, struct vv_d
 	for (size_t i = 0; i < w->n && !ret; i++) {
 		struct vv_description file;
 
-		ret = vv_describe(&file, ctx->repo.store, w->files[i].manifest, &ctx->err);
+		ret = vv_describe(&file, ctx->repo.store, w->files[i].manifest, NULL, &ctx->err);
 		if (ret)
 			break;
 		d->objects += file.objects;
@@ -437,6 +437,26 @@ static int count_files(struct vv_ctx *ctx, const struct vv_whole *w, struct vv_d
 		d->max_depth = file.max_depth > d->max_depth ? file.max_depth : d->max_depth;
 		vv_description_release(&file);
 	}
+	return ret;
+}
+
+/* Chunks of HDF5 that reach past the array's edge are told by the file alone, where its bytes are at hand. */
+static int describe(struct vv_ctx *ctx, const struct vv_named *named, struct vv_description *d)
+{
+	const struct vv_manifest *m = named->manifest;
+	bool chunks = !named->whole && (!strcmp(m->format, "hdf5") || !strcmp(m->format, "keras"));
+	struct vv_layout l = {0};
+	struct vv_bytes bytes;
+	int ret = chunks ? vv_bytes_open(ctx, named, &bytes) : 1;
+
+	if (!ret)
+		ret = vv_layout_locate(&l, bytes.version.bytes, &ctx->err);
+	if (ret == VV_ENOMEM)
+		return ret;
+	if (ret < 0)
+		vv_err_clear(&ctx->err);
+	ret = vv_describe(d, ctx->repo.store, m, ret ? NULL : &l, &ctx->err);
+	vv_layout_release(&l);
 	return ret;
 }
 
@@ -471,7 +491,7 @@ int cmd_show(struct vv_ctx *ctx, int argc, char **argv)
 		ret = vv_whole_find(ctx, &named, false);
 	if (ret)
 		goto out;
-	ret = vv_describe(&d, ctx->repo.store, named.manifest, &ctx->err);
+	ret = describe(ctx, &named, &d);
 	if (ret)
 		goto out;
 	if (named.whole && named.whole->index.n)

@@ -28,6 +28,7 @@ struct vv_view {
 	const uint64_t *shape;  /* ndim numbers */
 	const uint64_t *stride; /* in elements; NULL: contiguous in row-major order */
 	uint64_t offset;        /* first element, counted in elements from the segment's start */
+	uint64_t padding;       /* elements that fill up a chunk and are none of the array's. Not in manifests: 0 there */
 };
 
 /* A run of the file's bytes. The segments of a layout touch and cover the file, in file order. */

@@ -372,6 +372,18 @@ static void suffix_of(char *out, size_t room, const struct vv_hdf5_object *o, co
 	snprintf(out + n, room - n, "]");
 }
 
+/* At an edge a chunk is as large as any. Its size is known to be one. */
+static uint64_t padding_of(const struct vv_hdf5_object *o, const struct vv_hdf5_chunk *chunk)
+{
+	uint64_t all = 1, real = 1;
+
+	for (unsigned i = 0; i < o->ndim; i++) {
+		all *= o->chunk[i];
+		real *= vv_min64(o->chunk[i], o->shape[i] - chunk->at[i]);
+	}
+	return all - real;
+}
+
 static int report_chunk(void *ctx, const struct vv_hdf5_chunk *chunk, struct vv_err *err)
 {
 	const struct chunked *x = ctx;
@@ -392,6 +404,8 @@ static int report_chunk(void *ctx, const struct vv_hdf5_chunk *chunk, struct vv_
 	ret = views_of(x->w, x->d, x->shape, suffix, &views, err);
 	if (ret)
 		return ret;
+	for (size_t i = 0; i < s.n_views; i++)
+		views[i].padding = padding_of(o, chunk);
 	s.views = views;
 	return s.coding ? vv_layout_packed(x->w->build, &s, err)
 			: vv_layout_tensor(x->w->build, s.off, s.len, s.dtype, views, s.n_views, err);

@@ -25,7 +25,7 @@ static void count(struct vv_count *c, const struct vv_described_tensor *t)
 {
 	c->tensors++;
 	c->bytes += t->own_bytes;
-	c->elements += t->shared ? 0 : t->elements;
+	c->elements += t->shared ? 0 : t->elements - t->padding;
 }
 
 /* --- tensors --- */
@@ -35,7 +35,7 @@ static void count(struct vv_count *c, const struct vv_described_tensor *t)
  * elements.
  */
 static void add_tensor(struct describer *k, const struct vv_manifest_seg *ms, const struct vv_view *v,
-	uint64_t *left)
+	uint64_t padding, uint64_t *left)
 {
 	struct vv_description *d = &k->d;
 	struct vv_described_tensor *t = &d->tensors[d->n_tensors++];
@@ -44,6 +44,7 @@ static void add_tensor(struct describer *k, const struct vv_manifest_seg *ms, co
 	*t = (struct vv_described_tensor){.seg = ms, .view = v, .state = slot != 0};
 	if (vv_shape_numel(v->shape, v->ndim, &t->elements))
 		t->elements = UINT64_MAX;
+	t->padding = padding < t->elements ? padding : 0;
 	t->shared = t->elements > *left;
 	if (!t->shared) {
 		*left -= t->elements;
@@ -54,7 +55,9 @@ static void add_tensor(struct describer *k, const struct vv_manifest_seg *ms, co
 	count(&d->by_dtype[ms->seg.dtype], t);
 }
 
-static int add_segment(struct describer *k, struct vv_store *store, const struct vv_manifest_seg *ms)
+/* `located`: the same segment in the file; NULL: not known. */
+static int add_segment(struct describer *k, struct vv_store *store, const struct vv_manifest_seg *ms,
+	const struct vv_segment *located)
 {
 	struct vv_object_info info;
 	uint64_t left = 0;
@@ -68,7 +71,7 @@ static int add_segment(struct describer *k, struct vv_store *store, const struct
 	else if (vv_segment_numel(&ms->seg, &left))
 		left = 0;
 	for (size_t i = 0; i < ms->seg.n_views; i++)
-		add_tensor(k, ms, &ms->seg.views[i], &left);
+		add_tensor(k, ms, &ms->seg.views[i], located && i < located->n_views ? located->views[i].padding : 0, &left);
 	if (!added || !ms->seg.len)
 		return 0;
 	k->d.objects++;
@@ -159,7 +162,8 @@ static int hang(struct describer *k, const struct vv_described_tensor *t, bool d
 	return 0;
 }
 
-int vv_describe(struct vv_description *out, struct vv_store *store, const struct vv_manifest *m, struct vv_err *err)
+int vv_describe(struct vv_description *out, struct vv_store *store, const struct vv_manifest *m, const struct vv_layout *located,
+	struct vv_err *err)
 {
 	struct describer k = {.err = err};
 	size_t n = 0, root;
@@ -169,8 +173,13 @@ int vv_describe(struct vv_description *out, struct vv_store *store, const struct
 		n += m->segs[i].seg.n_views;
 	k.d.tensors = vv_arena_array(&k.d.arena, n, sizeof(*k.d.tensors));
 	ret = k.d.tensors ? node(&k, vv_span("", 0), vv_span("", 0), 0, &root) : vv_fail_nomem(err);
-	for (size_t i = 0; i < m->n_segs && !ret; i++)
-		ret = add_segment(&k, store, &m->segs[i]);
+	for (size_t i = 0, l = 0; i < m->n_segs && !ret; i++) {
+		/* Opaque bytes are cut smaller in a manifest. */
+		while (located && l < located->n_segs && located->segs[l].off < m->segs[i].seg.off)
+			l++;
+		ret = add_segment(&k, store, &m->segs[i],
+			located && l < located->n_segs && located->segs[l].off == m->segs[i].seg.off ? &located->segs[l] : NULL);
+	}
 	for (size_t i = 0; i < k.d.n_tensors && !ret; i++)
 		ret = hang(&k, &k.d.tensors[i], vv_manifest_is_dir(m));
 	if (!ret) {

@@ -13,6 +13,7 @@ struct vv_described_tensor {
 	const struct vv_manifest_seg *seg;
 	const struct vv_view *view;
 	uint64_t elements;  /* of its shape */
+	uint64_t padding;   /* of these, what fills up a chunk: counted nowhere */
 	uint64_t own_bytes; /* 0 when an earlier tensor of the file has the same bytes */
 	bool shared;        /* sees bytes that an earlier one sees: tied weights, views */
 	bool state;         /* the optimizer's, not the model's */
@@ -41,9 +42,12 @@ struct vv_description {
 	unsigned max_depth;                  /* of the delta chains */
 };
 
-/* `store` may be NULL: nothing is said about stored bytes. Borrows the manifest. */
+/*
+ * `store` may be NULL: nothing is said about stored bytes. So may `located`, the layout of the file's bytes, which knows of
+ * padding. Borrows the manifest.
+ */
 VV_MUST_CHECK int vv_describe(struct vv_description *out, struct vv_store *store, const struct vv_manifest *m,
-	struct vv_err *err);
+	const struct vv_layout *located, struct vv_err *err);
 void vv_description_release(struct vv_description *d);
 
 /* Is this the name of an optimizer's tensor ("optimizer.state.0.exp_avg")? */

@@ -16,7 +16,7 @@ static struct vv_histogram of(struct toy *t)
 	const struct vv_described_tensor **all;
 
 	toy_done(t);
-	CHECK_OK(vv_describe(&d, NULL, &t->m, &err), &err);
+	CHECK_OK(vv_describe(&d, NULL, &t->m, NULL, &err), &err);
 	all = calloc(d.n_tensors + 1, sizeof(struct vv_described_tensor *));
 	for (size_t i = 0; i < d.n_tensors; i++)
 		all[i] = &d.tensors[i];

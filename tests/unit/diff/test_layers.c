@@ -19,7 +19,7 @@ static const char *of(const char *const *names, size_t n, size_t max)
 	for (size_t i = 0; i < n; i++)
 		toy_f32(&t, names[i], (float)i);
 	toy_done(&t);
-	CHECK_OK(vv_describe(&d, NULL, &t.m, &err), &err);
+	CHECK_OK(vv_describe(&d, NULL, &t.m, NULL, &err), &err);
 	CHECK_OK(vv_layers_of(&l, &d, max, &err), &err);
 	for (size_t i = 0; i < l.n && at < sizeof(text); i++) {
 		const struct vv_layer_group *g = &l.groups[i];

@@ -31,7 +31,7 @@ static void test_tree(void)
 	toy_f32(&t, "optimizer.state.0.exp_avg_sq", 3);
 	toy_f32(&t, "", 3);
 	toy_done(&t);
-	CHECK_OK(vv_describe(&d, NULL, &t.m, &err), &err);
+	CHECK_OK(vv_describe(&d, NULL, &t.m, NULL, &err), &err);
 	CHECK_INT(d.n_tensors, 8);
 	CHECK_INT(d.params.tensors, 6);
 	CHECK_INT(d.params.elements, 12 + 6 + 6 + 1 + 1);
@@ -78,7 +78,7 @@ static void test_views(void)
 	toy_view(&t, "c", 1, (uint64_t[]){5}, NULL, 3);
 	toy_view(&t, "huge", 2, (uint64_t[]){1ull << 40, 1ull << 40}, (uint64_t[]){0, 0}, 3);
 	toy_done(&t);
-	CHECK_OK(vv_describe(&d, NULL, &t.m, &err), &err);
+	CHECK_OK(vv_describe(&d, NULL, &t.m, NULL, &err), &err);
 	CHECK_INT(d.params.elements, 10);
 	CHECK_INT(d.params.bytes, 40);
 	CHECK(d.tensors[2].shared && d.tensors[3].shared);
@@ -102,7 +102,7 @@ static void test_deep(void)
 	toy_init(&t);
 	toy_f32(&t, name, 1);
 	toy_done(&t);
-	CHECK_OK(vv_describe(&d, NULL, &t.m, &err), &err);
+	CHECK_OK(vv_describe(&d, NULL, &t.m, NULL, &err), &err);
 	for (l = d.root; l->child; l = l->child)
 		depth++;
 	CHECK_INT(depth, 64);
@@ -129,7 +129,7 @@ static void test_packed(void)
 	toy_view(&t, "w", 2, (uint64_t[]){30, 40}, NULL, 0);
 	toy_view(&t, "again", 1, (uint64_t[]){1200}, NULL, 0);
 	toy_done(&t);
-	CHECK_OK(vv_describe(&d, NULL, &t.m, &err), &err);
+	CHECK_OK(vv_describe(&d, NULL, &t.m, NULL, &err), &err);
 	CHECK_INT(d.opaque, 4);
 	CHECK_INT(d.params.tensors, 2);
 	CHECK_INT(d.params.elements, 1200);
@@ -139,11 +139,36 @@ static void test_packed(void)
 	toy_release(&t);
 }
 
+/* Chunks of a file reach past its array: what fills them up is no parameter. */
+static void test_padding(void)
+{
+	static const uint64_t shape[] = {2, 3};
+	struct vv_view in_file = {"w[2,3]", 2, shape, NULL, 0, 5}, in_manifest = {"w[2,3]", 2, shape, NULL, 0, 0};
+	struct vv_segment file[] = {{.len = 8}, {.off = 8, .len = 24, .dtype = VV_DT_F32, .n_views = 1, .views = &in_file}};
+	struct vv_manifest_seg segs[] = {{{.len = 5}, {{1}}}, {{.off = 5, .len = 3}, {{2}}},
+		{{.off = 8, .len = 24, .dtype = VV_DT_F32, .n_views = 1, .views = &in_manifest}, {{3}}}};
+	struct vv_layout located = {.segs = file, .n_segs = VV_COUNT(file), .size = 32};
+	struct vv_manifest m = {.format = "hdf5", .size = 32, .segs = segs, .n_segs = VV_COUNT(segs)};
+	struct vv_description d;
+	struct vv_err err = VV_ERR_INIT;
+
+	CHECK_OK(vv_describe(&d, NULL, &m, NULL, &err), &err);
+	CHECK_INT(d.params.elements, 6);
+	vv_description_release(&d);
+	CHECK_OK(vv_describe(&d, NULL, &m, &located, &err), &err);
+	CHECK_INT(d.params.elements, 1);
+	CHECK_INT(d.by_dtype[VV_DT_F32].elements, 1);
+	CHECK_INT(d.root->count.elements, 1);
+	CHECK_INT(d.params.bytes, 24);
+	vv_description_release(&d);
+}
+
 int main(void)
 {
 	test_packed();
 	test_tree();
 	test_views();
 	test_deep();
+	test_padding();
 	return done();
 }
