@@ -90,7 +90,7 @@ int vv_assemble_picks(const struct vv_version *skeleton, const struct vv_pick *p
 		if (!ret)
 			ret = vv_tensor_open(&sources[i], picks[i].from, &t, err);
 		if (!ret)
-			parts[i] = (struct vv_part){.name = t.view->name,
+			parts[i] = (struct vv_part){.name = picks[i].name ? picks[i].name : t.view->name,
 				.dtype = t.seg->seg.dtype,
 				.ndim = t.view->ndim,
 				.shape = t.view->shape,

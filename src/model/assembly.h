@@ -10,6 +10,7 @@
 struct vv_pick {
 	const struct vv_version *from;
 	size_t seg, view;
+	const char *name; /* in the new file; NULL: as it is called there */
 };
 
 /*

@@ -1,5 +1,6 @@
 #include "model/merge.h"
 
+#include "base/map.h"
 #include "model/assembly.h"
 #include "model/lineup.h"
 
@@ -44,13 +45,87 @@ static struct vv_merge_item decide(const struct vv_lineup *l, size_t row)
 {
 	bool ours = !vv_lineup_same(l, row, VV_MERGE_BASE, VV_MERGE_OURS);
 	bool theirs = !vv_lineup_same(l, row, VV_MERGE_BASE, VV_MERGE_THEIRS);
-	struct vv_merge_item it = {.name = l->rows[row].name, .take = VV_MERGE_OURS, .changed = ours || theirs};
+	struct vv_merge_item it = {.name = l->rows[row].name, .take = VV_MERGE_OURS, .changed = ours || theirs, .row = row};
 
 	if (theirs && !ours)
 		it.take = VV_MERGE_THEIRS;
 	else if (theirs && !vv_lineup_same(l, row, VV_MERGE_OURS, VV_MERGE_THEIRS))
 		it.reason = conflict_of(&l->rows[row]);
 	return it;
+}
+
+/* --- renamed on one side --- */
+
+/* Does the row's tensor in version `side` stand beside no other of that name? */
+static bool only_in(const struct vv_lineup_row *row, size_t side)
+{
+	for (size_t i = 0; i < 3; i++)
+		if (row->at[i].there != (i == side))
+			return false;
+	return true;
+}
+
+static bool gone_in(const struct vv_lineup_row *row, size_t side)
+{
+	return row->at[VV_MERGE_BASE].there && !row->at[side].there;
+}
+
+static const struct vv_id *id_at(const struct vv_lineup *l, size_t row, size_t v)
+{
+	const struct vv_manifest_seg *seg;
+
+	vv_lineup_view(l, row, v, &seg);
+	return &seg->id;
+}
+
+static bool same_at(const struct vv_lineup *l, size_t a, size_t va, size_t b, size_t vb)
+{
+	const struct vv_manifest_seg *sa, *sb;
+	const struct vv_view *x = vv_lineup_view(l, a, va, &sa), *y = vv_lineup_view(l, b, vb, &sb);
+
+	return vv_same_tensor(sa, x, sb, y);
+}
+
+/*
+ * Of the tensors that `side` removed, those that it has by a new name, with the same bytes: if neither old nor new name
+ * has a rival, what the other side made of the tensor goes there.
+ */
+static int follow_renames(struct vv_merge *m, enum vv_merge_side side, enum vv_merge_reason reason, struct vv_err *err)
+{
+	const struct vv_lineup *l = m->lineup;
+	enum vv_merge_side other = side == VV_MERGE_OURS ? VV_MERGE_THEIRS : VV_MERGE_OURS;
+	struct vv_map added = {0}; /* id → row; SIZE_MAX: several */
+	size_t *claims = calloc(l->n + 1, sizeof(*claims));
+	int ret = claims ? 0 : vv_fail_nomem(err);
+
+	for (size_t i = 0; i < l->n && !ret; i++) {
+		const struct vv_id *id = only_in(&l->rows[i], side) ? id_at(l, i, side) : NULL;
+		bool first = true;
+		uint64_t *at = id ? vv_map_put(&added, vv_span(id, sizeof(*id)), i, &first) : NULL;
+
+		if (id && !at)
+			ret = vv_fail_nomem(err);
+		else if (!first)
+			*at = SIZE_MAX;
+	}
+	for (int pass = 0; pass < 2; pass++)
+		for (size_t i = 0; i < l->n && !ret; i++) {
+			const uint64_t *at = gone_in(&l->rows[i], side)
+				? vv_map_find(&added, vv_span(id_at(l, i, VV_MERGE_BASE), sizeof(struct vv_id))) : NULL;
+
+			if (!at || *at == SIZE_MAX || !same_at(l, i, VV_MERGE_BASE, (size_t)*at, side))
+				continue;
+			if (!pass) {
+				claims[*at]++;
+			} else if (claims[*at] == 1 && m->items[i].reason == reason) {
+				vv_merge_settle_item(m, &m->items[i], side);
+				m->items[*at].row = i;
+				m->items[*at].take = other;
+			}
+		}
+	vv_map_release(&added);
+	free(claims);
+	return ret;
 }
 
 static size_t pick_all(struct vv_pick *picks, const struct vv_lineup *l, const struct vv_version *v, size_t side)
@@ -61,7 +136,7 @@ static size_t pick_all(struct vv_pick *picks, const struct vv_lineup *l, const s
 	for (size_t i = 0; i < l->n; i++)
 		if (l->rows[i].at[side].there) {
 			const struct vv_place *at = &l->rows[i].at[side];
-			picks[at->rank] = (struct vv_pick){v, at->seg, at->view};
+			picks[at->rank] = (struct vv_pick){v, at->seg, at->view, NULL};
 			n++;
 		}
 	return n;
@@ -70,7 +145,7 @@ static size_t pick_all(struct vv_pick *picks, const struct vv_lineup *l, const s
 /* --- the bytes around tensors --- */
 
 /* What is packed is a part of the frame: no format packs anew. */
-static bool is_frame(const struct vv_segment *s)
+bool vv_merge_is_frame(const struct vv_segment *s)
 {
 	return !s->n_views || s->coding;
 }
@@ -80,9 +155,9 @@ static bool same_opaque(const struct vv_manifest *a, const struct vv_manifest *b
 	size_t i = 0, j = 0;
 
 	for (;; i++, j++) {
-		while (i < a->n_segs && !is_frame(&a->segs[i].seg))
+		while (i < a->n_segs && !vv_merge_is_frame(&a->segs[i].seg))
 			i++;
-		while (j < b->n_segs && !is_frame(&b->segs[j].seg))
+		while (j < b->n_segs && !vv_merge_is_frame(&b->segs[j].seg))
 			j++;
 		if (i == a->n_segs || j == b->n_segs)
 			return i == a->n_segs && j == b->n_segs;
@@ -212,7 +287,11 @@ static int plan_tensors(struct vv_merge *m, struct vv_err *err)
 		m->n_conflicts += m->items[i].reason != VV_MERGE_CLEAN;
 	}
 	m->n = m->lineup->n;
-	ret = decide_frame(m, err);
+	ret = follow_renames(m, VV_MERGE_OURS, VV_MERGE_REMOVED_CHANGED, err);
+	if (!ret)
+		ret = follow_renames(m, VV_MERGE_THEIRS, VV_MERGE_CHANGED_REMOVED, err);
+	if (!ret)
+		ret = decide_frame(m, err);
 	m->n_conflicts += !ret && m->frame.reason != VV_MERGE_CLEAN;
 	return ret;
 }
@@ -285,11 +364,18 @@ void vv_merge_release(struct vv_merge *m)
 
 /* --- settling and writing --- */
 
-static void settle(struct vv_merge *m, struct vv_merge_item *it, enum vv_merge_side side)
+void vv_merge_settle_item(struct vv_merge *m, struct vv_merge_item *it, enum vv_merge_side side)
 {
 	it->take = side;
+	m->n_conflicts -= it->reason != VV_MERGE_CLEAN;
 	it->reason = VV_MERGE_CLEAN;
-	m->n_conflicts--;
+}
+
+void vv_merge_unsettle_item(struct vv_merge *m, struct vv_merge_item *it, enum vv_merge_reason reason)
+{
+	it->take = VV_MERGE_OURS;
+	m->n_conflicts += it->reason == VV_MERGE_CLEAN;
+	it->reason = reason;
 }
 
 int vv_merge_settle(struct vv_merge *m, const char *pattern, enum vv_merge_side side, size_t *settled,
@@ -305,44 +391,121 @@ int vv_merge_settle(struct vv_merge *m, const char *pattern, enum vv_merge_side 
 		m->result = side == VV_MERGE_OURS ? VV_MERGE_IS_OURS : VV_MERGE_IS_THEIRS;
 	}
 	if (m->frame.reason && !pattern)
-		settle(m, &m->frame, side);
+		vv_merge_settle_item(m, &m->frame, side);
 	for (size_t i = 0; i < m->n; i++)
 		if (m->items[i].reason && (!pattern || !fnmatch(pattern, m->items[i].name, 0)))
-			settle(m, &m->items[i], side);
+			vv_merge_settle_item(m, &m->items[i], side);
 	*settled = before - m->n_conflicts;
 	return 0;
 }
 
-/* The place a tensor is taken from; NULL when the result does not have it. */
+/* The place a tensor is taken from; NULL when the result does not have it, or it is mixed. */
 static const struct vv_place *place_of(const struct vv_merge *m, size_t i)
 {
-	const struct vv_place *at = &m->lineup->rows[i].at[m->items[i].take];
+	const struct vv_merge_item *it = &m->items[i];
+	const struct vv_place *at = it->take == VV_MERGE_MIXED ? NULL : &m->lineup->rows[it->row].at[it->take];
 
-	return at->there ? at : NULL;
+	return at && at->there ? at : NULL;
 }
 
-int vv_merge_write(
+/* Is what is taken what `side` has by this name? */
+static bool is_of(const struct vv_merge *m, size_t i, enum vv_merge_side side)
+{
+	const struct vv_merge_item *it = &m->items[i];
+	const struct vv_place *at = place_of(m, i);
+
+	if (it->take == VV_MERGE_MIXED)
+		return false;
+	if (!at || !m->lineup->rows[i].at[side].there)
+		return !at && !m->lineup->rows[i].at[side].there;
+	return same_at(m->lineup, it->row, it->take, i, side);
+}
+
+enum vv_merge_result vv_merge_outcome(const struct vv_merge *m)
+{
+	bool ours = true, theirs = true;
+
+	if (m->result != VV_MERGE_ASSEMBLED)
+		return m->result;
+	if (!same_opaque(m->sides[VV_MERGE_OURS]->m, m->sides[VV_MERGE_THEIRS]->m)) {
+		ours = m->frame.take == VV_MERGE_OURS;
+		theirs = m->frame.take == VV_MERGE_THEIRS;
+	}
+	for (size_t i = 0; i < m->n && (ours || theirs); i++) {
+		ours = ours && is_of(m, i, VV_MERGE_OURS);
+		theirs = theirs && is_of(m, i, VV_MERGE_THEIRS);
+	}
+	return ours ? VV_MERGE_IS_OURS : theirs ? VV_MERGE_IS_THEIRS : VV_MERGE_ASSEMBLED;
+}
+
+int vv_merge_reads(const struct vv_merge *m, int (*fn)(void *arg, const struct vv_manifest_seg *seg, struct vv_err *err),
+	void *arg, struct vv_err *err)
+{
+	const struct vv_manifest *frame = m->sides[m->frame.take]->m;
+	int ret = 0;
+
+	for (size_t i = 0; i < frame->n_segs && !ret; i++)
+		if (vv_merge_is_frame(&frame->segs[i].seg))
+			ret = fn(arg, &frame->segs[i], err);
+	for (size_t i = 0; i < m->n && !ret; i++) {
+		const struct vv_merge_item *it = &m->items[i];
+		const struct vv_place *at = place_of(m, i);
+
+		if (at)
+			ret = fn(arg, &m->sides[it->take]->m->segs[at->seg], err);
+		for (size_t k = 0; it->take == VV_MERGE_MIXED && k < 3 && !ret; k++)
+			if (m->lineup->rows[i].at[k].there)
+				ret = fn(arg, &m->sides[k]->m->segs[m->lineup->rows[i].at[k].seg], err);
+	}
+	return ret;
+}
+
+/* The next of the mixed tensors, which come in the order of items. */
+static int next_mixed(const struct vv_merge *m, const char *name, size_t *seg, struct vv_pick *out, struct vv_err *err)
+{
+	const struct vv_manifest *mixed = m->mixed ? m->mixed->m : NULL;
+
+	while (mixed && *seg < mixed->n_segs && !mixed->segs[*seg].seg.n_views)
+		++*seg;
+	if (!mixed || *seg == mixed->n_segs || strcmp(mixed->segs[*seg].seg.views[0].name, name) != 0)
+		return vv_fail(err, VV_ENOTFOUND, "tensor \"%s\" was not mixed", name);
+	*out = (struct vv_pick){m->mixed, (*seg)++, 0, NULL};
+	return 0;
+}
+
+int vv_merge_write_ours(
 	const struct vv_merge *m, int fd, const char *path, struct vv_progress *prog, struct vv_err *err)
 {
 	struct vv_fd_sink sink;
 	struct vv_pick *picks;
-	size_t n = 0;
-	int ret;
+	size_t n = 0, mixed = 0;
+	int ret = 0;
 
-	if (m->n_conflicts)
-		return vv_fail(err, VV_ECONFLICT, "%s: %zu conflicts are left", path, m->n_conflicts);
 	if (m->result != VV_MERGE_ASSEMBLED)
 		return vv_fail(err, VV_EUSAGE, "%s: one side is the result as it is", path);
 	picks = calloc(m->n ? m->n : 1, sizeof(*picks));
 	if (!picks)
 		return vv_fail_nomem(err);
-	for (size_t i = 0; i < m->n; i++) {
+	for (size_t i = 0; i < m->n && !ret; i++) {
+		const struct vv_merge_item *it = &m->items[i];
 		const struct vv_place *at = place_of(m, i);
-		if (at)
-			picks[n++] = (struct vv_pick){m->sides[m->items[i].take], at->seg, at->view};
+
+		if (it->take == VV_MERGE_MIXED)
+			ret = next_mixed(m, it->name, &mixed, &picks[n++], err);
+		else if (at)
+			picks[n++] = (struct vv_pick){m->sides[it->take], at->seg, at->view, it->name};
 	}
 	vv_fd_sink_init(&sink, fd, path, m->sides[VV_MERGE_OURS]->m->size, prog);
-	ret = vv_assemble_picks(m->sides[m->frame.take], picks, n, &sink.base, err);
+	if (!ret)
+		ret = vv_assemble_picks(m->sides[m->frame.take], picks, n, &sink.base, err);
 	free(picks);
 	return ret;
+}
+
+int vv_merge_write(
+	const struct vv_merge *m, int fd, const char *path, struct vv_progress *prog, struct vv_err *err)
+{
+	if (m->n_conflicts)
+		return vv_fail(err, VV_ECONFLICT, "%s: %zu conflicts are left", path, m->n_conflicts);
+	return vv_merge_write_ours(m, fd, path, prog, err);
 }

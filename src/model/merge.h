@@ -8,7 +8,8 @@
 
 #include "model/model.h"
 
-enum vv_merge_side { VV_MERGE_OURS, VV_MERGE_THEIRS, VV_MERGE_BASE };
+/* MIXED: a tensor that was made of several, in a version of its own. */
+enum vv_merge_side { VV_MERGE_OURS, VV_MERGE_THEIRS, VV_MERGE_BASE, VV_MERGE_MIXED };
 
 enum vv_merge_reason {
 	VV_MERGE_CLEAN = 0,
@@ -28,6 +29,8 @@ struct vv_merge_item {
 	enum vv_merge_side take;     /* in a conflict: ours, until it is settled */
 	enum vv_merge_reason reason; /* VV_MERGE_CLEAN: no conflict, or settled */
 	bool changed;                /* the result differs from the base here */
+	size_t row;                  /* of the lineup, whose tensor is taken: of its old name when the other side renamed it */
+	size_t mix;                  /* VV_MERGE_MIXED: whatever the caller calls it by */
 };
 
 enum vv_merge_result {
@@ -43,11 +46,13 @@ struct vv_merge {
 	size_t n;
 	size_t n_conflicts;          /* frame and items */
 	const struct vv_version *sides[3]; /* by vv_merge_side; borrowed; base may be NULL */
+	const struct vv_version *mixed;    /* has the mixed tensors and no others, in the order of items; borrowed */
 	struct vv_lineup *lineup;
 };
 
 /*
- * Per tensor: changed on one side only, take that; changed alike, take it; else a conflict. The
+ * Per tensor: changed on one side only, take that; changed alike, take it; else a conflict. One that a
+ * side renamed, its bytes as they were, is what the other side made of it, under the new name. The
  * bytes around the tensors are the format's business as far as they follow from the tensors; what
  * else they hold (metadata) merges as one piece. `base` is NULL when there is none: what both have
  * and differs is then added by both. Versions are borrowed until the release.
@@ -67,7 +72,23 @@ void vv_merge_release(struct vv_merge *m);
  */
 VV_MUST_CHECK int vv_merge_settle(struct vv_merge *m, const char *pattern, enum vv_merge_side side,
 	size_t *settled, struct vv_err *err);
-/* Writes the merged file to `fd`, which is empty. VV_ECONFLICT while conflicts are left. */
+/* One item: takes it from a side, or leaves it a conflict again. */
+void vv_merge_settle_item(struct vv_merge *m, struct vv_merge_item *it, enum vv_merge_side side);
+void vv_merge_unsettle_item(struct vv_merge *m, struct vv_merge_item *it, enum vv_merge_reason reason);
+/* What the result is by now: a side as it is, when all is taken from there. Conflicts count as ours. */
+enum vv_merge_result vv_merge_outcome(const struct vv_merge *m);
+/*
+ * Calls fn with each segment that writing reads, of the version it is in; one may come several times. Those of `mixed`
+ * do not come: what they are made of does, of all sides.
+ */
+VV_MUST_CHECK int vv_merge_reads(const struct vv_merge *m,
+	int (*fn)(void *arg, const struct vv_manifest_seg *seg, struct vv_err *err), void *arg, struct vv_err *err);
+/* Is the segment one of the bytes around tensors? Planning reads no others, if the format can tell them apart. */
+bool vv_merge_is_frame(const struct vv_segment *s);
+/* Writes the merged file to `fd`, which is empty; what is left of conflicts as ours. */
+VV_MUST_CHECK int vv_merge_write_ours(
+	const struct vv_merge *m, int fd, const char *path, struct vv_progress *prog, struct vv_err *err);
+/* The same. VV_ECONFLICT while conflicts are left. */
 VV_MUST_CHECK int vv_merge_write(
 	const struct vv_merge *m, int fd, const char *path, struct vv_progress *prog, struct vv_err *err);
 

@@ -38,7 +38,7 @@ static int pick_rows(struct vv_pick *picks, size_t *n, const struct vv_lineup *l
 			return vv_fail(err, VV_ENOTSUP, "tensor \"%s\" is compressed: it can only be restored with the whole file",
 				row->name);
 		if (row->at[side].there && !is_packed(l, i, side))
-			picks[(*n)++] = (struct vv_pick){v[side], row->at[side].seg, row->at[side].view};
+			picks[(*n)++] = (struct vv_pick){v[side], row->at[side].seg, row->at[side].view, NULL};
 	}
 	return 0;
 }

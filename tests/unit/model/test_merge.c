@@ -192,6 +192,169 @@ static void test_metadata(void)
 	drop(&t);
 }
 
+/* docs/internals/model.md, row by row: base, ours, theirs; what is written, "" when something is left. */
+static void test_table(void)
+{
+	static const struct {
+		const char *base, *ours, *theirs, *merged;
+		size_t conflicts;
+	} rows[] = {
+		{"a=1 k=0", "a=1 k=1", "a=2 k=0", "a=2 k=1", 0},      /* changed on one side */
+		{"a=1 k=0", "a=2 k=1", "a=2 k=0", "a=2 k=1", 0},      /* alike on both */
+		{"a=1 k=0", "a=2 k=1", "a=3 k=0", "a=2 k=1", 1},      /* differently */
+		{"k=0", "k=1", "k=0 a=1", "k=1 a=1", 0},              /* added on one side */
+		{"k=0 j=0", "k=1 a=1 j=0", "k=0 a=1 j=2", "k=1 a=1 j=2", 0}, /* alike on both */
+		{"k=0", "k=1 a=1", "k=0 a=2", "k=1 a=1", 1},          /* differently */
+		{"a=1 k=0", "k=0", "a=1 k=1", "k=1", 0},              /* removed on one side */
+		{"a=1 k=0 j=0", "k=1 j=0", "k=0 j=1", "k=1 j=1", 0},  /* on both */
+		{"a=1 k=0", "k=0", "a=2 k=1", "k=1", 1},              /* removed and changed */
+		{"a=1 k=0", "a=2 k=1", "k=0", "a=2 k=1", 1},
+		{"a=1 k=0", "b=1 k=0", "a=1 k=1", "b=1 k=1", 0},      /* renamed on one side */
+		{"a=1 k=0", "b=1 k=0", "a=2 k=0", "b=2 k=0", 0},      /* renamed and changed */
+		{"a=1 k=0", "a=2 k=0", "b=1 k=0", "b=2 k=0", 0},
+		{"a=1 k=0", "b=1 k=1", "b=1 k=0 j=1", "b=1 k=1 j=1", 0}, /* alike on both */
+		{"a=1 k=0", "b=1 k=1", "c=1 k=0", "c=1 b=1 k=1", 0},  /* to two names: both stay */
+		{"a=1 k=0", "b=1 c=1 k=0", "a=2 k=0", "b=1 c=1 k=0", 1}, /* which of them is not known */
+		{"a=1 b=1 k=0", "c=1 k=0", "a=2 b=2 k=0", "c=1 k=0", 2},
+		{"a=1 k=0", "b=3 k=0", "a=2 k=0", "b=3 k=0", 1},      /* renamed with other bytes is removed and added */
+	};
+	struct three t;
+
+	for (size_t i = 0; i < VV_COUNT(rows); i++) {
+		FILE *f = tmpfile();
+		struct vv_buf got, want;
+		struct vv_err err = VV_ERR_INIT;
+
+		make(&t, NULL, rows[i].base, NULL, rows[i].ours, NULL, rows[i].theirs);
+		CHECK_INT(t.m.n_conflicts, rows[i].conflicts);
+		CHECK_OK(vv_merge_write_ours(&t.m, fileno(f), "model.x", NULL, &err), &err);
+		fd_bytes(fileno(f), &got);
+		st_file(&want, NULL, rows[i].merged);
+		CHECK(buf_eq(&got, &want));
+		if (!buf_eq(&got, &want))
+			printf("# row %zu: %.*s\n", i, (int)got.len - 8, got.ptr + 8);
+		vv_buf_release(&got);
+		vv_buf_release(&want);
+		fclose(f);
+		drop(&t);
+	}
+}
+
+/* A tensor of another shape or type is another tensor, be the bytes the same. */
+static void test_reshaped(void)
+{
+	static const uint8_t bytes[16] = {1, 2, 3};
+	static const struct {
+		const char *dtype[3], *shape[3];
+		enum vv_merge_reason reason;
+		enum vv_merge_side take;
+	} rows[] = {
+		{{"F32", "F32", "F32"}, {"[4]", "[2,2]", "[4]"}, VV_MERGE_CLEAN, VV_MERGE_OURS},
+		{{"F32", "F32", "F32"}, {"[4]", "[4]", "[4,1]"}, VV_MERGE_CLEAN, VV_MERGE_THEIRS},
+		{{"F32", "F32", "F32"}, {"[4]", "[2,2]", "[4,1]"}, VV_MERGE_BOTH_CHANGED, VV_MERGE_OURS},
+		{{"F32", "F32", "F32"}, {"[4]", "[2,2]", "[2,2]"}, VV_MERGE_CLEAN, VV_MERGE_OURS},
+		{{"F32", "F32", "I32"}, {"[4]", "[4]", "[4]"}, VV_MERGE_CLEAN, VV_MERGE_THEIRS},
+		{{"F32", "U32", "I32"}, {"[4]", "[4]", "[4]"}, VV_MERGE_BOTH_CHANGED, VV_MERGE_OURS},
+	};
+
+	for (size_t i = 0; i < VV_COUNT(rows); i++) {
+		struct three t = {.pool = vv_pool_new(1)};
+		struct mem_version *side[] = {&t.base, &t.ours, &t.theirs};
+
+		for (size_t k = 0; k < 3; k++) {
+			struct vv_buf b;
+			struct st s;
+			st_init(&s, NULL);
+			st_add(&s, "a", rows[i].dtype[k], rows[i].shape[k], bytes, sizeof(bytes));
+			st_f32(&s, "ours", k == 1);
+			st_f32(&s, "theirs", k == 2);
+			st_done(&s, &b);
+			mem_version(side[k], &b, t.pool);
+		}
+		plan(&t);
+		CHECK_INT(t.m.items[0].reason, rows[i].reason);
+		CHECK_INT(t.m.items[0].take, rows[i].take);
+		drop(&t);
+	}
+}
+
+/* What a merge is by now: one side as it is, when all of it was taken. */
+static void test_outcome(void)
+{
+	struct vv_err err = VV_ERR_INIT;
+	struct three t;
+	size_t n;
+
+	make(&t, NULL, "a=1 b=1", NULL, "a=2 b=2", NULL, "a=3 b=3");
+	CHECK_INT(vv_merge_outcome(&t.m), VV_MERGE_IS_OURS);
+	CHECK_OK(vv_merge_settle(&t.m, "a", VV_MERGE_THEIRS, &n, &err), &err);
+	CHECK_INT(vv_merge_outcome(&t.m), VV_MERGE_ASSEMBLED);
+	CHECK_OK(vv_merge_settle(&t.m, NULL, VV_MERGE_THEIRS, &n, &err), &err);
+	CHECK_INT(vv_merge_outcome(&t.m), VV_MERGE_IS_THEIRS);
+	vv_merge_unsettle_item(&t.m, &t.m.items[1], VV_MERGE_BOTH_CHANGED);
+	CHECK_INT(t.m.n_conflicts, 1);
+	CHECK_INT(vv_merge_outcome(&t.m), VV_MERGE_ASSEMBLED);
+	t.m.items[0].take = VV_MERGE_MIXED;
+	vv_merge_settle_item(&t.m, &t.m.items[1], VV_MERGE_OURS);
+	CHECK_INT(vv_merge_outcome(&t.m), VV_MERGE_ASSEMBLED);
+	CHECK_INT(vv_merge_write(&t.m, -1, "model.x", NULL, &err), VV_ENOTFOUND); /* nobody has mixed it */
+	drop(&t);
+}
+
+/* A source in which weights cannot be read. */
+struct blind {
+	struct vv_source base;
+	const struct vv_version *of;
+	size_t frames;
+};
+
+static int read_blind(const struct vv_source *self, uint64_t off, void *dst, size_t len, struct vv_err *err)
+{
+	struct blind *b = (struct blind *)(uintptr_t)self;
+
+	for (size_t i = 0; i < b->of->m->n_segs; i++) {
+		const struct vv_segment *s = &b->of->m->segs[i].seg;
+		if (!vv_merge_is_frame(s) && off < s->off + s->len && s->off < off + len)
+			return vv_fail(err, VV_EIO, "weights were read");
+	}
+	b->frames++;
+	return vv_source_read(b->of->bytes, off, dst, len, err);
+}
+
+static int count(void *arg, const struct vv_manifest_seg *seg, struct vv_err *e VV_UNUSED)
+{
+	*(size_t *)arg += vv_merge_is_frame(&seg->seg) ? 100 : 1;
+	return 0;
+}
+
+/* Planning reads no weights; writing those that the result has. */
+static void test_reads(void)
+{
+	struct vv_err err = VV_ERR_INIT;
+	struct blind b[3];
+	struct vv_version v[3];
+	struct three t;
+	size_t n = 0;
+
+	make(&t, NULL, "a=1 b=1 c=1 d=1", NULL, "a=2 b=1 c=1 d=5", NULL, "a=1 b=2 c=1 d=6 e=2");
+	vv_merge_release(&t.m);
+	for (size_t i = 0; i < 3; i++) {
+		const struct vv_version *from[] = {&t.base.v, &t.ours.v, &t.theirs.v};
+		b[i] = (struct blind){{from[i]->bytes->size, read_blind}, from[i], 0};
+		v[i] = (struct vv_version){from[i]->m, &b[i].base};
+	}
+	CHECK_OK(vv_merge_plan(&t.m, &v[0], &v[1], &v[2], &err), &err);
+	CHECK(b[0].frames && b[2].frames);
+	CHECK_INT(t.m.n_conflicts, 1);
+	CHECK_OK(vv_merge_reads(&t.m, count, &n, &err), &err);
+	CHECK_INT(n, 105);
+	t.m.items[3].take = VV_MERGE_MIXED;
+	n = 0;
+	CHECK_OK(vv_merge_reads(&t.m, count, &n, &err), &err);
+	CHECK_INT(n, 107);
+	drop(&t);
+}
+
 /* A format that cannot assemble, or two formats: one side as a whole. */
 static void test_whole(void)
 {
@@ -229,6 +392,10 @@ int main(void)
 	test_conflicts();
 	test_some();
 	test_metadata();
+	test_table();
+	test_reshaped();
+	test_outcome();
+	test_reads();
 	test_whole();
 	for (int i = VV_MERGE_CLEAN; i <= VV_MERGE_WHOLE; i++)
 		CHECK(vv_merge_reason_text((enum vv_merge_reason)i)[0] != 0);
