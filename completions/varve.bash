@@ -52,7 +52,7 @@ _varve_files_kept() {
 	[[ ${#COMPREPLY[@]} -gt 0 ]] || _varve_files
 }
 
-_varve_commands="init track untrack list add status checkout restore revert show diff log blame bisect cat convert merge scan archive du fsck gc doctor
+_varve_commands="init track untrack list add status checkout resolve restore revert show diff log blame bisect cat convert merge scan archive du fsck gc doctor
 serve-store leave version help"
 
 _varve_options() {
@@ -60,6 +60,7 @@ _varve_options() {
 	init | leave) echo --global ;;
 	serve-store) echo --stdio --read-only ;;
 	add) echo --all --update --force ;;
+	resolve) echo --ours --theirs --base --method --set --tensor ;;
 	restore) echo --tensor --path ;;
 	revert) echo --tensor --mainline ;;
 	blame) echo --tensor ;;
@@ -89,7 +90,7 @@ _varve() {
 		case ${COMP_WORDS[i]} in
 		-C) [[ -n $cmd ]] || _varve_dir=${COMP_WORDS[++i]} ;;
 		--) dash=1 ;;
-		-t | --tensor | -d | --depth | -n | --max-count | -o | --output | --prefix | --format | --grace)
+		-t | --tensor | --set | -m | --method | -d | --depth | -n | --max-count | -o | --output | --prefix | --format | --grace)
 			((i++)) ;;
 		-*) ;;
 		*) if [[ -z $cmd ]]; then cmd=${COMP_WORDS[i]}; else words+=("${COMP_WORDS[i]}"); fi ;;
@@ -130,7 +131,7 @@ _varve() {
 	add | track) _varve_files ;;
 	untrack) _varve_reply "$(sed -n 's/[[:space:]].*filter=varve.*//p' \
 		"$(_varve_git rev-parse --show-toplevel)/.gitattributes" 2>/dev/null)" ;;
-	status | checkout) _varve_files_kept ;;
+	status | checkout | resolve) _varve_files_kept ;;
 	bisect) if [[ ${#words[@]} == 0 ]]; then _varve_reply run; else _varve_files; fi ;;
 	restore | revert) if [[ ${#words[@]} == 0 ]]; then _varve_reply "$(_varve_refs)"; else _varve_files_kept; fi ;;
 	diff | log | blame)

@@ -63,6 +63,7 @@ for c in \
     "add:git add, the fast way for models" \
     "status:tensors changed, bytes new, what is not stored yet" \
     "checkout:put the models themselves where manifests stand" \
+    "resolve:list and settle the conflicts of a merge, tensor by tensor" \
     "restore:bring back a model, or single tensors, from a version" \
     "revert:undo what a commit changed in a model, or in single tensors" \
     "show:layers, shapes, types, sizes and optimizer of a model" \
@@ -99,7 +100,12 @@ complete -c varve -n '__varve_is add' -s A -l all -d 'Also new and removed files
 complete -c varve -n '__varve_is add' -s u -l update -d 'Only files that git has already'
 complete -c varve -n '__varve_is checkout' -s f -l force -d 'Replace changed files of directories'
 complete -c varve -n '__varve_is restore' -s p -l path -x -d 'Only such files of a directory'
-complete -c varve -n '__varve_is restore revert log blame' -s t -l tensor -x -a '(__varve_tensors)' -d 'Only such tensors'
+complete -c varve -n '__varve_is resolve' -l ours -d 'Take the tensors of our branch'
+complete -c varve -n '__varve_is resolve' -l theirs -d 'Take those of theirs'
+complete -c varve -n '__varve_is resolve' -l base -d 'Take those of the common version'
+complete -c varve -n '__varve_is resolve' -s m -l method -x -a 'linear slerp nuslerp karcher multislerp task_arithmetic ties dare_linear dare_ties della della_linear breadcrumbs breadcrumbs_ties sce model_stock nearswap arcee_fusion ram ramplus_tl' -d 'Make new ones of both'
+complete -c varve -n '__varve_is resolve' -l set -x -d 'A parameter of the method'
+complete -c varve -n '__varve_is resolve restore revert log blame' -s t -l tensor -x -a '(__varve_tensors)' -d 'Only such tensors'
 complete -c varve -n '__varve_is revert' -s m -l mainline -x -d 'Parent of a merge'
 complete -c varve -n '__varve_is bisect' -a run -d 'Search with a command'
 complete -c varve -n '__varve_is bisect' -l good -x -a '(__varve_refs)' -d 'A commit without the fault'
@@ -139,7 +145,7 @@ complete -c varve -n '__varve_is gc' -l grace -x -d 'Keep what is younger'
 complete -c varve -n '__varve_is doctor' -s f -l fix -d 'Mend what can be mended'
 
 complete -c varve -n '__varve_is add track' -F
-complete -c varve -n '__varve_is status checkout restore revert diff log blame' -a '(__varve_kept)'
+complete -c varve -n '__varve_is status checkout resolve restore revert diff log blame' -a '(__varve_kept)'
 complete -c varve -n '__varve_is restore revert diff log blame archive' -a '(__varve_refs)'
 complete -c varve -n '__varve_is scan' -s s -l strict -d 'What is suspicious fails, too'
 complete -c varve -n '__varve_is scan' -s a -l allow -r -d 'Globals that are known here'

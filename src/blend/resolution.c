@@ -33,8 +33,12 @@ int vv_resolution_left(struct vv_resolution *r, const struct vv_merge *m, struct
 		r->left[r->n_left++] = (struct vv_left){
 			m->frame.reason == VV_MERGE_WHOLE ? VV_MERGE_FILE_NAME : VV_MERGE_FRAME_NAME, m->frame.reason};
 	for (size_t i = 0; i < m->n; i++)
-		if (m->items[i].reason)
-			r->left[r->n_left++] = (struct vv_left){m->items[i].name, m->items[i].reason};
+		if (m->items[i].reason) {
+			const char *name = vv_arena_copy(&r->arena, vv_span_str(m->items[i].name));
+			if (!name)
+				return vv_fail_nomem(err);
+			r->left[r->n_left++] = (struct vv_left){name, m->items[i].reason};
+		}
 	return 0;
 }
 
@@ -48,12 +52,9 @@ static void quoted(struct vv_buf *out, const char *key, const char *text)
 
 int vv_resolution_emit(const struct vv_resolution *r, struct vv_buf *out, struct vv_err *err)
 {
-	char hex[VV_ID_HEX + 1];
-
-	vv_id_hex(&r->result, hex);
 	vv_buf_fmt(out, "%s%d\n", head, VV_RESOLUTION);
 	quoted(out, "path", r->path);
-	vv_buf_fmt(out, "\nbase %s\nours %s\ntheirs %s\nresult %s\n", r->base[0] ? r->base : "-", r->ours, r->theirs, hex);
+	vv_buf_fmt(out, "\nbase %s\nours %s\ntheirs %s\nresult %s\n", r->base[0] ? r->base : "-", r->ours, r->theirs, r->result);
 	for (size_t i = 0; i < r->rules.n; i++) {
 		quoted(out, "rule", r->rules.v[i].pattern);
 		quoted(out, "", r->rules.v[i].how);
@@ -134,7 +135,7 @@ static int read_oid(struct reader *rd, const char *key, bool may_lack, char out[
 static int read_head(struct reader *rd)
 {
 	struct vv_resolution *r = rd->r;
-	char version[16], result[VV_OID_HEX_MAX + 1] = "";
+	char version[16];
 	int ret = next_line(rd);
 
 	if (ret)
@@ -160,9 +161,7 @@ static int read_head(struct reader *rd)
 	if (!ret)
 		ret = read_oid(rd, "theirs ", false, r->theirs);
 	if (!ret)
-		ret = read_oid(rd, "result ", false, result);
-	if (!ret && vv_id_parse(&r->result, vv_span_str(result)))
-		ret = wrong(rd, "not a SHA-256");
+		ret = read_oid(rd, "result ", false, r->result);
 	return ret;
 }
 

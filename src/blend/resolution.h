@@ -18,12 +18,12 @@ struct vv_left {
 	enum vv_merge_reason reason;
 };
 struct vv_resolution {
-	struct vv_arena arena;      /* owns the path, and after parsing what is left */
+	struct vv_arena arena;      /* owns what is left, and after parsing the path */
 	const char *path;           /* from the top */
-	char base[VV_OID_HEX_MAX + 1], ours[VV_OID_HEX_MAX + 1], theirs[VV_OID_HEX_MAX + 1]; /* manifests; base "": none */
-	struct vv_id result;        /* SHA-256 of the file that was made */
+	/* Manifests, by git's names: of the sides (base "": none), of what was made of them. */
+	char base[VV_OID_HEX_MAX + 1], ours[VV_OID_HEX_MAX + 1], theirs[VV_OID_HEX_MAX + 1], result[VV_OID_HEX_MAX + 1];
 	struct vv_policy rules;     /* in the order in which they were asked */
-	struct vv_left *left;       /* of the arena, or borrowed */
+	struct vv_left *left;
 	size_t n_left;
 };
 /* A zeroed one may be released. */
@@ -31,7 +31,7 @@ void vv_resolution_release(struct vv_resolution *r);
 VV_MUST_CHECK int vv_resolution_emit(const struct vv_resolution *r, struct vv_buf *out, struct vv_err *err);
 /* VV_EFORMAT names the line. VV_ENOTSUP: of a newer varve. A failure leaves `r` released. */
 VV_MUST_CHECK int vv_resolution_parse(struct vv_resolution *r, struct vv_span text, struct vv_err *err);
-/* Fills `left` from the conflicts of a plan, whose names it borrows. */
+/* Fills `left` from the conflicts of a plan. */
 VV_MUST_CHECK int vv_resolution_left(struct vv_resolution *r, const struct vv_merge *m, struct vv_err *err);
 /* "both-changed": in the text, and for scripts. */
 const char *vv_merge_reason_word(enum vv_merge_reason reason);

@@ -179,6 +179,7 @@ int cmd_log(struct vv_ctx *ctx, int argc, char **argv);
 int cmd_measure(struct vv_ctx *ctx, int argc, char **argv);
 int cmd_merge(struct vv_ctx *ctx, int argc, char **argv);
 int cmd_merge_driver(struct vv_ctx *ctx, int argc, char **argv);
+int cmd_resolve(struct vv_ctx *ctx, int argc, char **argv);
 int cmd_restore(struct vv_ctx *ctx, int argc, char **argv);
 int cmd_revert(struct vv_ctx *ctx, int argc, char **argv);
 int cmd_serve_store(struct vv_ctx *ctx, int argc, char **argv);

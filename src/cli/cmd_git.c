@@ -99,10 +99,25 @@ int cmd_hook_wait(struct vv_ctx *ctx, int argc, char **argv)
 	return vv_hook_wait(&ctx->repo, (pid_t)strtol(argv[1], NULL, 10), &report, &ctx->err);
 }
 
+enum {
+	CONFLICTS_SAID = 20,
+	BASE_FAILED = 255, /* above 128 git stops: a wrong base would make a wrong merge */
+};
+
+struct saying {
+	const char *path;
+	size_t n;
+};
+
 static void say_conflict(void *arg, const char *name, const char *reason)
 {
-	char *path = vv_safe(arg), *tensor = vv_safe(name);
+	struct saying *s = arg;
+	char *path, *tensor;
 
+	if (++s->n > CONFLICTS_SAID)
+		return;
+	path = vv_safe(s->path);
+	tensor = vv_safe(name);
 	fprintf(stderr, "varve: CONFLICT in %s: %s: %s\n", path, tensor, reason);
 	free(path);
 	free(tensor);
@@ -110,17 +125,26 @@ static void say_conflict(void *arg, const char *name, const char *reason)
 
 int cmd_merge_driver(struct vv_ctx *ctx, int argc, char **argv)
 {
+	bool virtual_base = argc == 7 && !strcmp(argv[1], "--virtual");
+	char **word = argv + virtual_base;
+	struct saying s = {.n = 0};
+	struct vv_merge_words w;
 	int ret;
 
-	if (argc != 6)
+	if (argc != 6 + virtual_base)
 		return vv_fail(&ctx->err, VV_EUSAGE, "merge-driver takes five words from git");
-	ret = vv_merge_driver(&ctx->repo, argv[1], argv[2], argv[3], argv[5], say_conflict, argv[5], &ctx->err);
-	if (ret == VV_ECONFLICT)
+	s.path = word[5];
+	w = (struct vv_merge_words){.base = word[1], .ours = word[2], .theirs = word[3], .path = word[5],
+		.virtual_base = virtual_base, .conflict = say_conflict, .arg = &s};
+	ret = vv_merge_driver(&ctx->repo, &w, &ctx->err);
+	if (s.n > CONFLICTS_SAID)
+		vv_warn("%s: and %zu more conflicts; 'varve status' lists them", w.path, s.n - CONFLICTS_SAID);
+	if (ret == VV_ECONFLICT && s.n)
 		return VV_EXIT_NO;
 	if (ret) {
 		/* To git any status up to 128 is a conflict: ours stays, and the reason is told. */
 		vv_say(ctx->err.msg);
-		return VV_EXIT_NO;
+		return virtual_base ? BASE_FAILED : VV_EXIT_NO;
 	}
 	return VV_EXIT_OK;
 }

@@ -7,6 +7,7 @@
 #include "cli/gitlines.h"
 #include "cli/shelf.h"
 #include "git/diradd.h"
+#include "git/resolve.h"
 #include "git/statcache.h"
 #include "git/sync.h"
 #include "diff/diff.h"
@@ -16,6 +17,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+enum { CONFLICTS_SHOWN = 20 };
 enum state { CLEAN, STAGED, MODIFIED, MANIFEST, CONFLICT, DELETED, UNTRACKED };
 static const char *const state_names[] = {"clean", "staged", "modified", "manifest", "conflict", "deleted", "new"};
 
@@ -25,6 +27,7 @@ struct row {
 	size_t changed, total;     /* tensors, against the older of the two compared */
 	uint64_t size, bytes_new;  /* of the file; raw bytes that the store does not have yet */
 	size_t objects_new;
+	struct vv_resolution *left; /* CONFLICT: what is left of it; NULL: it goes by the whole file */
 };
 
 struct looking {
@@ -105,6 +108,27 @@ static bool is_text(const char *full, uint64_t size)
 	return yes;
 }
 
+static json_t *conflicts_json(const struct vv_resolution *left)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; left && i < left->n_left; i++)
+		json_array_append_new(list, json_pack("{s:o,s:s}", "tensor", vv_json_name(left->left[i].name), "reason",
+			vv_merge_reason_word(left->left[i].reason)));
+	return list;
+}
+
+static void print_conflicts(const struct vv_resolution *left)
+{
+	for (size_t i = 0; i < left->n_left && i < CONFLICTS_SHOWN; i++) {
+		char *name = vv_safe(left->left[i].name);
+		printf("      %s: %s\n", name, vv_merge_reason_text(left->left[i].reason));
+		free(name);
+	}
+	if (left->n_left > CONFLICTS_SHOWN)
+		printf("      and %zu more\n", left->n_left - CONFLICTS_SHOWN);
+}
+
 static void print_row(struct looking *l, const char *path, const struct row *row)
 {
 	struct vv_ctx *ctx = l->ctx;
@@ -113,10 +137,11 @@ static void print_row(struct looking *l, const char *path, const struct row *row
 	l->n[row->state]++;
 	if (ctx->json) {
 		json_array_append_new(l->list,
-			json_pack("{s:o,s:s,s:b,s:I,s:I,s:I,s:I,s:I}", "path", vv_json_name(path), "state",
+			json_pack("{s:o,s:s,s:b,s:I,s:I,s:I,s:I,s:I,s:o}", "path", vv_json_name(path), "state",
 				state_names[row->state], "staged", row->staged, "tensors_changed", (json_int_t)row->changed,
 				"tensors", (json_int_t)row->total, "size", (json_int_t)row->size, "objects_new",
-				(json_int_t)row->objects_new, "bytes_new", (json_int_t)row->bytes_new));
+				(json_int_t)row->objects_new, "bytes_new", (json_int_t)row->bytes_new, "conflicts",
+				conflicts_json(row->left)));
 	} else if (row->state != CLEAN) {
 		printf("  %s%-9s%s %s", vv_color(ctx, row->state == STAGED ? VV_GREEN : VV_RED), state_names[row->state],
 			vv_color(ctx, VV_PLAIN), name);
@@ -125,7 +150,11 @@ static void print_row(struct looking *l, const char *path, const struct row *row
 		if (row->state != MANIFEST && row->state != DELETED && row->state != CONFLICT)
 			printf("  %s%s%s%s", vv_human(row->size, size), row->bytes_new ? ", " : "",
 				row->bytes_new ? vv_human(row->bytes_new, bytes) : "", row->bytes_new ? " not stored yet" : "");
+		if (row->left)
+			printf("  %zu tensor%s", row->left->n_left, row->left->n_left == 1 ? "" : "s");
 		putchar('\n');
+		if (row->left)
+			print_conflicts(row->left);
 	}
 	free(name);
 }
@@ -225,6 +254,22 @@ static int look_dir(struct looking *l, const struct vv_entry *e, const char *pat
 	return ret;
 }
 
+/* What is left of a conflict; what cannot be told by tensors is told by the file alone. */
+static int look_conflict(struct looking *l, const struct vv_unmerged *u)
+{
+	struct vv_resolution left;
+	struct row row = {.state = CONFLICT};
+	struct vv_err why = VV_ERR_INIT;
+	bool known = !vv_resolve_left(&l->ctx->repo, u, &left, &why);
+
+	if (known)
+		row.left = &left;
+	print_row(l, u->path, &row);
+	if (known)
+		vv_resolution_release(&left);
+	return why.code == VV_ENOMEM ? vv_fail_nomem(&l->ctx->err) : 0;
+}
+
 /* One path of the index (entry) or, without entry, an untracked file. */
 static int look(struct looking *l, const struct vv_entry *e, const char *path, bool dirty, bool staged)
 {
@@ -240,9 +285,7 @@ static int look(struct looking *l, const struct vv_entry *e, const char *path, b
 		free(full);
 		return look_dir(l, e, path, dirty, staged);
 	}
-	if (e && e->stage) {
-		row.state = CONFLICT;
-	} else if (lstat(full, &st)) {
+	if (lstat(full, &st)) {
 		row.state = dirty ? DELETED : CLEAN; /* not dirty: sparse */
 	} else if (is_text(full, (uint64_t)st.st_size)) {
 		row.state = MANIFEST;
@@ -302,7 +345,7 @@ static void say_hints(const struct looking *l)
 	if (l->n[MANIFEST])
 		vv_hint(ctx, "'varve checkout' puts the models themselves where manifests stand");
 	if (l->n[CONFLICT])
-		vv_hint(ctx, "'git checkout --ours|--theirs FILE', then 'git add FILE', settles a conflict");
+		vv_hint(ctx, "'varve resolve --ours|--theirs|--base|--method NAME [FILE]' settles conflicts, with --tensor some of them");
 }
 
 /* What git can tell by stat data: NUL-separated paths. */
@@ -357,8 +400,15 @@ static int look_all(struct looking *l, const struct vv_entries *all, const struc
 
 	for (size_t i = 0; i < all->n && !ret; i++) {
 		struct vv_span path = vv_span_str(all->v[i].path);
-		if (i && !strcmp(all->v[i].path, all->v[i - 1].path))
+		size_t k = i;
+		struct vv_unmerged u;
+
+		if (all->v[i].stage && i && !strcmp(all->v[i].path, all->v[i - 1].path))
 			continue; /* stages of a conflict */
+		if (all->v[i].stage && !vv_is_dir_path(all->v[i].path) && vv_unmerged_next(all, &k, &u)) {
+			ret = look_conflict(l, &u);
+			continue;
+		}
 		ret = look(l, &all->v[i], all->v[i].path, vv_map_find(&s->dirty_set, path),
 			vv_map_find(&s->staged_set, path));
 	}

@@ -1,156 +1,167 @@
 #include "git/mergedriver.h"
 
-#include "git/peer.h"
+#include "git/conflict.h"
+#include "git/mergepolicy.h"
+#include "git/threeway.h"
 #include "model/dirmerge.h"
-#include "model/merge.h"
 #include "os/file.h"
+#include "os/sys.h"
 
-#include <stdlib.h>
-
-/* One side: its text, its manifest, its bytes. */
-struct side {
-	struct vv_buf text;
-	struct vv_manifest m;
-	struct vv_model_source bytes;
-	struct vv_version version;
-};
-
-static int read_side(struct side *s, const char *file, struct vv_err *err)
-{
-	int ret = vv_read_file(&s->text, file, err);
-
-	if (!ret && s->text.len)
-		ret = vv_manifest_parse(&s->m, vv_buf_view(&s->text), err);
-	return ret;
-}
-
-/* What only lies on another machine or in a local remote is copied here before weights are read. */
-static int fetch_side(struct vv_repo *r, struct side *s, struct vv_err *err)
-{
-	struct vv_id *ids = malloc((s->m.n_segs ? s->m.n_segs : 1) * sizeof(*ids));
-	int ret;
-
-	if (!ids)
-		return vv_fail_nomem(err);
-	for (size_t i = 0; i < s->m.n_segs; i++)
-		ids[i] = s->m.segs[i].id;
-	ret = vv_peers_fetch(r, ids, s->m.n_segs, NULL, err);
-	if (!ret)
-		ret = vv_model_has(r->store, &s->m, NULL, err);
-	vv_model_source_init(&s->bytes, r->store, &s->m);
-	s->version = (struct vv_version){&s->m, &s->bytes.base};
-	free(ids);
-	return ret;
-}
-
-/* Writes the merged file beside the store and puts it, as varve add would: only new tensors cost anything. */
-static int assemble(struct vv_repo *r, const struct vv_merge *merge, const char *path, const struct side *ours,
-	const struct side *theirs, struct vv_buf *text, struct vv_err *err)
-{
-	const struct vv_manifest *parents[] = {&ours->m, &theirs->m};
-	struct vv_temp t = VV_TEMP_INIT;
-	struct vv_file f = {.fd = -1};
-	int ret = vv_repo_state(r, err);
-
-	if (!ret)
-		ret = vv_temp_open_private(&t, r->state_dir, err);
-	if (!ret)
-		ret = vv_merge_write(merge, t.fd, path, NULL, err);
-	if (!ret)
-		ret = vv_file_open_temp(&f, &t, err);
-	if (!ret)
-		ret = vv_model_put(r->store, &f.base, parents, 2, text, NULL, NULL, NULL, err);
-	vv_file_close(&f);
-	vv_temp_release(&t);
-	return ret;
-}
-
-static int write_result(const char *file, struct vv_span text, struct vv_err *err)
+static int write_result(const struct vv_merge_words *w, struct vv_span text, struct vv_err *err)
 {
 	/* git made this file for us and reads it afterwards: its name must stay the same file. */
-	return vv_write_file(file, text, false, err);
+	return vv_write_file(w->ours, text, false, err);
 }
 
 /* Directories: their files' lines are all that it takes. */
-static int merge_dirs(struct side *s, const char *file, const char *path,
-	void (*conflict)(void *arg, const char *name, const char *reason), void *arg, struct vv_err *err)
+static int merge_dirs(const struct vv_threeway *t, const struct vv_merge_words *w, struct vv_err *err)
 {
 	struct vv_dir_build build = {0};
 	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
+	const struct vv_threeway_side *base = &t->side[VV_MERGE_BASE];
 	size_t n = 0;
-	int ret = vv_dir_merge(&build, s[2].text.len ? &s[2].m : NULL, &s[0].m, &s[1].m, conflict, arg, &n, err);
+	int ret = vv_dir_merge(&build, base->text.len ? &base->m : NULL, &t->side[VV_MERGE_OURS].m, &t->side[VV_MERGE_THEIRS].m,
+		w->conflict, w->arg, &n, err);
 
 	if (!ret && n)
-		ret = vv_fail(err, VV_ECONFLICT, "%s: %zu conflicts", path, n);
+		ret = vv_fail(err, VV_ECONFLICT, "%s: %zu conflicts", w->path, n);
 	/* A file of one side may lie where the other has a folder. */
 	if (!ret && vv_dir_build_end(&build, &text, NULL, err)) {
 		ret = err->code == VV_EFORMAT ? VV_ECONFLICT : err->code;
 		if (ret == VV_ECONFLICT)
-			conflict(arg, "(folders)", "a file of one side lies where the other has a folder");
+			w->conflict(w->arg, "(folders)", "a file of one side lies where the other has a folder");
 	}
 	if (!ret)
-		ret = write_result(file, vv_buf_view(&text), err);
+		ret = write_result(w, vv_buf_view(&text), err);
 	vv_dir_build_release(&build);
 	vv_buf_release(&text);
 	return ret;
 }
 
-static bool is_dir(const struct side *s)
+static int fill(struct vv_threeway *t, const struct vv_merge_words *w, struct vv_err *err)
 {
-	return s->text.len && vv_manifest_is_dir(&s->m);
-}
-
-int vv_merge_driver(struct vv_repo *r, const char *base, const char *ours, const char *theirs, const char *path,
-	void (*conflict)(void *arg, const char *tensor, const char *reason), void *arg, struct vv_err *err)
-{
-	struct side s[3];
-	const char *files[3] = {ours, theirs, base};
-	struct vv_merge merge = {0};
-	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
+	const char *const files[] = {[VV_MERGE_OURS] = w->ours, [VV_MERGE_THEIRS] = w->theirs, [VV_MERGE_BASE] = w->base};
 	int ret = 0;
 
-	for (int i = 0; i < 3; i++)
-		s[i] = (struct side){.text = VV_BUF_INIT(VV_MAX_MANIFEST)};
-	for (int i = 0; i < 3 && !ret; i++)
-		if ((ret = read_side(&s[i], files[i], err)))
-			vv_err_in(err, "%s: %s", path, i == 0 ? "ours" : i == 1 ? "theirs" : "the merge base");
-	if (!ret && is_dir(&s[0]) && is_dir(&s[1]) && (is_dir(&s[2]) || !s[2].text.len)) {
-		ret = merge_dirs(s, ours, path, conflict, arg, err);
-		goto out;
-	}
-	if (!ret && (is_dir(&s[0]) || is_dir(&s[1]) || is_dir(&s[2])))
-		ret = vv_fail(err, VV_ECONFLICT, "%s: a directory on one side, a model on the other", path);
+	for (size_t i = 0; i < VV_COUNT(files) && !ret; i++)
+		if ((ret = vv_read_file(&t->side[i].text, files[i], err)))
+			vv_err_in(err, "%s", w->path);
+	return ret ? ret : vv_threeway_parse(t, err);
+}
+
+/* --- a base out of several --- */
+
+static int make_base(struct vv_threeway *t, const struct vv_merge_words *w, struct vv_err *err)
+{
+	const struct vv_policy none = {.n = 0};
+	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
+	size_t n;
+	bool based = t->side[VV_MERGE_BASE].text.len && t->side[VV_MERGE_OURS].text.len && t->side[VV_MERGE_THEIRS].text.len;
+	int ret = based && !vv_threeway_is_dir(t, VV_MERGE_OURS) && !vv_threeway_is_dir(t, VV_MERGE_THEIRS) &&
+			!vv_threeway_is_dir(t, VV_MERGE_BASE)
+		? vv_threeway_plan(t, err) : VV_ECONFLICT;
+
+	if (!ret && t->plan.frame.reason == VV_MERGE_WHOLE)
+		ret = VV_ECONFLICT;
 	if (!ret)
-		ret = vv_repo_store(r, true, err);
-	for (int i = 0; i < 3 && !ret; i++)
-		if (s[i].text.len && (ret = fetch_side(r, &s[i], err)))
-			vv_err_in(err, "%s", path);
-	if (!ret && (!s[0].text.len || !s[1].text.len))
-		ret = vv_fail(err, VV_ECONFLICT, "%s: one side is empty", path);
+		ret = vv_merge_settle(&t->plan, NULL, VV_MERGE_BASE, &n, err);
 	if (!ret)
-		ret = vv_merge_plan(&merge, s[2].text.len ? &s[2].version : NULL, &s[0].version, &s[1].version, err);
-	if (ret)
-		goto out;
-	if (merge.n_conflicts) {
-		if (merge.frame.reason)
-			conflict(arg, "(metadata)", vv_merge_reason_text(merge.frame.reason));
-		for (size_t i = 0; i < merge.n; i++)
-			if (merge.items[i].reason)
-				conflict(arg, merge.items[i].name, vv_merge_reason_text(merge.items[i].reason));
-		ret = vv_fail(err, VV_ECONFLICT, "%s: %zu conflicts", path, merge.n_conflicts);
-	} else if (merge.result == VV_MERGE_IS_THEIRS) {
-		ret = write_result(ours, vv_buf_view(&s[1].text), err);
-	} else if (merge.result == VV_MERGE_ASSEMBLED) {
-		ret = assemble(r, &merge, path, &s[0], &s[1], &text, err);
-		if (!ret)
-			ret = write_result(ours, vv_buf_view(&text), err);
-	}
-out:
-	vv_merge_release(&merge);
-	for (int i = 0; i < 3; i++) {
-		vv_manifest_release(&s[i].m);
-		vv_buf_release(&s[i].text);
+		ret = vv_threeway_make(t, &none, &text, err);
+	/* What cannot be made is the older base, as it is for any file that git does not merge. */
+	if (ret && ret != VV_ENOMEM) {
+		vv_err_clear(err);
+		ret = write_result(w, vv_buf_view(&t->side[VV_MERGE_BASE].text), err);
+	} else if (!ret) {
+		ret = write_result(w, vv_buf_view(&text), err);
 	}
 	vv_buf_release(&text);
+	return ret;
+}
+
+/* --- a model --- */
+
+/* Commands that merge for their own sake: what they find is nobody's to settle. */
+static bool is_for_show(void)
+{
+	static const char *const commands[] = {"merge-tree", "log", "show", "diff", "whatchanged", "format-patch", "replay", NULL};
+
+	return vv_below_git(commands) > 0;
+}
+
+static void tell(const struct vv_merge_words *w, const struct vv_merge *m, const struct vv_err *unmixed)
+{
+	if (m->frame.reason)
+		w->conflict(w->arg, m->frame.reason == VV_MERGE_WHOLE ? VV_MERGE_FILE_NAME : VV_MERGE_FRAME_NAME,
+			vv_merge_reason_text(m->frame.reason));
+	for (size_t i = 0; i < m->n; i++)
+		if (m->items[i].reason)
+			w->conflict(w->arg, m->items[i].name, vv_merge_reason_text(m->items[i].reason));
+	if (unmixed->code)
+		w->conflict(w->arg, "not merged by rule", unmixed->msg);
+}
+
+static void name_sides(struct vv_resolution *res, const struct vv_threeway *t)
+{
+	memcpy(res->base, t->side[VV_MERGE_BASE].oid, sizeof(res->base));
+	memcpy(res->ours, t->side[VV_MERGE_OURS].oid, sizeof(res->ours));
+	memcpy(res->theirs, t->side[VV_MERGE_THEIRS].oid, sizeof(res->theirs));
+}
+
+static int merge_model(struct vv_threeway *t, const struct vv_merge_words *w, struct vv_err *err)
+{
+	struct vv_resolution res = {.path = w->path};
+	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
+	bool asked = false;
+	int ret = vv_merge_policy(t->repo, w->path, &res.rules, err);
+
+	if (ret)
+		vv_err_in(err, "%s", w->path);
+	if (!ret)
+		ret = vv_threeway_plan(t, err);
+	if (!ret)
+		asked = vv_policy_apply(&res.rules, w->path, &t->plan);
+	name_sides(&res, t);
+	if (!ret)
+		ret = vv_threeway_make(t, &res.rules, &text, err);
+	if (!ret)
+		vv_git_blob_oid(vv_buf_view(&text), t->repo->sha256, res.result);
+	if (!ret && t->plan.n_conflicts && !is_for_show()) {
+		ret = vv_resolution_left(&res, &t->plan, err);
+		if (!ret)
+			ret = vv_conflict_save(t->repo, &res, err);
+	} else if (!ret && !t->plan.n_conflicts && asked && !is_for_show()) {
+		ret = vv_resolution_note(t->repo, &res, err);
+	}
+	if (!ret)
+		ret = write_result(w, vv_buf_view(&text), err);
+	if (!ret && t->plan.n_conflicts) {
+		tell(w, &t->plan, &t->unmixed);
+		ret = vv_fail(err, VV_ECONFLICT, "%s: %zu conflicts", w->path, t->plan.n_conflicts);
+	}
+	vv_buf_release(&text);
+	vv_resolution_release(&res);
+	return ret;
+}
+
+int vv_merge_driver(struct vv_repo *r, const struct vv_merge_words *w, struct vv_err *err)
+{
+	struct vv_threeway t;
+	bool ours, theirs, base;
+	int ret;
+
+	vv_threeway_init(&t, r, w->path);
+	ret = fill(&t, w, err);
+	ours = vv_threeway_is_dir(&t, VV_MERGE_OURS);
+	theirs = vv_threeway_is_dir(&t, VV_MERGE_THEIRS);
+	base = vv_threeway_is_dir(&t, VV_MERGE_BASE);
+	if (w->virtual_base)
+		ret = ret == VV_ENOMEM ? ret : make_base(&t, w, err);
+	else if (!ret && ours && theirs && (base || !t.side[VV_MERGE_BASE].text.len))
+		ret = merge_dirs(&t, w, err);
+	else if (!ret && (ours || theirs || base))
+		ret = vv_fail(err, VV_ECONFLICT, "%s: a directory on one side, a model on the other", w->path);
+	else if (!ret)
+		ret = merge_model(&t, w, err);
+	vv_threeway_release(&t);
 	return ret;
 }

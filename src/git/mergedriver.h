@@ -4,13 +4,21 @@
 
 #include "git/repo.h"
 
+struct vv_merge_words {
+	const char *base, *ours, *theirs; /* files with the three manifests; base may be empty */
+	const char *path;                 /* the model's, relative to the top */
+	/*
+	 * git makes one merge base out of several: where both sides changed something the new base has what theirs had, so
+	 * that the merge proper sees both changes. It never has conflicts, and no rules are asked.
+	 */
+	bool virtual_base;
+	void (*conflict)(void *arg, const char *tensor, const char *reason);
+	void *arg;
+};
 /*
- * `base`, `ours`, `theirs`: files with the three manifests (base may be empty). The result is written
- * to `ours`. VV_ECONFLICT when tensors conflict: `ours` is left as it was, `conflict` was told each.
- * `path` is the model's, relative to the top.
+ * The result is written to `ours`. VV_ECONFLICT when tensors conflict: `conflict` was told each, and `ours` has of them
+ * ours, of all others what was merged. After any other failure it is as it was.
  */
-VV_MUST_CHECK int vv_merge_driver(struct vv_repo *r, const char *base, const char *ours, const char *theirs,
-	const char *path, void (*conflict)(void *arg, const char *tensor, const char *reason), void *arg,
-	struct vv_err *err);
+VV_MUST_CHECK int vv_merge_driver(struct vv_repo *r, const struct vv_merge_words *w, struct vv_err *err);
 
 #endif

@@ -14,7 +14,9 @@ const struct vv_setting vv_settings[] = {
 	{"filter.varve.required", "true", "a failed clean must fail git add"},
 	{"merge.varve.name", "varve tensor merge", "shown by git"},
 	{"merge.varve.driver", "varve merge-driver %O %A %B %L %P", "git merge goes tensor by tensor"},
-	{"merge.varve.recursive", "binary", "a merge of merge bases needs no weights"},
+	{"merge.varve.recursive", "varve-base", "several merge bases become one, tensor by tensor"},
+	{"merge.varve-base.name", "varve tensor merge of merge bases", "shown by git"},
+	{"merge.varve-base.driver", "varve merge-driver --virtual %O %A %B %L %P", "the driver for that"},
 	{"diff.varve.xfuncname", "^(tensor|storage|opaque) .*$", "git diff shows manifests as text"},
 	{NULL, NULL, NULL},
 };
@@ -100,7 +102,8 @@ static int remove_section(const struct vv_repo *r, const char *where, const char
 int vv_setup_remove(struct vv_repo *r, bool global, struct vv_err *err)
 {
 	static const char *const sections[][2] = {{"filter.varve", "^filter\\.varve\\."},
-		{"merge.varve", "^merge\\.varve\\."}, {"diff.varve", "^diff\\.varve\\."}};
+		{"merge.varve", "^merge\\.varve\\."},
+		{"merge.varve-base", "^merge\\.varve-base\\."}, {"diff.varve", "^diff\\.varve\\."}};
 	int ret = 0;
 
 	for (size_t i = 0; i < VV_COUNT(sections) && !ret; i++)

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "git/sync.h"
 
+#include "git/conflict.h"
 #include "git/dirgone.h"
 #include "git/dirsync.h"
 #include "git/inside.h"
@@ -381,6 +382,8 @@ int vv_sync(
 		ret = vv_tracked(r, paths, &all, err);
 	if (!ret)
 		ret = vv_statcache_open(&w.cache, r, err);
+	if (!ret && !paths)
+		vv_conflict_prune(r, &all);
 	if (ret || (!all.n && !smudged.len && !others.len && !vv_dirs_any(r)))
 		goto out;
 	w.root = open(r->top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -20,7 +20,7 @@ static void test_strict(void)
 		HEAD "left \"a\" whole", HEAD "\n", HEAD "left a whole\n", HEAD "rule \"\" \"ours\"\n",
 		"varve resolution 1\npath \"a\"\nbase 0\nours " OID "\ntheirs " OID "\nresult " SHA "\n",
 		"varve resolution 1\npath \"a\"\nbase -\nours -\ntheirs " OID "\nresult " SHA "\n",
-		"varve resolution 1\npath \"a\"\nbase -\nours " OID "\ntheirs " OID "\nresult " OID "\n",
+		"varve resolution 1\npath \"a\"\nbase -\nours " OID "\ntheirs " OID "\nresult -\n",
 		"varve resolution 1\npath \"a\"\nbase -\nours 0123456789012345678901234567890123456ABC\ntheirs " OID "\nresult " SHA "\n"};
 	struct vv_resolution r;
 	struct vv_buf again = VV_BUF_INIT(VV_MAX_TEXT);

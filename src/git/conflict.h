@@ -1,0 +1,33 @@
+/*
+ * Conflicts of merges that wait for the user: git's index says which files, <git dir>/varve/conflicts/ how far each one is
+ * settled. Losing a record costs what was settled; one that the index does not know any more counts for nothing.
+ */
+#ifndef VV_GIT_CONFLICT_H
+#define VV_GIT_CONFLICT_H
+
+#include "blend/resolution.h"
+#include "git/repo.h"
+
+/* A path with stages in the index. Borrows the entries. */
+struct vv_unmerged {
+	const char *path;
+	const char *oid[3]; /* by vv_merge_side; NULL: that side has no file */
+};
+/* The unmerged path at entry *i, or behind it; moves past it. False: no more. */
+bool vv_unmerged_next(const struct vv_entries *e, size_t *i, struct vv_unmerged *out);
+
+VV_MUST_CHECK int vv_conflict_save(const struct vv_repo *r, const struct vv_resolution *res, struct vv_err *err);
+/* VV_ENOTFOUND: there is none of these versions of the file. */
+VV_MUST_CHECK int vv_conflict_load(
+	const struct vv_repo *r, const struct vv_unmerged *u, struct vv_resolution *out, struct vv_err *err);
+/* Removes those that are not of an unmerged path in `all`, which are all entries that varve keeps. */
+void vv_conflict_prune(const struct vv_repo *r, const struct vv_entries *all);
+
+/*
+ * Keeps how res->result was merged, as a note of git's on it (refs/notes/varve-merge): what was merged by rule or by
+ * hand can be made again from it.
+ */
+VV_MUST_CHECK int vv_resolution_note(
+	const struct vv_repo *r, const struct vv_resolution *res, struct vv_err *err);
+
+#endif

@@ -1,0 +1,139 @@
+#!/bin/sh
+# Conflicts tensor by tensor: what the worktree has, how they are settled, and every way out of them.
+. "$(dirname "$0")/lib.sh"
+
+# base t0..t7; main: t0:1 t1:1 t2:1 t7:1; side: t0:2 t1:2 t3:2. In conflict: t0 and t1.
+MAIN='set=t0:1 set=t1:1 set=t2:1 set=t7:1' SIDE='set=t0:2 set=t1:2 set=t3:2'
+PARTIAL='set=t0:1 set=t1:1 set=t2:1 set=t7:1 set=t3:2'
+build() {
+	rm -rf "$T/r"; cd "$T" && new_repo "$T/r" || return 1
+	model m.safetensors seed=1; git add .; git commit -q -m base
+	git switch -q -c side
+	model m.safetensors seed=1 $SIDE; git commit -q -am side
+	git switch -q main
+	model m.safetensors seed=1 $MAIN; git commit -q -am main
+	state=$(git rev-parse --absolute-git-dir)/varve
+}
+is() { model "$T/x" seed=1 "$@" && same m.safetensors "$(sum "$T/x")"; }
+records() { ls "$state/conflicts" 2>/dev/null | wc -l; }
+unmerged() { git status --porcelain | grep -q '^\(UU\|AA\) m.safetensors'; }
+in_index() { # the staged version is the model in the worktree
+	git cat-file -p :m.safetensors | grep -q "^sha256 $(sum m.safetensors)$"
+}
+
+build; ok "two branches that changed the same two tensors"
+fails git merge --no-edit side; ok "git merge stops"
+said 'CONFLICT in m.safetensors: t0: both sides changed it' && said ' t1: both'; ok "and names the tensors"
+[ "$(grep -c 'varve: CONFLICT' "$T/out")" = 2 ]; ok "no others"
+unmerged; ok "the file is unmerged"
+is $PARTIAL; ok "the worktree has ours, and what did not conflict of theirs"
+[ "$(records)" = 1 ]; ok "a record is kept"
+varve status >"$T/out" 2>&1; said 'conflict  m.safetensors  2 tensors' && said '      t1: both sides changed it' && said 'varve resolve'; ok "varve status lists them"
+varve status --json | python3 -c 'import json,sys; c=json.load(sys.stdin)["files"][0]["conflicts"]; assert c==[{"tensor":"t0","reason":"both-changed"},{"tensor":"t1","reason":"both-changed"}], c'
+ok "also as JSON"
+[ "$(status_of varve resolve)" = 1 ] && said 'm.safetensors: 2 conflicts' && said '  t0: both'; ok "varve resolve lists them"
+git merge --abort; ok "git merge --abort"
+is $MAIN && clean && [ "$(records)" = 0 ]; ok "leaves the model, a clean status and no record"
+
+git merge -q --no-edit side >/dev/null 2>&1
+[ "$(status_of varve resolve --theirs --tensor t0)" = 1 ]; ok "one tensor is settled"
+said '1 settled, not all' && said '  t1: both' && unmerged; ok "the other is left"
+is $PARTIAL set=t0:2; ok "the worktree follows"
+[ "$(status_of varve resolve --tensor nothing --ours)" = 1 ] && said 'no tensor in conflict'; ok "a name that is in no conflict"
+varve resolve --base --tensor t1 m.safetensors >"$T/out" 2>&1; ok "the last one"
+said 'staged' && ! unmerged && in_index; ok "stages the file"
+is $PARTIAL set=t0:2 set=t1:1 >/dev/null; mkmodel "$T/x" seed=1 set=t0:2 set=t2:1 set=t7:1 set=t3:2; same m.safetensors "$(sum "$T/x")"; ok "with what was chosen of each"
+git commit -q --no-edit && clean && [ "$(records)" = 0 ]; ok "the commit ends it"
+git notes --ref=varve-merge show "$(git rev-parse HEAD:m.safetensors)" >"$T/out" && said '^rule "t0" "theirs"$' && said '^rule "t1" "base"$'
+ok "how it was merged is noted"
+[ "$(varve resolve)" = "no conflicts" ]; ok "nothing is left to settle"
+
+# Sides as a whole are those files, byte for byte.
+for way in ours theirs; do
+	build; git merge -q --no-edit side >/dev/null 2>&1
+	varve resolve -q --$way && ! unmerged; ok "--$way settles all"
+	if [ $way = ours ]; then is $PARTIAL; else mkmodel "$T/x" seed=1 $MAIN $SIDE && same m.safetensors "$(sum "$T/x")"; fi
+	ok "with the other side's clean changes"
+done
+build; git merge -q --no-edit side >/dev/null 2>&1
+varve resolve -q --method linear --set weight=1,3; ok "a method settles all"
+varve cat m.safetensors t0 >"$T/got.npy" 2>/dev/null && git commit -q --no-edit && clean; ok "and is committed"
+for v in main~1 side main; do git show $v:m.safetensors >/dev/null || false; done; ok "the versions are there"
+
+# Every way out.
+build; git merge -q --no-edit side >/dev/null 2>&1; git checkout -q --theirs m.safetensors; is $SIDE; ok "git checkout --theirs"
+git checkout -q --ours m.safetensors; is $MAIN; ok "git checkout --ours"
+varve resolve -q --theirs --tensor t0 || unmerged; mkmodel "$T/x" seed=1 $PARTIAL set=t0:2; same m.safetensors "$(sum "$T/x")"; ok "varve resolve goes on from there"
+git checkout -q -m m.safetensors 2>/dev/null; is $PARTIAL && [ "$(varve resolve --json | grep -c both-changed)" = 2 ]; ok "git checkout -m begins anew"
+varve resolve --json | grep -q '"tensor": *"t0"'; ok "with all conflicts"
+git reset -q --merge; is $MAIN && clean && [ "$(records)" = 0 ]; ok "git reset --merge"
+git merge -q --no-edit side >/dev/null 2>&1; git reset -q --hard; is $MAIN && clean && [ "$(records)" = 0 ]; ok "git reset --hard"
+git merge -q --no-edit side >/dev/null 2>&1; varve resolve -q --ours; git checkout -q -m m.safetensors 2>/dev/null; unmerged && is $PARTIAL; ok "undone after staging"
+git merge --abort; is $MAIN && clean; ok "and aborted"
+git merge -q --no-edit side >/dev/null 2>&1; model m.safetensors seed=9
+[ "$(status_of varve resolve --ours)" = 128 ] && said 'was changed since the merge'; ok "a file that was changed since is left alone"
+mkmodel "$T/x" seed=9; same m.safetensors "$(sum "$T/x")"; ok "as it is"
+git add m.safetensors && git commit -q --no-edit && clean && [ "$(records)" = 0 ]; ok "git add takes it"
+build; git merge -q --no-edit side >/dev/null 2>&1; rm -r "$state/conflicts"
+varve status | grep -q '2 tensors'; ok "without the record the conflicts are found anew"
+varve resolve -q --theirs && ! unmerged && in_index; ok "and settled"
+
+# The commands that merge.
+build; git switch -q side; fails git rebase -q main; ok "git rebase stops"
+settled; unmerged && is $MAIN set=t3:2; ok "with main's, and the commit's clean tensors"
+varve resolve -q --theirs && git rebase --continue >/dev/null 2>&1; ok "varve resolve --theirs, continue"
+settled; mkmodel "$T/x" seed=1 $MAIN $SIDE; same m.safetensors "$(sum "$T/x")" && clean && [ "$(records)" = 0 ]; ok "the rebased model"
+git reset -q --hard ORIG_HEAD; settled; fails git rebase -q main; settled; git rebase --abort; settled; is $SIDE && clean && [ "$(records)" = 0 ]; ok "git rebase --abort"
+git switch -q main; fails git cherry-pick side; settled; unmerged && is $PARTIAL; ok "git cherry-pick stops"
+varve resolve -q --ours --tensor t0; varve resolve -q --theirs && git cherry-pick --continue >/dev/null 2>&1; ok "settled, continue"
+settled; mkmodel "$T/x" seed=1 $PARTIAL set=t1:2; same m.safetensors "$(sum "$T/x")" && clean; ok "the picked model"
+model m.safetensors seed=1 $PARTIAL set=t0:7 set=t1:7; git commit -q -am later
+fails git revert --no-edit HEAD~1; settled; unmerged && varve resolve | grep -q ' t1:'; ok "git revert stops"
+git revert --abort; settled; is $PARTIAL set=t0:7 set=t1:7 && clean && [ "$(records)" = 0 ]; ok "git revert --abort"
+model m.safetensors seed=1 $PARTIAL set=t0:8 set=t1:7; git stash -q
+model m.safetensors seed=1 $PARTIAL set=t0:9 set=t1:7; git commit -q -am 'once more'
+fails git stash pop; unmerged && is $PARTIAL set=t0:9 set=t1:7; ok "git stash pop stops"
+varve resolve -q --theirs; mkmodel "$T/x" seed=1 $PARTIAL set=t0:8 set=t1:7; same m.safetensors "$(sum "$T/x")"; ok "the stashed tensor is taken"
+git stash drop -q; git reset -q --hard; is $PARTIAL set=t0:9 set=t1:7 && clean; ok "and dropped"
+
+# Without a worktree, and for show.
+build; before=$(records)
+fails git merge-tree --write-tree main side; said 'CONFLICT in m.safetensors: t0'; ok "git merge-tree tells the conflict"
+tree=$(git merge-tree --write-tree main side 2>/dev/null | head -1); git cat-file -p "$tree:m.safetensors" >"$T/text"; varve checkout -q; mkmodel "$T/x" seed=1 $PARTIAL
+grep -q "^sha256 $(sum "$T/x")$" "$T/text"; ok "its tree has ours and the rest merged"
+[ "$(records)" = "$before" ]; ok "no record is kept"
+git clone -q --bare . "$T/bare.git" && varve --help >/dev/null; git -C "$T/bare.git" config attr.tree HEAD
+( cd "$T/bare.git" && varve init -q 2>/dev/null; cp -r ../r/.git/varve . 2>/dev/null; echo '*.safetensors filter=varve merge=varve' >info/attributes
+for k in driver recursive; do git config merge.varve.$k "$(git -C ../r config merge.varve.$k)"; done
+git merge-tree --write-tree main side >"$T/out" 2>&1 )
+said 'CONFLICT in m.safetensors: t0'; ok "also in a bare repository"
+git worktree add -q "$T/linked" -b linked main >/dev/null 2>&1; cd "$T/linked"; fails git merge --no-edit side; unmerged && is $PARTIAL; ok "a linked worktree has its own conflict"
+[ "$(records)" = 0 ] && ls "$(git rev-parse --git-dir)/varve/conflicts" | grep -q .; ok "and its own record"
+varve resolve -q --theirs && git commit -q --no-edit && clean; ok "settled there"
+cd "$T/r"; git worktree remove --force "$T/linked"
+rm -rf "$T/bare.git"
+
+# All that has no rules: removed and changed, added twice, metadata, another format.
+build; git switch -q -c gone side~1; model m.safetensors seed=1 drop=t0 set=new:1 meta=a; git commit -q -am gone
+git switch -q -c changed side~1; model m.safetensors seed=1 set=t0:5 set=new:2 meta=b; git commit -q -am changed
+fails git merge --no-edit gone; said 't0: changed here, removed there' && said 'new: both sides added it' && said '(metadata): both'; ok "removed, added and metadata"
+is set=t0:5 set=new:2 meta=b; ok "ours stays"
+varve resolve -q --theirs --tensor t0; varve resolve --base --tensor new >/dev/null
+[ "$(varve resolve --json | grep -c '"(metadata)"')" = 1 ]; ok "the metadata is left"
+varve resolve -q --tensor '(meta*' --theirs && mkmodel "$T/x" seed=1 drop=t0 meta=a && same m.safetensors "$(sum "$T/x")"; ok "all of it as chosen"
+git reset -q --hard; git switch -q -c plain side~1; head -c 5000 /dev/urandom >m.safetensors; touch -d '10 seconds ago' m.safetensors; git commit -q -am plain; s=$(sum m.safetensors)
+fails git merge --no-edit gone; said '(file): this file can only be taken as a whole'; ok "a file that is no model"
+same m.safetensors "$s"; ok "ours stays whole"
+[ "$(status_of varve resolve --base)" = 1 ]; ok "its base is no choice"
+varve resolve -q --theirs; is drop=t0 set=new:1 meta=a && ! unmerged; ok "theirs is"
+git reset -q --hard; git switch -q -c removed side~1; git rm -q m.safetensors; git commit -q -m removed
+fails git merge --no-edit gone; varve resolve >"$T/out" 2>&1; said 'one side has no such file'; ok "a file that one side removed is git's affair"
+[ "$(status_of varve resolve --ours m.safetensors)" = 128 ]; ok "and refused by name"
+git reset -q --hard
+
+# Bad words.
+for words in '--ours --theirs' '--method exec' '--method slerp' '--set t=1' '--tensor a' '--method linear --set t=1' '--ours -m linear'; do
+	[ "$(status_of varve resolve $words)" = 129 ]; ok "varve resolve $words"
+done
+[ "$(status_of varve resolve --ours nothing.safetensors)" = 128 ] && said 'no conflict'; ok "a file that is in none"
+plan_end
