@@ -289,6 +289,68 @@ class Merge(Scenario):
         yield from super().again(at)
 
 
+class MergeRule(Merge):
+    """Both sides changed t0: a rule makes one of both, and that is noted."""
+
+    name = "git merge by a rule"
+    steps = [["git", "-c", "varve.merge=* linear", "merge", "-q", "--no-edit", "clash"]]
+
+    def clash(self):
+        git(self.r, "switch", "-q", "-c", "clash", "v1")
+        make_model(os.path.join(self.r, MODEL), "seed=1", "set=t0:7", "set=t2:9", *WORDS)
+        git(self.r, "commit", "-q", "-a", "-m", "clash")
+        git(self.r, "switch", "-q", "main")
+
+    def prepare(self, base):
+        self.clash()
+        super().prepare(base)
+
+    def wrong_at_end(self, at, result):
+        yield from super().wrong_at_end(at, result)
+        done = run(["git", "notes", "--ref=varve-merge", "list", "HEAD:" + MODEL], os.path.join(at, "r"))
+        if done.status:
+            yield "how it was merged is not noted: " + str(done)
+
+
+class Resolve(MergeRule):
+    """The same without a rule, settled by hand; after a failure first given up."""
+
+    name = "git merge with a conflict, varve resolve"
+    steps = [["sh", "-c", "git merge -q --no-edit clash; git rev-parse -q --verify MERGE_HEAD >/dev/null && varve resolve -q --theirs"]]
+    finish = [["git", "commit", "-q", "--no-edit"]]
+
+    def prepare(self, base):
+        self.clash()
+        r = self.r + ".x"
+        copy(self.r, r)
+        run(["git", "merge", "-q", "--no-edit", "clash"], r)
+        self.partial = sum_of(os.path.join(r, MODEL))
+        must(["varve", "resolve", "-q", "--theirs"], r)
+        self.worktree = sum_of(os.path.join(r, MODEL))
+        self.new = {"HEAD": self.worktree}
+        subprocess.check_call(["rm", "-rf", r])
+        if self.partial in (self.worktree, self.old["v2"]):
+            raise AssertionError("the conflict leaves nothing to be seen")
+
+    def allowed(self):
+        return {self.before, self.partial, self.worktree}
+
+    def again(self, at):
+        r = os.path.join(at, "r")
+        going = run(["git", "rev-parse", "-q", "--verify", "MERGE_HEAD"], r).status == 0
+        done = run(["git", "merge", "--abort"] if going else ["git", "reset", "-q", "--hard"], r)
+        if done.status:
+            done = run(["git", "reset", "-q", "--hard"], r)
+        if done.status:
+            yield "abort: " + str(done)
+        run(["varve", "checkout", "-q"], r)
+        if sum_of(os.path.join(r, MODEL)) != self.before:
+            yield "the model before the merge is not back"
+        if os.listdir(os.path.join(r, ".git/varve/conflicts")) if os.path.isdir(os.path.join(r, ".git/varve/conflicts")) else []:
+            yield "a record was left"
+        yield from Scenario.again(self, at)
+
+
 class Push(Scenario):
     name = "git push to a path"
     steps = [["git", "push", "-q", "hub", "main", "side", "--tags"]]
@@ -691,8 +753,8 @@ class SwitchDir(AddDir):
         yield from super().wrong_at_end(at, result)
 
 
-SCENARIOS = [AddNew, AddDelta, GitAdd, Checkout, Reset, Materialise, Restore, Revert, Stash, Merge, Push, PushFar,
-             FetchFar, Clone, Init, Leave, Convert, Gc, Measure, Repair, AddDir, SwitchDir]
+SCENARIOS = [AddNew, AddDelta, GitAdd, Checkout, Reset, Materialise, Restore, Revert, Stash, Merge, MergeRule,
+             Resolve, Push, PushFar, FetchFar, Clone, Init, Leave, Convert, Gc, Measure, Repair, AddDir, SwitchDir]
 
 # What is done to which calls; `keep`: to all from there on. The number is how many n are tried at most
 # in full mode, and in quick mode.
