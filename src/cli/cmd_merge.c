@@ -5,6 +5,7 @@
 #include "cli/mergein.h"
 #include "cli/mergeout.h"
 #include "cli/mergeset.h"
+#include "git/resolve.h"
 #include "model/assembly.h"
 
 #include <stdlib.h>
@@ -110,6 +111,29 @@ static int replay(struct vv_ctx *ctx, const struct vv_record *rec, const struct 
 	return ret;
 }
 
+/* What git merged is told by the note on its manifest. */
+static int verify_note(struct vv_ctx *ctx, const char *name, const struct vv_resolution *res)
+{
+	static const char *const sides[] = {"ours", "theirs", "base"};
+	json_t *inputs = json_array();
+	struct vv_id sha[3];
+	char hex[VV_ID_HEX + 1];
+	bool same = false;
+	int ret = vv_resolution_replay(&ctx->repo, res, &same, sha, &ctx->err);
+
+	for (size_t i = 0; i < VV_COUNT(sides) && !ret; i++)
+		if (i != VV_MERGE_BASE || res->base[0])
+			json_array_append_new(inputs, json_pack("{s:s,s:s}", "path", sides[i], "sha256", vv_id_hex(&sha[i], hex)));
+	vv_progress_end();
+	if (!ret && ctx->json)
+		vv_print_json(json_pack("{s:o,s:b,s:s,s:n,s:O}", "file", vv_json_name(name), "same", same, "method", "three-way",
+			"varve", "inputs", inputs));
+	else if (!ret && !ctx->quiet)
+		printf("%s: %s its merge makes\n", name, same ? "bit for bit what" : "not what");
+	json_decref(inputs);
+	return ret ? ret : same ? VV_EXIT_OK : VV_EXIT_NO;
+}
+
 static int verify(struct vv_ctx *ctx, const char *name, char *const *given, size_t n_given)
 {
 	struct vv_named named = {0};
@@ -118,8 +142,16 @@ static int verify(struct vv_ctx *ctx, const char *name, char *const *given, size
 	struct vv_mergein in = {0};
 	struct vv_id sha;
 	bool same = false;
+	struct vv_resolution res;
+	struct vv_err none = VV_ERR_INIT;
 	int ret = vv_named_open(ctx, name, &named);
 
+	if (!ret && named.oid[0] && !vv_resolution_noted(&ctx->repo, named.oid, &res, &none)) {
+		ret = verify_note(ctx, name, &res);
+		vv_resolution_release(&res);
+		vv_named_release(&named);
+		return ret;
+	}
 	if (!ret)
 		ret = vv_bytes_open(ctx, &named, &bytes);
 	if (!ret && (ret = vv_record_read(&rec, &bytes.version, &ctx->err)))

@@ -171,3 +171,22 @@ int vv_resolution_note(
 	vv_buf_release(&said);
 	return ret;
 }
+
+int vv_resolution_noted(const struct vv_repo *r, const char *oid, struct vv_resolution *out, struct vv_err *err)
+{
+	const char *const args[] = {"notes", "--ref=varve-merge", "show", oid, NULL};
+	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
+	int status = 0, ret = vv_git_status(r, args, NULL, vv_span(NULL, 0), &text, &status, err);
+
+	*out = (struct vv_resolution){.path = NULL};
+	if (!ret && status)
+		ret = vv_fail(err, VV_ENOTFOUND, "%.12s: no note says how it was merged", oid);
+	if (!ret && (ret = vv_resolution_parse(out, vv_buf_view(&text), err)))
+		vv_err_in(err, "the note on %.12s", oid);
+	if (!ret && strcmp(out->result, oid) != 0) {
+		vv_resolution_release(out);
+		ret = vv_fail(err, VV_EFORMAT, "the note on %.12s is of another manifest", oid);
+	}
+	vv_buf_release(&text);
+	return ret;
+}

@@ -29,5 +29,8 @@ void vv_conflict_prune(const struct vv_repo *r, const struct vv_entries *all);
  */
 VV_MUST_CHECK int vv_resolution_note(
 	const struct vv_repo *r, const struct vv_resolution *res, struct vv_err *err);
+/* What is noted on the manifest `oid`: VV_ENOTFOUND when nothing is. */
+VV_MUST_CHECK int vv_resolution_noted(
+	const struct vv_repo *r, const char *oid, struct vv_resolution *out, struct vv_err *err);
 
 #endif

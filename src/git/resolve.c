@@ -323,3 +323,34 @@ int vv_resolve_finish(struct vv_resolve *s, bool *staged, struct vv_progress *pr
 	vv_buf_release(&text);
 	return ret;
 }
+
+int vv_resolution_replay(
+	struct vv_repo *r, const struct vv_resolution *res, bool *same, struct vv_id sha256[3], struct vv_err *err)
+{
+	const struct vv_unmerged u = {res->path, {[VV_MERGE_OURS] = res->ours, [VV_MERGE_THEIRS] = res->theirs,
+		[VV_MERGE_BASE] = res->base[0] ? res->base : NULL}};
+	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
+	char oid[VV_OID_HEX_MAX + 1];
+	struct vv_threeway t;
+	int ret;
+
+	vv_threeway_init(&t, r, res->path);
+	ret = load_texts(&t, &u, err);
+	if (!ret)
+		ret = vv_threeway_parse(&t, err);
+	if (!ret)
+		ret = vv_threeway_plan(&t, err);
+	if (!ret) {
+		vv_policy_apply(&res->rules, res->path, &t.plan);
+		ret = vv_threeway_make(&t, &res->rules, &text, err);
+	}
+	if (!ret) {
+		vv_git_blob_oid(vv_buf_view(&text), r->sha256, oid);
+		*same = !t.plan.n_conflicts && !strcmp(oid, res->result);
+		for (size_t i = 0; i < VV_COUNT(t.side); i++)
+			sha256[i] = t.side[i].m.sha256;
+	}
+	vv_threeway_release(&t);
+	vv_buf_release(&text);
+	return ret;
+}

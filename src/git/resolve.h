@@ -34,4 +34,11 @@ VV_MUST_CHECK int vv_resolve_finish(
 VV_MUST_CHECK int vv_resolve_left(
 	struct vv_repo *r, const struct vv_unmerged *u, struct vv_resolution *out, struct vv_err *err);
 
+/*
+ * Merges the three versions again, by the same rules. *same: that makes the manifest that it made then. `sha256`: of the
+ * sides' files, by vv_merge_side.
+ */
+VV_MUST_CHECK int vv_resolution_replay(struct vv_repo *r, const struct vv_resolution *res, bool *same,
+	struct vv_id sha256[3], struct vv_err *err);
+
 #endif

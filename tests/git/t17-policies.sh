@@ -26,6 +26,11 @@ build; merge -c varve.merge='* linear'; ok "a rule for one merge: linear"
 made t0 -m linear && made t1 -m linear; ok "both tensors are what varve merge makes"
 clean; ok "clean"
 note && said '^rule "\*" "linear"$' && ! grep -q '^left' "$T/out"; ok "noted on the manifest"
+varve merge --verify HEAD:m.safetensors >"$T/out" 2>&1 && said 'bit for bit what its merge makes'; ok "and made again from the note"
+varve merge --verify m.safetensors --json | tr -d ' \n' | grep -q '"same":true,"method":"three-way","varve":null,"inputs":\[{"path":"ours"'; ok "also by the worktree's file"
+git notes --ref=varve-merge show HEAD:m.safetensors | sed 's/"linear"/"linear weight=1,2"/' >"$T/note"
+git notes --ref=varve-merge add -f -C "$(git hash-object -w "$T/note")" "$(git rev-parse HEAD:m.safetensors)" 2>/dev/null
+[ "$(status_of varve merge --verify HEAD:m.safetensors)" = 1 ] && said 'not what its merge makes'; ok "another rule makes another model"
 again; merge -c varve.merge='t0 linear weight=0.3,0.7' -c varve.merge='* theirs'; ok "two rules"
 made t0 -m linear --weight 0.3,0.7; ok "weights for ours and theirs"
 mkmodel "$T/w" dtype=F32 elems=64 seed=1 set=t1:2; varve cat --raw "$T/w" t1 -o "$T/a" -q; varve cat --raw m.safetensors t1 -o "$T/b" -q; cmp "$T/a" "$T/b"; ok "the rest is theirs"
@@ -52,7 +57,7 @@ again; fails merge -c varve.merge='* slerp'; said 'varve.merge: slerp needs the 
 git status --porcelain | grep -q '^UU'; ok "is a conflict"
 varve resolve -q --ours && is && git commit -q --no-edit; ok "which can be settled all the same"
 again; merge -c varve.merge='t0 theirs'; [ $? = 1 ] && ! grep -q 't0:' "$T/out" && said 't1: both'; ok "what no rule matches is left"
-varve resolve -q --method linear; made t1 -m linear && git commit -q --no-edit && note && said '"t0" "theirs"' && said '"\*" "linear"'; ok "settled by hand, both are noted"
+varve resolve -q --method linear; made t1 -m linear && git commit -q --no-edit && note && said '"t0" "theirs"' && said '"\*" "linear"' && varve merge -q --verify HEAD:m.safetensors; ok "settled by hand, both are noted"
 
 # A rule that does not fit; numbers that are none.
 again; python3 - <<'P'
