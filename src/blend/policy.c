@@ -231,34 +231,35 @@ static bool type_of(const struct vv_merge *m, size_t row, enum vv_dtype *to)
 		dt[VV_MERGE_THEIRS] == dt[VV_MERGE_BASE];
 }
 
-/* The tensor of item `i` as the rule makes it, with room for three inputs. False: it does not fit. */
-static bool blend_of(
-	const struct vv_rule *r, const struct vv_merge *m, size_t i, struct vv_blend_tensor *t, struct vv_blend_in in[3])
+/* The tensor of item `i` as the rule makes it, with room for three inputs. VV_ENOTSUP, and the like: it does not fit. */
+static int blend_of(const struct vv_rule *r, const struct vv_merge *m, size_t i, struct vv_blend_tensor *t,
+	struct vv_blend_in in[3], struct vv_err *err)
 {
 	const struct vv_lineup_row *row = &m->lineup->rows[i];
 	bool apart = r->method->base == VV_BLEND_BASE_APART, of_ours = apart && r->method->max == 1;
-	struct vv_err ignore = VV_ERR_INIT;
 
 	if (!row->at[VV_MERGE_OURS].there || !row->at[VV_MERGE_THEIRS].there || (apart && !of_ours && !row->at[VV_MERGE_BASE].there))
-		return false;
+		return vv_fail(err, VV_ENOTSUP, "tensor \"%s\" is not in each version", m->items[i].name);
 	*t = (struct vv_blend_tensor){.name = m->items[i].name, .method = r->method, .in = in, .n = of_ours ? 1 : 2,
 		.base = apart ? &in[2] : NULL, .seed = r->seed};
 	if (!type_of(m, i, &t->to) || !vv_blend_takes(t->to))
-		return false;
+		return vv_fail(err, VV_ENOTSUP, "tensor \"%s\" has no type that is merged", m->items[i].name);
 	in[0] = input(m, i, of_ours ? VV_MERGE_THEIRS : VV_MERGE_OURS, r->of_model[of_ours]);
 	in[1] = input(m, i, VV_MERGE_THEIRS, r->of_model[1]);
 	if (apart)
 		in[2] = input(m, i, of_ours ? VV_MERGE_OURS : VV_MERGE_BASE, r->of_model[0]);
 	memcpy(t->p, r->p, sizeof(t->p));
-	return !vv_blend_check(t, 1, &ignore);
+	return vv_blend_check(t, 1, err);
 }
 
-static bool fits(const struct vv_rule *r, const struct vv_merge *m, size_t i)
+static int fits(const struct vv_rule *r, const struct vv_merge *m, size_t i, bool *yes, struct vv_err *err)
 {
 	struct vv_blend_tensor t;
 	struct vv_blend_in in[3];
+	struct vv_err why = VV_ERR_INIT;
 
-	return r->side == VV_MERGE_MIXED ? blend_of(r, m, i, &t, in) : m->sides[r->side] != NULL;
+	*yes = r->side == VV_MERGE_MIXED ? !blend_of(r, m, i, &t, in, &why) : m->sides[r->side] != NULL;
+	return why.code == VV_ENOMEM ? vv_fail_nomem(err) : 0;
 }
 
 /* What surrounds the tensors, or a file that is one piece: a side is taken. */
@@ -278,18 +279,26 @@ static void apply_frame(const struct vv_policy *p, const char *path, struct vv_m
 	}
 }
 
-size_t vv_policy_apply(const struct vv_policy *p, const char *path, struct vv_merge *m)
+int vv_policy_apply(
+	const struct vv_policy *p, const char *path, struct vv_merge *m, size_t *n, struct vv_err *err)
 {
 	size_t before = m->n_conflicts;
+	bool fit;
+	int ret = 0;
 
 	apply_frame(p, path, m);
 	for (size_t i = 0; i < m->n; i++)
-		for (size_t k = 0; k < p->n && m->items[i].reason; k++)
-			if (matches(&p->v[k], path, m->items[i].name) && fits(&p->v[k], m, i)) {
+		for (size_t k = 0; k < p->n && m->items[i].reason && !ret; k++) {
+			if (!matches(&p->v[k], path, m->items[i].name))
+				continue;
+			ret = fits(&p->v[k], m, i, &fit, err);
+			if (!ret && fit) {
 				vv_merge_settle_item(m, &m->items[i], p->v[k].side);
 				m->items[i].mix = k;
 			}
-	return before - m->n_conflicts;
+		}
+	*n = before - m->n_conflicts;
+	return ret;
 }
 
 bool vv_policy_mixes(const struct vv_merge *m)
@@ -312,8 +321,7 @@ int vv_policy_mix(const struct vv_policy *p, const struct vv_merge *m, struct vv
 
 	for (size_t i = 0; i < m->n && !ret; i++)
 		if (m->items[i].take == VV_MERGE_MIXED) {
-			if (!blend_of(&p->v[m->items[i].mix], m, i, &t[n], in[n]))
-				ret = vv_fail(err, VV_ENOTSUP, "tensor \"%s\" cannot be merged so", m->items[i].name);
+			ret = blend_of(&p->v[m->items[i].mix], m, i, &t[n], in[n], err);
 			n++;
 		}
 	format->empty(&head, NULL);

@@ -43,10 +43,11 @@ bool vv_policy_is_method(struct vv_span name);
 
 /*
  * Settles conflicts by the rules, from the manifests alone. A rule does not fit a tensor whose shape or type its method
- * does not take, or when it needs a common version that there is not: then the next one is asked. Returns how many it
- * settled. `path` is the file's.
+ * does not take, or when it needs a common version that there is not: then the next one is asked. *n: how many it
+ * settled. `path` is the file's. Fails only when memory is gone.
  */
-size_t vv_policy_apply(const struct vv_policy *p, const char *path, struct vv_merge *m);
+VV_MUST_CHECK int vv_policy_apply(
+	const struct vv_policy *p, const char *path, struct vv_merge *m, size_t *n, struct vv_err *err);
 /* Has the merge tensors that are to be mixed? */
 bool vv_policy_mixes(const struct vv_merge *m);
 /* Writes a safetensors file of them, for m->mixed. VV_EFORMAT: a NaN is among the numbers; the tensor is named. */

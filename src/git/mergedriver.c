@@ -111,7 +111,7 @@ static int merge_model(struct vv_threeway *t, const struct vv_merge_words *w, st
 {
 	struct vv_resolution res = {.path = w->path};
 	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
-	bool asked = false;
+	size_t asked = 0;
 	int ret = vv_merge_policy(t->repo, w->path, &res.rules, err);
 
 	if (ret)
@@ -119,7 +119,7 @@ static int merge_model(struct vv_threeway *t, const struct vv_merge_words *w, st
 	if (!ret)
 		ret = vv_threeway_plan(t, err);
 	if (!ret)
-		asked = vv_policy_apply(&res.rules, w->path, &t->plan);
+		ret = vv_policy_apply(&res.rules, w->path, &t->plan, &asked, err);
 	name_sides(&res, t);
 	if (!ret)
 		ret = vv_threeway_make(t, &res.rules, &text, err);

@@ -58,6 +58,7 @@ static int open_file(
 	struct vv_resolve *s, struct vv_repo *r, const struct vv_unmerged *u, bool *recorded, struct vv_err *err)
 {
 	bool dir = false;
+	size_t n;
 	int ret = 0;
 
 	*s = (struct vv_resolve){.res = {.path = NULL}};
@@ -81,7 +82,7 @@ static int open_file(
 	if (!ret)
 		ret = vv_threeway_plan(&s->t, err);
 	if (!ret)
-		vv_policy_apply(&s->res.rules, u->path, &s->t.plan);
+		ret = vv_policy_apply(&s->res.rules, u->path, &s->t.plan, &n, err);
 	if (ret)
 		vv_resolve_release(s);
 	return ret;
@@ -142,10 +143,10 @@ int vv_resolve_rule(struct vv_resolve *s, struct vv_span pattern, struct vv_span
 	if (ret)
 		return ret;
 	*matched = count_matches(&s->t.plan, &p->v[p->n - 1], s->t.path);
-	*settled = vv_policy_apply(p, s->t.path, &s->t.plan);
+	ret = vv_policy_apply(p, s->t.path, &s->t.plan, settled, err);
 	if (!*settled)
 		p->n--;
-	return 0;
+	return ret;
 }
 
 /* --- into the worktree --- */
@@ -332,6 +333,7 @@ int vv_resolution_replay(
 	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
 	char oid[VV_OID_HEX_MAX + 1];
 	struct vv_threeway t;
+	size_t n;
 	int ret;
 
 	vv_threeway_init(&t, r, res->path);
@@ -340,10 +342,10 @@ int vv_resolution_replay(
 		ret = vv_threeway_parse(&t, err);
 	if (!ret)
 		ret = vv_threeway_plan(&t, err);
-	if (!ret) {
-		vv_policy_apply(&res->rules, res->path, &t.plan);
+	if (!ret)
+		ret = vv_policy_apply(&res->rules, res->path, &t.plan, &n, err);
+	if (!ret)
 		ret = vv_threeway_make(&t, &res->rules, &text, err);
-	}
 	if (!ret) {
 		vv_git_blob_oid(vv_buf_view(&text), r->sha256, oid);
 		*same = !t.plan.n_conflicts && !strcmp(oid, res->result);

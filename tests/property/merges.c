@@ -507,7 +507,7 @@ static const char *mixed(size_t *clean)
 
 		vv_buf_init(&out[i], VV_MAX_TEXT);
 		must(vv_merge_plan(&plan, &f[0].v, &f[1 + i].v, &f[2 - i].v, &err));
-		(void)vv_policy_apply(&p, "m", &plan);
+		must(vv_policy_apply(&p, "m", &plan, &left[i], &err));
 		left[i] = plan.n_conflicts;
 		/* In the order of names: that of a plan is ours'. */
 		for (size_t k = 0; k + 1 < plan.n; k++)

@@ -95,6 +95,15 @@ static void end(struct three *t)
 	toy_release(&t->theirs);
 }
 
+/* How many the rules settled. */
+static size_t apply(struct three *t, const char *path)
+{
+	size_t n = 0;
+
+	CHECK_OK(vv_policy_apply(&t->p, path, &t->m, &n, &err), &err);
+	return n;
+}
+
 static const struct vv_merge_item *item(const struct three *t, const char *name)
 {
 	for (size_t i = 0; i < t->m.n; i++)
@@ -137,7 +146,7 @@ static void test_fits(void)
 	CHECK_OK(line(&t.p, "* ties"), &err);
 	CHECK_OK(line(&t.p, "new linear"), &err);
 	CHECK_OK(line(&t.p, "[ng]* theirs"), &err);
-	CHECK_INT(vv_policy_apply(&t.p, "m.st", &t.m), 4);
+	CHECK_INT(apply(&t, "m.st"), 4);
 	CHECK_INT(item(&t, "w")->take, VV_MERGE_MIXED);
 	CHECK_INT(item(&t, "w")->mix, 0);
 	CHECK_INT(item(&t, "new")->take, VV_MERGE_MIXED); /* ties needs a base */
@@ -157,7 +166,7 @@ static void test_fits(void)
 	CHECK_OK(line(&t.p, "b/*//* theirs"), &err);
 	CHECK_OK(line(&t.p, "a/*.st//[!w]* base"), &err);
 	CHECK_OK(line(&t.p, "* ours"), &err);
-	CHECK_INT(vv_policy_apply(&t.p, "a/m.st", &t.m), 5);
+	CHECK_INT(apply(&t, "a/m.st"), 5);
 	CHECK_INT(item(&t, "n")->take, VV_MERGE_BASE);
 	CHECK_INT(item(&t, "w")->take, VV_MERGE_OURS);
 	CHECK_INT(t.m.n_conflicts, 0);
@@ -175,7 +184,7 @@ static void test_types(void)
 	add(&t.theirs, "w", VV_DT_F64, 3);
 	plan(&t, true);
 	CHECK_OK(line(&t.p, "* linear"), &err);
-	CHECK_INT(vv_policy_apply(&t.p, "m", &t.m), 0);
+	CHECK_INT(apply(&t, "m"), 0);
 	end(&t);
 	/* Without a common version none is taken. */
 	begin(&t);
@@ -184,7 +193,7 @@ static void test_types(void)
 	add(&t.theirs, "w", VV_DT_F32, 3);
 	plan(&t, false);
 	CHECK_OK(line(&t.p, "* base"), &err);
-	CHECK_INT(vv_policy_apply(&t.p, "m", &t.m), 0);
+	CHECK_INT(apply(&t, "m"), 0);
 	end(&t);
 }
 
@@ -211,7 +220,7 @@ static double mixed_to(const char *rule, enum vv_dtype theirs, double x, int *re
 	add(&t.theirs, "w", theirs, x);
 	plan(&t, true);
 	CHECK_OK(line(&t.p, rule), &err);
-	CHECK_INT(vv_policy_apply(&t.p, "m", &t.m), 1);
+	CHECK_INT(apply(&t, "m"), 1);
 	vv_buf_init(&mixed, VV_MAX_TEXT);
 	*ret = vv_policy_mix(&t.p, &t.m, pool, &sink, &err);
 	if (!*ret && theirs == VV_DT_F64)
