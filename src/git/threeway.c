@@ -44,7 +44,7 @@ int vv_threeway_parse(struct vv_threeway *t, struct vv_err *err)
 
 bool vv_threeway_is_dir(const struct vv_threeway *t, enum vv_merge_side side)
 {
-	return t->side[side].text.len && vv_manifest_is_dir(&t->side[side].m);
+	return t->side[side].m.format && vv_manifest_is_dir(&t->side[side].m);
 }
 
 /* --- what is read is fetched first --- */

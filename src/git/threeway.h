@@ -23,6 +23,7 @@ struct vv_threeway {
 void vv_threeway_init(struct vv_threeway *t, struct vv_repo *r, const char *path);
 void vv_threeway_release(struct vv_threeway *t);
 VV_MUST_CHECK int vv_threeway_parse(struct vv_threeway *t, struct vv_err *err);
+/* False, too, of what is not parsed. */
 bool vv_threeway_is_dir(const struct vv_threeway *t, enum vv_merge_side side);
 /* Fills t->plan, for files that are no directories. Of weights nothing is read, but where the format knows no better. */
 VV_MUST_CHECK int vv_threeway_plan(struct vv_threeway *t, struct vv_err *err);
