@@ -301,12 +301,13 @@ int vv_policy_apply(
 	return ret;
 }
 
-bool vv_policy_mixes(const struct vv_merge *m)
+size_t vv_policy_mixes(const struct vv_merge *m)
 {
+	size_t n = 0;
+
 	for (size_t i = 0; i < m->n; i++)
-		if (m->items[i].take == VV_MERGE_MIXED)
-			return true;
-	return false;
+		n += m->items[i].take == VV_MERGE_MIXED;
+	return n;
 }
 
 int vv_policy_mix(const struct vv_policy *p, const struct vv_merge *m, struct vv_pool *pool, struct vv_sink *out,
@@ -314,9 +315,9 @@ int vv_policy_mix(const struct vv_policy *p, const struct vv_merge *m, struct vv
 {
 	const struct vv_format *format = vv_format_find(vv_span_str("safetensors"));
 	struct vv_buf head = VV_BUF_INIT(VV_MAX_TEXT);
-	struct vv_blend_tensor *t = calloc(m->n + 1, sizeof(*t));
-	struct vv_blend_in (*in)[3] = calloc(m->n + 1, sizeof(*in));
-	size_t n = 0;
+	size_t most = vv_policy_mixes(m), n = 0;
+	struct vv_blend_tensor *t = calloc(most + 1, sizeof(*t));
+	struct vv_blend_in (*in)[3] = calloc(most + 1, sizeof(*in));
 	int ret = t && in ? 0 : vv_fail_nomem(err);
 
 	for (size_t i = 0; i < m->n && !ret; i++)

@@ -48,8 +48,8 @@ bool vv_policy_is_method(struct vv_span name);
  */
 VV_MUST_CHECK int vv_policy_apply(
 	const struct vv_policy *p, const char *path, struct vv_merge *m, size_t *n, struct vv_err *err);
-/* Has the merge tensors that are to be mixed? */
-bool vv_policy_mixes(const struct vv_merge *m);
+/* How many tensors are to be mixed. */
+size_t vv_policy_mixes(const struct vv_merge *m);
 /* Writes a safetensors file of them, for m->mixed. VV_EFORMAT: a NaN is among the numbers; the tensor is named. */
 VV_MUST_CHECK int vv_policy_mix(const struct vv_policy *p, const struct vv_merge *m, struct vv_pool *pool,
 	struct vv_sink *out, struct vv_err *err);

@@ -149,8 +149,11 @@ int vv_resolution_note(
 	const struct vv_repo *r, const struct vv_resolution *res, struct vv_err *err)
 {
 	static const char *const hash[] = {"hash-object", "-w", "--stdin", NULL};
+	static const char *const nobody[] = {"GIT_AUTHOR_NAME=varve", "GIT_AUTHOR_EMAIL=varve", "GIT_COMMITTER_NAME=varve",
+		"GIT_COMMITTER_EMAIL=varve", NULL};
 	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST), said = VV_BUF_INIT(VV_MAX_TEXT);
 	char blob[VV_OID_HEX_MAX + 1];
+	const char *const note[] = {"notes", "--ref=varve-merge", "add", "-f", "-C", blob, res->result, NULL};
 	int status = 0, ret = vv_resolution_emit(res, &text, err);
 
 	vv_git_blob_oid(vv_buf_view(&text), r->sha256, blob);
@@ -158,15 +161,16 @@ int vv_resolution_note(
 		ret = vv_git_status(r, hash, NULL, vv_buf_view(&text), &said, &status, err);
 	if (!ret && status)
 		ret = vv_fail(err, VV_EGIT, "git hash-object: %.300s", vv_git_said(&said));
-	/* Another worktree may be writing its own just now. */
-	for (int i = 0; i < NOTE_TRIES && !ret; i++) {
-		vv_err_clear(err);
-		ret = VV_GIT(r, NULL, err, "notes", "--ref=varve-merge", "add", "-f", "-C", blob, res->result);
-		if (ret != VV_EGIT)
-			break;
-		usleep(NOTE_PAUSE_MS * 1000);
-		ret = i + 1 < NOTE_TRIES ? 0 : ret;
+	/* Another worktree may be writing its own just now; and a note needs an author where git knows of none. */
+	status = 1;
+	for (int i = 0; i < NOTE_TRIES && !ret && status; i++) {
+		if (i)
+			usleep(NOTE_PAUSE_MS * 1000);
+		vv_buf_clear(&said);
+		ret = vv_git_status(r, note, i ? nobody : NULL, vv_span(NULL, 0), &said, &status, err);
 	}
+	if (!ret && status)
+		ret = vv_fail(err, VV_EGIT, "git notes: %.300s", vv_git_said(&said));
 	vv_buf_release(&text);
 	vv_buf_release(&said);
 	return ret;

@@ -112,12 +112,10 @@ static int merge_model(struct vv_threeway *t, const struct vv_merge_words *w, st
 	struct vv_resolution res = {.path = w->path};
 	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
 	size_t asked = 0;
-	int ret = vv_merge_policy(t->repo, w->path, &res.rules, err);
+	int ret = vv_threeway_plan(t, err);
 
-	if (ret)
+	if (!ret && t->plan.n_conflicts && (ret = vv_merge_policy(t->repo, w->path, &res.rules, err)))
 		vv_err_in(err, "%s", w->path);
-	if (!ret)
-		ret = vv_threeway_plan(t, err);
 	if (!ret)
 		ret = vv_policy_apply(&res.rules, w->path, &t->plan, &asked, err);
 	name_sides(&res, t);

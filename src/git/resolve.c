@@ -30,16 +30,22 @@ static int load_texts(struct vv_threeway *t, const struct vv_unmerged *u, struct
 	return ret;
 }
 
-/* Without a record: as the driver begins. */
+/* Without a record: as the driver begins. Where the configuration has a rule that is none, none is followed. */
 static int begin(struct vv_resolve *s, struct vv_repo *r, const struct vv_unmerged *u, struct vv_err *err)
 {
 	const struct vv_threeway_side *side = s->t.side;
+	int ret;
 
 	s->res = (struct vv_resolution){.path = u->path};
 	memcpy(s->res.base, side[VV_MERGE_BASE].oid, sizeof(s->res.base));
 	memcpy(s->res.ours, side[VV_MERGE_OURS].oid, sizeof(s->res.ours));
 	memcpy(s->res.theirs, side[VV_MERGE_THEIRS].oid, sizeof(s->res.theirs));
-	return vv_merge_policy(r, u->path, &s->res.rules, err);
+	ret = vv_merge_policy(r, u->path, &s->res.rules, err);
+	if (ret == VV_EUSAGE || ret == VV_ELIMIT) {
+		vv_err_clear(err);
+		ret = 0;
+	}
+	return ret;
 }
 
 /* What the driver put into the worktree, made once more. */

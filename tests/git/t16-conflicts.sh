@@ -131,6 +131,14 @@ fails git merge --no-edit gone; varve resolve >"$T/out" 2>&1; said 'one side has
 [ "$(status_of varve resolve --ours m.safetensors)" = 128 ]; ok "and refused by name"
 git reset -q --hard
 
+# git's other hash, and nobody's name.
+rm -rf "$T/r"; cd "$T" && new_repo "$T/r" --object-format=sha256; state=$(git rev-parse --absolute-git-dir)/varve
+model m.safetensors seed=1; git add .; git commit -q -m base; git switch -q -c side; model m.safetensors seed=1 $SIDE; git commit -q -am side
+git switch -q main; model m.safetensors seed=1 $MAIN; git commit -q -am main
+fails git merge --no-edit side; unmerged && is $PARTIAL; ok "a repository of SHA-256 has the same conflicts"
+varve resolve -q --theirs --tensor t0; ( unset GIT_AUTHOR_NAME GIT_AUTHOR_EMAIL GIT_COMMITTER_NAME GIT_COMMITTER_EMAIL; git config user.useConfigOnly true; varve resolve -q --method linear; r=$?; git config --unset user.useConfigOnly; exit $r ); ok "settled where git knows no author"
+git commit -q --no-edit && clean && varve merge -q --verify HEAD:m.safetensors; ok "and noted"
+
 # Bad words.
 for words in '--ours --theirs' '--method exec' '--method slerp' '--set t=1' '--tensor a' '--method linear --set t=1' '--ours -m linear'; do
 	[ "$(status_of varve resolve $words)" = 129 ]; ok "varve resolve $words"

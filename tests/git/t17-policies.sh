@@ -55,7 +55,11 @@ again; attr varve-merge=none; fails merge; said "attribute varve-merge: no metho
 again; attr 'varve-merge=$(touch${IFS}/tmp/x)'; fails merge; said 'neither a method nor'; ok "nothing of it is ever run"
 again; fails merge -c varve.merge='* slerp'; said 'varve.merge: slerp needs the parameter t'; ok "a rule that lacks a parameter"
 git status --porcelain | grep -q '^UU'; ok "is a conflict"
-varve resolve -q --ours && is && git commit -q --no-edit; ok "which can be settled all the same"
+git config varve.merge '* nothing'; varve status | grep -q 't0: both'; ok "which is listed all the same, be the configuration wrong"
+varve resolve -q --ours && is && git commit -q --no-edit; ok "and settled"
+git reset -q --hard start; git switch -q -c apart base; model m.safetensors dtype=F32 elems=64 seed=1 set=t6:1; git commit -q -am apart
+git merge -q --no-edit side >/dev/null 2>&1; ok "a merge without conflicts asks no rule"
+git switch -q main
 again; merge -c varve.merge='t0 theirs'; [ $? = 1 ] && ! grep -q 't0:' "$T/out" && said 't1: both'; ok "what no rule matches is left"
 varve resolve -q --method linear; made t1 -m linear && git commit -q --no-edit && note && said '"t0" "theirs"' && said '"\*" "linear"' && varve merge -q --verify HEAD:m.safetensors; ok "settled by hand, both are noted"
 
