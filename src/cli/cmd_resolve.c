@@ -79,12 +79,18 @@ static int list_one(struct resolving *v, const struct vv_unmerged *u, bool named
 	return 0;
 }
 
+static void say_kept(void *arg VV_UNUSED, const char *path, const struct vv_err *why)
+{
+	vv_warn("%s: %s", path, why->msg);
+}
+
 static int settle_one(struct resolving *v, const struct vv_unmerged *u, bool named)
 {
 	static const char *const all[] = {"*"};
 	struct vv_ctx *ctx = v->ctx;
 	const char *const *globs = v->globs.n ? v->globs.v : all;
 	size_t settled = 0, matched = 0;
+	struct vv_sync_report report_to = {.left = say_kept, .kept = say_kept, .prog = ctx->progress};
 	struct vv_resolve s;
 	bool staged = false, over;
 	int ret = vv_resolve_open(&s, &ctx->repo, u, &ctx->err);
@@ -99,7 +105,7 @@ static int settle_one(struct resolving *v, const struct vv_unmerged *u, bool nam
 		matched += ret ? 0 : m;
 	}
 	if (!ret && (settled || over))
-		ret = vv_resolve_finish(&s, &staged, ctx->progress, &ctx->err);
+		ret = vv_resolve_finish(&s, &staged, &report_to, &ctx->err);
 	else if (!ret)
 		ret = vv_resolution_left(&s.res, &s.t.plan, &ctx->err);
 	if (!ret) {

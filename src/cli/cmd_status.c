@@ -196,7 +196,8 @@ static int look_staged(struct looking *l, const char *path, struct row *row)
 	return ret || !now ? ret : compare(l, old, now, row);
 }
 
-static void print_dir(struct looking *l, const char *dir, enum state state, bool staged, const struct vv_dirlook *k)
+static void print_dir(struct looking *l, const char *dir, enum state state, bool staged, const struct vv_dirlook *k,
+	const struct vv_resolution *left)
 {
 	struct vv_ctx *ctx = l->ctx;
 	size_t files = k->tree.n;
@@ -204,9 +205,10 @@ static void print_dir(struct looking *l, const char *dir, enum state state, bool
 
 	l->n[state]++;
 	if (ctx->json) {
-		json_array_append_new(l->dirs, json_pack("{s:o,s:s,s:b,s:I,s:I,s:I,s:I,s:I}", "path", vv_json_name(dir), "state",
+		json_array_append_new(l->dirs, json_pack("{s:o,s:s,s:b,s:I,s:I,s:I,s:I,s:I,s:o}", "path", vv_json_name(dir), "state",
 			state_names[state], "staged", staged, "files", (json_int_t)files, "new", (json_int_t)k->added, "changed",
-			(json_int_t)k->changed, "deleted", (json_int_t)k->deleted, "bytes", (json_int_t)k->bytes));
+			(json_int_t)k->changed, "deleted", (json_int_t)k->deleted, "bytes", (json_int_t)k->bytes, "conflicts",
+			conflicts_json(left)));
 	} else if (state != CLEAN) {
 		printf("  %s%-9s%s %s/", vv_color(ctx, state == STAGED ? VV_GREEN : VV_RED), state_names[state],
 			vv_color(ctx, VV_PLAIN), name);
@@ -215,15 +217,21 @@ static void print_dir(struct looking *l, const char *dir, enum state state, bool
 		if (k->bytes)
 			printf("  %s", vv_human(k->bytes, bytes));
 		putchar('\n');
+		if (left)
+			print_conflicts(left);
 	}
 	free(name);
 }
 
 /* A directory, by its manifest's path: what its files are, beside what the manifest says. */
-static int look_dir(struct looking *l, const struct vv_entry *e, const char *path, bool dirty, bool staged)
+static int look_dir(struct looking *l, const struct vv_entry *e, const char *path, bool dirty, bool staged,
+	const struct vv_unmerged *u)
 {
 	struct vv_ctx *ctx = l->ctx;
 	struct vv_dirlook k = {.state = VV_DIRSTATE_INIT};
+	struct vv_resolution left;
+	struct vv_err why = VV_ERR_INIT;
+	bool known = u && !vv_resolve_left(&ctx->repo, u, &left, &why);
 	enum state state = e ? staged ? STAGED : CLEAN : UNTRACKED;
 	char *dir = vv_dir_of_path(path), *full = vv_repo_path(&ctx->repo, path);
 	int ret = dir && full ? 0 : vv_fail_nomem(&ctx->err);
@@ -247,7 +255,9 @@ static int look_dir(struct looking *l, const struct vv_entry *e, const char *pat
 			state = MODIFIED;
 	}
 	if (!ret)
-		print_dir(l, dir, state, staged, &k);
+		print_dir(l, dir, state, staged, &k, known ? &left : NULL);
+	if (known)
+		vv_resolution_release(&left);
 	vv_dirlook_release(&k);
 	free(dir);
 	free(full);
@@ -283,7 +293,7 @@ static int look(struct looking *l, const struct vv_entry *e, const char *path, b
 		return vv_fail_nomem(&l->ctx->err);
 	if (vv_is_dir_path(path)) {
 		free(full);
-		return look_dir(l, e, path, dirty, staged);
+		return look_dir(l, e, path, dirty, staged, NULL);
 	}
 	if (lstat(full, &st)) {
 		row.state = dirty ? DELETED : CLEAN; /* not dirty: sparse */
@@ -405,12 +415,11 @@ static int look_all(struct looking *l, const struct vv_entries *all, const struc
 
 		if (all->v[i].stage && i && !strcmp(all->v[i].path, all->v[i - 1].path))
 			continue; /* stages of a conflict */
-		if (all->v[i].stage && !vv_is_dir_path(all->v[i].path) && vv_unmerged_next(all, &k, &u)) {
-			ret = look_conflict(l, &u);
-			continue;
-		}
-		ret = look(l, &all->v[i], all->v[i].path, vv_map_find(&s->dirty_set, path),
-			vv_map_find(&s->staged_set, path));
+		if (all->v[i].stage && vv_unmerged_next(all, &k, &u))
+			ret = vv_is_dir_path(u.path) ? look_dir(l, &all->v[i], u.path, true, true, &u) : look_conflict(l, &u);
+		else
+			ret = look(l, &all->v[i], all->v[i].path, vv_map_find(&s->dirty_set, path),
+				vv_map_find(&s->staged_set, path));
 	}
 	if (!ret)
 		ret = vv_kept_each(&ctx->repo, vv_buf_view(&s->gone), look_gone, l, &ctx->err);

@@ -3,7 +3,6 @@
 #include "git/conflict.h"
 #include "git/mergepolicy.h"
 #include "git/threeway.h"
-#include "model/dirmerge.h"
 #include "os/file.h"
 #include "os/sys.h"
 
@@ -11,31 +10,6 @@ static int write_result(const struct vv_merge_words *w, struct vv_span text, str
 {
 	/* git made this file for us and reads it afterwards: its name must stay the same file. */
 	return vv_write_file(w->ours, text, false, err);
-}
-
-/* Directories: their files' lines are all that it takes. */
-static int merge_dirs(const struct vv_threeway *t, const struct vv_merge_words *w, struct vv_err *err)
-{
-	struct vv_dir_build build = {0};
-	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
-	const struct vv_threeway_side *base = &t->side[VV_MERGE_BASE];
-	size_t n = 0;
-	int ret = vv_dir_merge(&build, base->text.len ? &base->m : NULL, &t->side[VV_MERGE_OURS].m, &t->side[VV_MERGE_THEIRS].m,
-		w->conflict, w->arg, &n, err);
-
-	if (!ret && n)
-		ret = vv_fail(err, VV_ECONFLICT, "%s: %zu conflicts", w->path, n);
-	/* A file of one side may lie where the other has a folder. */
-	if (!ret && vv_dir_build_end(&build, &text, NULL, err)) {
-		ret = err->code == VV_EFORMAT ? VV_ECONFLICT : err->code;
-		if (ret == VV_ECONFLICT)
-			w->conflict(w->arg, "(folders)", "a file of one side lies where the other has a folder");
-	}
-	if (!ret)
-		ret = write_result(w, vv_buf_view(&text), err);
-	vv_dir_build_release(&build);
-	vv_buf_release(&text);
-	return ret;
 }
 
 static int fill(struct vv_threeway *t, const struct vv_merge_words *w, struct vv_err *err)
@@ -56,10 +30,8 @@ static int make_base(struct vv_threeway *t, const struct vv_merge_words *w, stru
 	const struct vv_policy none = {.n = 0};
 	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
 	size_t n;
-	bool based = t->side[VV_MERGE_BASE].text.len && t->side[VV_MERGE_OURS].text.len && t->side[VV_MERGE_THEIRS].text.len;
-	int ret = based && !vv_threeway_is_dir(t, VV_MERGE_OURS) && !vv_threeway_is_dir(t, VV_MERGE_THEIRS) &&
-			!vv_threeway_is_dir(t, VV_MERGE_BASE)
-		? vv_threeway_plan(t, err) : VV_ECONFLICT;
+	bool based = t->side[VV_MERGE_BASE].m.format && t->side[VV_MERGE_OURS].m.format && t->side[VV_MERGE_THEIRS].m.format;
+	int ret = based ? vv_threeway_plan(t, err) : VV_ECONFLICT;
 
 	if (!ret && t->plan.frame.reason == VV_MERGE_WHOLE)
 		ret = VV_ECONFLICT;
@@ -78,7 +50,7 @@ static int make_base(struct vv_threeway *t, const struct vv_merge_words *w, stru
 	return ret;
 }
 
-/* --- a model --- */
+/* --- a model, or a directory --- */
 
 /* Commands that merge for their own sake: what they find is nobody's to settle. */
 static bool is_for_show(void)
@@ -107,7 +79,7 @@ static void name_sides(struct vv_resolution *res, const struct vv_threeway *t)
 	memcpy(res->theirs, t->side[VV_MERGE_THEIRS].oid, sizeof(res->theirs));
 }
 
-static int merge_model(struct vv_threeway *t, const struct vv_merge_words *w, struct vv_err *err)
+static int merge_file(struct vv_threeway *t, const struct vv_merge_words *w, struct vv_err *err)
 {
 	struct vv_resolution res = {.path = w->path};
 	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
@@ -144,22 +116,14 @@ static int merge_model(struct vv_threeway *t, const struct vv_merge_words *w, st
 int vv_merge_driver(struct vv_repo *r, const struct vv_merge_words *w, struct vv_err *err)
 {
 	struct vv_threeway t;
-	bool ours, theirs, base;
 	int ret;
 
 	vv_threeway_init(&t, r, w->path);
 	ret = fill(&t, w, err);
-	ours = vv_threeway_is_dir(&t, VV_MERGE_OURS);
-	theirs = vv_threeway_is_dir(&t, VV_MERGE_THEIRS);
-	base = vv_threeway_is_dir(&t, VV_MERGE_BASE);
 	if (w->virtual_base)
 		ret = ret == VV_ENOMEM ? ret : make_base(&t, w, err);
-	else if (!ret && ours && theirs && (base || !t.side[VV_MERGE_BASE].text.len))
-		ret = merge_dirs(&t, w, err);
-	else if (!ret && (ours || theirs || base))
-		ret = vv_fail(err, VV_ECONFLICT, "%s: a directory on one side, a model on the other", w->path);
 	else if (!ret)
-		ret = merge_model(&t, w, err);
+		ret = merge_file(&t, w, err);
 	vv_threeway_release(&t);
 	return ret;
 }

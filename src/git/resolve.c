@@ -5,7 +5,6 @@
 #include "git/mergepolicy.h"
 #include "git/peer.h"
 #include "git/statcache.h"
-#include "git/sync.h"
 #include "os/file.h"
 #include "os/place.h"
 
@@ -63,7 +62,6 @@ static int find_result(struct vv_resolve *s, struct vv_err *err)
 static int open_file(
 	struct vv_resolve *s, struct vv_repo *r, const struct vv_unmerged *u, bool *recorded, struct vv_err *err)
 {
-	bool dir = false;
 	size_t n;
 	int ret = 0;
 
@@ -75,18 +73,13 @@ static int open_file(
 		ret = load_texts(&s->t, u, err);
 	if (!ret)
 		ret = vv_threeway_parse(&s->t, err);
-	for (enum vv_merge_side k = VV_MERGE_OURS; k <= VV_MERGE_BASE; k++)
-		dir |= vv_threeway_is_dir(&s->t, k);
-	if (!ret && dir)
-		ret = vv_fail(err, VV_ENOTSUP, "%s: of a directory 'git checkout --ours' or '--theirs', then 'git add', takes a side",
-			u->path);
 	if (!ret && (ret = vv_conflict_load(r, u, &s->res, err)) && ret != VV_ENOMEM) {
 		*recorded = false;
 		vv_err_clear(err);
 		ret = begin(s, r, u, err);
 	}
-	if (!ret)
-		ret = vv_threeway_plan(&s->t, err);
+	if (!ret && (ret = vv_threeway_plan(&s->t, err)) == VV_ECONFLICT)
+		ret = err->code = VV_ENOTSUP; /* nothing that is settled in parts */
 	if (!ret)
 		ret = vv_policy_apply(&s->res.rules, u->path, &s->t.plan, &n, err);
 	if (ret)
@@ -248,6 +241,26 @@ static int fetch(struct vv_repo *r, const struct vv_manifest *m, struct vv_progr
 	return ret;
 }
 
+/* A directory's manifest is a text; its files are brought to it, as after any command of git's. */
+static int put_dir(struct vv_resolve *s, struct target *g, struct vv_span text, const char *oid,
+	struct vv_sync_report *report, struct vv_err *err)
+{
+	const char *const paths[] = {s->t.path, NULL};
+	struct vv_draft draft = VV_DRAFT_INIT;
+	struct stat st;
+	int ret = 0;
+
+	if (!g->there || strcmp(g->oid, oid) != 0) {
+		ret = vv_draft_begin(s->t.repo, &g->place, &draft, err);
+		if (!ret)
+			ret = vv_write_fd(draft.fd, text, s->t.path, err);
+		if (!ret)
+			ret = vv_draft_publish(&draft, &g->place, g->there ? g->st.st_mode & 07777 : 0644, 0, g->there ? &g->st : NULL, &st, err);
+		vv_draft_release(&draft);
+	}
+	return ret ? ret : vv_sync(s->t.repo, paths, vv_span(NULL, 0), report, err);
+}
+
 /* The model at its place, and noted which one it is. */
 static int put_model(struct vv_resolve *s, struct target *g, struct vv_span text, const char *oid,
 	struct vv_progress *prog, struct vv_err *err)
@@ -294,7 +307,7 @@ static int stage(struct vv_resolve *s, struct vv_span text, const char *oid, str
 	return ret;
 }
 
-int vv_resolve_finish(struct vv_resolve *s, bool *staged, struct vv_progress *prog, struct vv_err *err)
+int vv_resolve_finish(struct vv_resolve *s, bool *staged, struct vv_sync_report *report, struct vv_err *err)
 {
 	struct target g = {.place = VV_PLACE_INIT, .root = -1};
 	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
@@ -314,7 +327,8 @@ int vv_resolve_finish(struct vv_resolve *s, bool *staged, struct vv_progress *pr
 		ret = vv_fail(err, VV_ECHANGED,
 			"%s was changed since the merge; 'git add' takes it as it is, 'git checkout -m' begins anew", s->t.path);
 	if (!ret)
-		ret = put_model(s, &g, vv_buf_view(&text), oid, prog, err);
+		ret = s->t.dirs ? put_dir(s, &g, vv_buf_view(&text), oid, report, err)
+				: put_model(s, &g, vv_buf_view(&text), oid, report->prog, err);
 	memcpy(s->res.result, oid, sizeof(oid));
 	/* What was settled is kept before it is staged: git may say no. */
 	if (!ret)

@@ -2,6 +2,7 @@
 
 #include "git/peer.h"
 #include "model/assembly.h"
+#include "model/dirmerge.h"
 #include "os/file.h"
 
 #include <stdlib.h>
@@ -114,7 +115,81 @@ static int plan(struct vv_threeway *t, struct vv_err *err)
 		&t->side[VV_MERGE_OURS].v, &t->side[VV_MERGE_THEIRS].v, err);
 }
 
-int vv_threeway_plan(struct vv_threeway *t, struct vv_err *err)
+/* --- directories: their files' lines are all that it takes --- */
+
+struct collecting {
+	struct vv_merge *m;
+	size_t cap;
+	bool no_memory;
+};
+
+static enum vv_merge_side collect(void *arg, const char *path, enum vv_merge_reason reason)
+{
+	struct collecting *c = arg;
+	struct vv_merge *m = c->m;
+
+	if (m->n == c->cap) {
+		size_t cap = c->cap ? 2 * c->cap : 64;
+		struct vv_merge_item *items = realloc(m->items, cap * sizeof(*items));
+		c->no_memory |= !items;
+		if (!items)
+			return VV_MERGE_OURS;
+		m->items = items;
+		c->cap = cap;
+	}
+	m->items[m->n++] = (struct vv_merge_item){.name = path, .take = VV_MERGE_OURS, .reason = reason, .changed = true};
+	m->n_conflicts++;
+	return VV_MERGE_OURS;
+}
+
+/* `build` may be of any outcome afterwards: it is released by the caller. */
+static int walk_dirs(struct vv_threeway *t, struct vv_dir_build *build,
+	enum vv_merge_side (*fn)(void *arg, const char *path, enum vv_merge_reason reason), void *arg, struct vv_err *err)
+{
+	const struct vv_threeway_side *base = &t->side[VV_MERGE_BASE];
+	size_t n;
+
+	return vv_dir_merge(build, base->text.len ? &base->m : NULL, &t->side[VV_MERGE_OURS].m, &t->side[VV_MERGE_THEIRS].m, fn,
+		arg, &n, err);
+}
+
+static int plan_dirs(struct vv_threeway *t, struct vv_err *err)
+{
+	struct vv_dir_build build = {0};
+	struct collecting c = {.m = &t->plan};
+	int ret;
+
+	for (enum vv_merge_side k = VV_MERGE_OURS; k <= VV_MERGE_BASE; k++)
+		t->plan.sides[k] = t->side[k].text.len ? &t->side[k].v : NULL;
+	ret = walk_dirs(t, &build, collect, &c, err);
+	if (!ret && c.no_memory)
+		ret = vv_fail_nomem(err);
+	vv_dir_build_release(&build);
+	return ret;
+}
+
+static enum vv_merge_side take_item(void *arg, const char *path VV_UNUSED, enum vv_merge_reason reason VV_UNUSED)
+{
+	struct vv_merge_item **next = arg;
+
+	return (*next)++->take;
+}
+
+static int make_dirs(struct vv_threeway *t, struct vv_buf *text, struct vv_err *err)
+{
+	struct vv_dir_build build = {0};
+	struct vv_merge_item *next = t->plan.items;
+	int ret = walk_dirs(t, &build, take_item, &next, err);
+
+	if (!ret && (ret = vv_dir_build_end(&build, text, NULL, err)) == VV_EFORMAT)
+		ret = vv_fail(err, VV_ECONFLICT, "%s: a file of one side lies where the other has a folder", t->path);
+	vv_dir_build_release(&build);
+	return ret;
+}
+
+/* --- models --- */
+
+static int plan_model(struct vv_threeway *t, struct vv_err *err)
 {
 	bool plain = same_file(t, VV_MERGE_OURS, VV_MERGE_THEIRS) || same_file(t, VV_MERGE_BASE, VV_MERGE_OURS) ||
 		same_file(t, VV_MERGE_BASE, VV_MERGE_THEIRS);
@@ -138,6 +213,17 @@ int vv_threeway_plan(struct vv_threeway *t, struct vv_err *err)
 		}
 	}
 	return ret;
+}
+
+int vv_threeway_plan(struct vv_threeway *t, struct vv_err *err)
+{
+	bool ours = vv_threeway_is_dir(t, VV_MERGE_OURS), theirs = vv_threeway_is_dir(t, VV_MERGE_THEIRS);
+	bool base = vv_threeway_is_dir(t, VV_MERGE_BASE);
+
+	t->dirs = ours && theirs && (base || !t->side[VV_MERGE_BASE].text.len);
+	if (!t->dirs && (ours || theirs || base))
+		return vv_fail(err, VV_ECONFLICT, "%s: a directory on one side, a model on the other", t->path);
+	return t->dirs ? plan_dirs(t, err) : plan_model(t, err);
 }
 
 /* --- the file --- */
@@ -227,7 +313,7 @@ int vv_threeway_make(
 	struct vv_threeway *t, const struct vv_policy *p, struct vv_buf *text, struct vv_err *err)
 {
 	struct mixed x = {.temp = VV_TEMP_INIT, .file = {.fd = -1}, .text = VV_BUF_INIT(VV_MAX_MANIFEST)};
-	int ret = make(t, p, &x, text, err);
+	int ret = t->dirs ? make_dirs(t, text, err) : make(t, p, &x, text, err);
 
 	t->plan.mixed = NULL;
 	vv_file_close(&x.file);

@@ -17,6 +17,7 @@ struct vv_threeway {
 	const char *path;
 	struct vv_threeway_side side[3]; /* by vv_merge_side; a base that there is not has no text */
 	struct vv_merge plan;
+	bool dirs;             /* all sides are manifests of directories */
 	struct vv_err unmixed; /* why tensors that a rule wanted to be mixed are conflicts all the same */
 };
 /* Borrows both. The caller fills the texts, before it calls anything below. */
@@ -25,10 +26,13 @@ void vv_threeway_release(struct vv_threeway *t);
 VV_MUST_CHECK int vv_threeway_parse(struct vv_threeway *t, struct vv_err *err);
 /* False, too, of what is not parsed. */
 bool vv_threeway_is_dir(const struct vv_threeway *t, enum vv_merge_side side);
-/* Fills t->plan, for files that are no directories. Of weights nothing is read, but where the format knows no better. */
+/*
+ * Fills t->plan. Of weights nothing is read, but where the format knows no better. A directory's items are its files in
+ * conflict, without a lineup. VV_ECONFLICT: a directory on one side, a model on the other.
+ */
 VV_MUST_CHECK int vv_threeway_plan(struct vv_threeway *t, struct vv_err *err);
 /*
- * Makes the file, into the store: its manifest's text. Conflicts that are left are ours in it. What is read
+ * Makes the file, into the store: its manifest's text. VV_ECONFLICT: a file of one side lies where the other has a folder. Conflicts that are left are ours in it. What is read
  * is fetched before, and nothing else. Where numbers cannot be mixed (a NaN) there are conflicts again, and t->unmixed.
  */
 VV_MUST_CHECK int vv_threeway_make(

@@ -34,9 +34,11 @@ static enum vv_merge_reason why(const struct vv_manifest_file *base, const struc
 }
 
 int vv_dir_merge(struct vv_dir_build *out, const struct vv_manifest *base, const struct vv_manifest *ours,
-	const struct vv_manifest *theirs, void (*conflict)(void *arg, const char *path, const char *reason), void *arg,
-	size_t *n_conflicts, struct vv_err *err)
+	const struct vv_manifest *theirs,
+	enum vv_merge_side (*conflict)(void *arg, const char *path, enum vv_merge_reason reason), void *arg, size_t *n_conflicts,
+	struct vv_err *err)
 {
+	static const int column[] = {[VV_MERGE_BASE] = 0, [VV_MERGE_OURS] = 1, [VV_MERGE_THEIRS] = 2};
 	struct walk w[3] = {{base, 0}, {ours, 0}, {theirs, 0}};
 	int ret = 0;
 
@@ -59,7 +61,7 @@ int vv_dir_merge(struct vv_dir_build *out, const struct vv_manifest *base, const
 		if (side == 1 && !same(f[0], f[2]) && !same(f[1], f[2])) {
 			++*n_conflicts;
 			if (conflict)
-				conflict(arg, path, vv_merge_reason_text(f[0] && f[1] && f[2] ? VV_MERGE_BOTH_CHANGED : why(f[0], f[1])));
+				side = column[conflict(arg, path, f[0] && f[1] && f[2] ? VV_MERGE_BOTH_CHANGED : why(f[0], f[1]))];
 		}
 		pick = f[side];
 		if (pick)

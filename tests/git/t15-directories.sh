@@ -82,7 +82,13 @@ varve status >"$T/out" && said 'is clean'; ok "nothing left to do"
 git switch -q -c again main; put d/f4 other; varve add -q d; git commit -q -m again
 fails git merge -q left && said 'CONFLICT in d/.varve: f4: both sides changed it'; ok "a conflict names the files"
 is d/f4 other && [ -z "$(grep '^<' d/.varve)" ]; ok "ours is there, without markers"
-varve status >"$T/out"; said 'conflict *d/'; ok "status shows the conflict"
+is d/l 1; ok "and what else was merged"
+varve status >"$T/out"; said 'conflict *d/' && said '      f4: both sides changed it'; ok "status shows the conflict"
+varve resolve -q --theirs --tensor f4 && is d/f4 left && is d/l 1 && git commit -q -m resolved && quiet; ok "varve resolve takes a file"
+git reset -q --hard HEAD~1; is d/f4 other; git -c varve.merge='d/*//f* theirs' merge -q left -m rule >"$T/out" 2>&1 && is d/f4 left && quiet; ok "as does a rule"
+git notes --ref=varve-merge show HEAD:d/.varve | grep -q '^rule "d/\*//f\*" "theirs"$' && varve merge -q --verify HEAD:d; ok "which is noted"
+git reset -q --hard HEAD~1; git merge -q left >/dev/null 2>&1; put d/f1 mine; varve resolve -q --theirs; is d/f4 left && is d/f1 mine; ok "a file that was changed meanwhile stays"
+git reset -q --hard; varve checkout -q --force d; git merge -q left >/dev/null 2>&1
 put d/f4 settled; put d/l 1; varve add -q d && git commit -q -m settled && quiet && is d/f4 settled; ok "and varve add settles it"
 git switch -q -c base main; put d/f1 r1; varve add -q d; git commit -q -m r1; put d/f4 r2; put d/new2 2; varve add -q d; git commit -q -m r2
 git rebase -q left >"$T/out" 2>&1; git rebase --abort 2>/dev/null; settled; is d/f1 r1 && is d/new2 2; ok "a rebase that conflicts, aborted"

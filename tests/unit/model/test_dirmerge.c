@@ -4,9 +4,12 @@
 
 static struct vv_err err;
 
-static void note(void *arg, const char *path, const char *reason)
+static enum vv_merge_side taken;
+
+static enum vv_merge_side note(void *arg, const char *path, enum vv_merge_reason reason)
 {
-	vv_buf_fmt(arg, "%s: %s; ", path, reason);
+	vv_buf_fmt(arg, "%s: %s; ", path, vv_merge_reason_text(reason));
+	return taken;
 }
 
 static void check(const char *base, const char *ours, const char *theirs, const char *want, const char *conflicts)
@@ -51,5 +54,10 @@ int main(void)
 	check("a=1", "", "a=2", "", "a: removed here, changed there; ");
 	check("", "a=1", "a=2", "a=1", "a: both sides added it, differently; ");
 	check(NULL, "a=1", "a=2", "a=1", "a: both sides added it, differently; ");
+	/* Or what the caller says. */
+	taken = VV_MERGE_THEIRS;
+	check("a=1 b=1 c=1", "a=2 b=2 c=1", "b=3 c=3", "b=3 c=3", "a: changed here, removed there; b: both sides changed it; ");
+	taken = VV_MERGE_BASE;
+	check("a=1 c=1", "a=2 b=2 c=1", "a=4 b=3 c=3", "a=1 c=3", "a: both sides changed it; b: both sides added it, differently; ");
 	return done();
 }
