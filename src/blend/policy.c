@@ -238,7 +238,8 @@ static int blend_of(const struct vv_rule *r, const struct vv_merge *m, size_t i,
 	const struct vv_lineup_row *row = m->lineup ? &m->lineup->rows[i] : NULL;
 	bool apart = r->method->base == VV_BLEND_BASE_APART, of_ours = apart && r->method->max == 1;
 
-	if (!row || !row->at[VV_MERGE_OURS].there || !row->at[VV_MERGE_THEIRS].there || (apart && !of_ours && !row->at[VV_MERGE_BASE].there))
+	if (!row || !row->at[VV_MERGE_OURS].there || !row->at[VV_MERGE_THEIRS].there ||
+		(apart && !of_ours && !row->at[VV_MERGE_BASE].there))
 		return vv_fail(err, VV_ENOTSUP, "tensor \"%s\" is not in each version", m->items[i].name);
 	*t = (struct vv_blend_tensor){.name = m->items[i].name, .method = r->method, .in = in, .n = of_ours ? 1 : 2,
 		.base = apart ? &in[2] : NULL, .seed = r->seed};

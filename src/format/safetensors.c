@@ -58,9 +58,12 @@ static int key(struct header *h, struct vv_map *seen, char **out, struct vv_err 
 {
 	bool added;
 
-	if (vv_json_string(&h->j, &h->key) || vv_json_char(&h->j, ':'))
-		return h->key.failed == VV_ENOMEM ? vv_fail_nomem(err) : h->key.failed == VV_ELIMIT ? vv_fail(err, VV_ELIMIT, "a name of more than %d bytes", VV_MAX_NAME)
+	if (vv_json_string(&h->j, &h->key) || vv_json_char(&h->j, ':')) {
+		if (h->key.failed == VV_ENOMEM)
+			return vv_fail_nomem(err);
+		return h->key.failed == VV_ELIMIT ? vv_fail(err, VV_ELIMIT, "a name of more than %d bytes", VV_MAX_NAME)
 						  : wrong(h, err, "broken header");
+	}
 	if (h->key.len && memchr(h->key.ptr, 0, h->key.len))
 		return wrong(h, err, "a name with a NUL");
 	*out = vv_arena_copy(h->arena, vv_buf_view(&h->key));
@@ -82,7 +85,8 @@ static int metadata(struct header *h, struct vv_err *err)
 		if (ret)
 			return ret;
 		if (vv_json_string(&h->j, &h->text))
-			return h->text.failed == VV_ENOMEM ? vv_fail_nomem(err) : wrong(h, err, "__metadata__ holds something else than strings");
+			return h->text.failed == VV_ENOMEM ? vv_fail_nomem(err)
+							   : wrong(h, err, "__metadata__ holds something else than strings");
 	}
 	h->j.at++;
 	h->metadata = vv_span(h->j.text.ptr + from, h->j.at - from);

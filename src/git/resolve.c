@@ -255,7 +255,8 @@ static int put_dir(struct vv_resolve *s, struct target *g, struct vv_span text, 
 		if (!ret)
 			ret = vv_write_fd(draft.fd, text, s->t.path, err);
 		if (!ret)
-			ret = vv_draft_publish(&draft, &g->place, g->there ? g->st.st_mode & 07777 : 0644, 0, g->there ? &g->st : NULL, &st, err);
+			ret = vv_draft_publish(
+				&draft, &g->place, g->there ? g->st.st_mode & 07777 : 0644, 0, g->there ? &g->st : NULL, &st, err);
 		vv_draft_release(&draft);
 	}
 	return ret ? ret : vv_sync(s->t.repo, paths, vv_span(NULL, 0), report, err);

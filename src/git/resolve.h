@@ -24,8 +24,9 @@ void vv_resolve_release(struct vv_resolve *s);
 VV_MUST_CHECK int vv_resolve_rule(struct vv_resolve *s, struct vv_span pattern, struct vv_span how, size_t *matched,
 	size_t *settled, struct vv_err *err);
 /*
- * Puts the model, or a directory's files, into the worktree, and stages it when nothing is left (*staged). VV_ECHANGED: what stands there is neither
- * what the merge put there nor one of its sides. Nothing is changed before the new model is in the store.
+ * Puts the model, or a directory's files, into the worktree, and stages it when nothing is left (*staged). VV_ECHANGED:
+ * what stands there is neither what the merge put there nor one of its sides. Nothing is changed before the new model is in
+ * the store.
  */
 VV_MUST_CHECK int vv_resolve_finish(
 	struct vv_resolve *s, bool *staged, struct vv_sync_report *report, struct vv_err *err);
