@@ -116,14 +116,18 @@ static int merge_file(struct vv_threeway *t, const struct vv_merge_words *w, str
 int vv_merge_driver(struct vv_repo *r, const struct vv_merge_words *w, struct vv_err *err)
 {
 	struct vv_threeway t;
+	struct vv_err none = VV_ERR_INIT;
 	int ret;
 
 	vv_threeway_init(&t, r, w->path);
 	ret = fill(&t, w, err);
-	if (w->virtual_base)
-		ret = ret == VV_ENOMEM ? ret : make_base(&t, w, err);
-	else if (!ret)
+	if (!w->virtual_base && !ret)
 		ret = merge_file(&t, w, err);
+	else if (w->virtual_base && ret != VV_ENOMEM)
+		ret = make_base(&t, w, err);
+	/* No base is safe. One side's version as the base is not: its changes would count for nothing. */
+	if (w->virtual_base && ret && write_result(w, vv_span(NULL, 0), &none))
+		vv_err_clear(&none);
 	vv_threeway_release(&t);
 	return ret;
 }
