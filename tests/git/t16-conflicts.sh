@@ -96,6 +96,13 @@ fails git stash pop; unmerged && is $PARTIAL set=t0:9 set=t1:7; ok "git stash po
 varve resolve -q --theirs; mkmodel "$T/x" seed=1 $PARTIAL set=t0:8 set=t1:7; same m.safetensors "$(sum "$T/x")"; ok "the stashed tensor is taken"
 git stash drop -q; git reset -q --hard; is $PARTIAL set=t0:9 set=t1:7 && clean; ok "and dropped"
 
+# Names that git quotes, named from the folder they are in; a merge that is only shown.
+build; mkdir 'sub dir'; odd='sub dir/a "b".safetensors'; model "$odd" seed=1; git add .; git commit -q -m odd; git switch -q -c left; model "$odd" seed=1 set=t0:1; git commit -q -am left
+git switch -q -c right HEAD~1; model "$odd" seed=1 set=t0:2; git commit -q -am right; fails git merge --no-edit left
+cd 'sub dir' && varve resolve -q --theirs ./*; ok "a name with quotes, in a folder"
+cd "$T/r" && git commit -q --no-edit && mkmodel "$T/x" seed=1 set=t0:1 && same "$odd" "$(sum "$T/x")" && clean; ok "is settled"
+git log -1 --remerge-diff --stat >"$T/out" 2>&1; said 'CONFLICT in sub dir' && [ "$(records)" = 0 ]; ok "git log --remerge-diff shows the conflict and leaves no record"
+
 # Without a worktree, and for show.
 build; before=$(records)
 fails git merge-tree --write-tree main side; said 'CONFLICT in m.safetensors: t0'; ok "git merge-tree tells the conflict"
