@@ -268,3 +268,111 @@ def sample(n, count):
 
 
 ERROR_LINE = re.compile(r"^(varve|fatal|error): .", re.M)
+
+
+def near(src, dst):
+    """The model after a small step of training: a delta pays."""
+    with open(src, "rb") as f:
+        data = bytearray(f.read())
+    for i in range(len(data) // 3, len(data), 6):
+        data[i & ~1] ^= 1
+    with open(dst + ".new", "wb") as f:
+        f.write(data)
+    then = time.time() - 10
+    os.utime(dst + ".new", (then, then))
+    os.rename(dst + ".new", dst)
+    return sum_of(dst)
+
+
+class Scenario:
+    """`r` is the repository; `old` what was acknowledged before; `allowed` what the worktree may show meanwhile."""
+
+    name = ""
+    repo = "r"
+    steps = []      # the commands that are harmed: words, or (folder, words)
+    finish = []     # commands after success that make `new` reachable
+    new = {}        # revision → sum, once steps and finish have succeeded
+    worktree = None # sum of the worktree's model then; None: as it was
+    slow = False    # fewer runs
+
+    def __init__(self, base, folder):
+        self.template = os.path.join(folder, self.name)
+        copy(base.template, self.template)
+        self.r = os.path.join(self.template, self.repo)
+        self.old = dict(base.old)
+        self.head = base.head
+        self.env = {}
+        self.prepare(base)
+        must(["varve", "checkout"], self.r) if os.path.isdir(os.path.join(self.r, ".git/varve")) else None
+        m = os.path.join(self.r, MODEL)
+        self.before = sum_of(m) if os.path.exists(m) else None
+
+    def prepare(self, base):
+        pass
+
+    def harm(self, at, fault):
+        """Runs the steps with the fault. The result of the last command that ran."""
+        env = dict(self.env, **(fault.env(at + ".state") if fault else {}))
+        env["VARVE_THREADS"] = "2" if fault and fault.at % 2 else "1"
+        for step in self.steps:
+            folder, words = step if isinstance(step, tuple) else (self.repo, step)
+            r = run(words, os.path.join(at, folder), env=env)
+            if r.status:
+                break
+        if fault:
+            fault.read(at + ".state")
+        return r
+
+    def again(self, at):
+        """What a user does then: the same once more."""
+        r = self.harm(at, None)
+        if r.status:
+            yield "again: " + str(r)
+
+    def wrong_after(self, at, fault, result):
+        """Right after the harm: what may be seen in no case."""
+        r = os.path.join(at, self.repo)
+        if result.status not in DOCUMENTED and not fault.killed:
+            yield "status %d is not documented" % result.status
+        if result.status > 0 and not fault.killed and not ERROR_LINE.search(result.err):
+            yield "no line says why"
+        if result.argv[0] == "varve" and result.err.count("\nvarve: ") + result.err.startswith("varve: ") > 1:
+            yield "more than one line says why"
+        for store in self.stores(at):
+            yield from store_wrong(store)
+        if not fault.killed:
+            for path in leftovers(at):
+                yield path + " was left behind"
+        m = os.path.join(r, MODEL)
+        if os.path.exists(m) and sum_of(m) not in self.allowed() and not is_text(m):
+            yield "the worktree has neither the old model, nor the new one, nor git's text"
+        yield from fsck_wrong(r)
+
+    def stores(self, at):
+        return [os.path.join(at, self.repo, ".git/varve")]
+
+    def allowed(self):
+        return {self.before, self.worktree}
+
+    def wrong_at_end(self, at, result):
+        """After success, of the harmed run or of the next: everything acknowledged is there."""
+        r = os.path.join(at, self.repo)
+        for step in self.finish:
+            done = run(step, r)
+            if done.status:
+                yield str(done)
+        yield from self.worktree_wrong(at, result)
+        yield from restores(r, dict(self.old, **self.new))
+        yield from git_wrong(r)
+        if result.status:
+            yield from fsck_wrong(r)
+
+    def worktree_wrong(self, at, result):
+        m = os.path.join(at, self.repo, MODEL)
+        if is_text(m):
+            # A hook could not write the model: it said so, or died; the user's next command mends it.
+            done = run(["varve", "checkout"], os.path.join(at, self.repo))
+            if done.status:
+                yield str(done)
+        if sum_of(m) != (self.worktree or self.before):
+            yield "the worktree's model is not the one it should be"
