@@ -14,8 +14,8 @@ struct mask {
 	bool all, none;
 	double density, epsilon, scale;
 	uint64_t random;             /* the stream of its numbers */
-	struct vv_blend_rank *ends;  /* the largest and the smallest that are kept */
-	uint64_t skip, keep;         /* of those equal to ends[0]: so many are not; to ends[1]: so many are */
+	uint32_t hi, lo;             /* keys of the largest and the smallest that are kept */
+	uint64_t skip, keep;         /* of those equal to hi: so many are not; to lo: so many are */
 	uint8_t *bits;               /* VV_MASK_RANKED: by element */
 };
 
@@ -28,7 +28,6 @@ struct vv_blend_masks {
 	enum vv_blend_masking how;
 	size_t n;
 	struct mask *of;
-	struct vv_blend_rank *ranks; /* two of each */
 	struct ties *before;         /* by block and model; NULL: no ties at an end */
 	struct ties *seen;           /* by worker and model */
 	double *sums;                /* by block: two of each model */
@@ -41,6 +40,15 @@ static void delta_keys(void *arg VV_UNUSED, const struct vv_blend_job *j VV_UNUS
 	vv_blend_key(vv_blend_delta(p, s, p->spare), p->n, key);
 }
 
+static VV_CLONES uint64_t count_equal(const uint32_t *key, size_t n, uint32_t to)
+{
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += key[i] == to;
+	return sum;
+}
+
 static void count_ties(void *arg, const struct vv_blend_job *j, const struct vv_blend_piece *p)
 {
 	struct vv_blend_masks *m = arg;
@@ -49,10 +57,8 @@ static void count_ties(void *arg, const struct vv_blend_job *j, const struct vv_
 	for (size_t k = 0; k < m->n; k++) {
 		struct ties *t = &m->before[p->block * m->n + k];
 		delta_keys(NULL, j, p, k, key);
-		for (size_t i = 0; i < p->n; i++) {
-			t->n[0] += key[i] == m->of[k].ends[0].key;
-			t->n[1] += key[i] == m->of[k].ends[1].key;
-		}
+		t->n[0] += count_equal(key, p->n, m->of[k].hi);
+		t->n[1] += count_equal(key, p->n, m->of[k].lo);
 	}
 }
 
@@ -94,26 +100,31 @@ static uint64_t wanted(const struct vv_blend_masks *m, const struct vv_blend_job
 
 static int find_band(struct vv_blend_masks *m, struct vv_blend_job *j, struct vv_err *err)
 {
+	/* Those that are kept from the very top on have one end. */
+	size_t per = m->how == VV_MASK_TOP ? 1 : 2;
+	struct vv_blend_rank *ranks = calloc(m->n, per * sizeof(*ranks));
 	bool ties = false;
 	int ret;
 
-	m->ranks = calloc(2 * m->n, sizeof(*m->ranks));
-	if (!m->ranks)
+	if (!ranks)
 		return vv_fail_nomem(err);
 	for (size_t k = 0; k < m->n; k++) {
 		uint64_t top, keep = wanted(m, j, k, &top);
-		m->of[k].ends = &m->ranks[2 * k];
 		m->of[k].none |= !keep;
-		m->ranks[2 * k].rank = keep ? top : 0;
-		m->ranks[2 * k + 1].rank = keep ? top + keep - 1 : 0;
+		ranks[per * k].rank = keep ? top : 0;
+		ranks[per * k + per - 1].rank = keep ? top + keep - 1 : 0;
 	}
-	ret = vv_blend_find_ranks(j, delta_keys, NULL, m->ranks, m->n, 2, NULL, NULL, err);
+	ret = vv_blend_find_ranks(j, delta_keys, NULL, ranks, m->n, per, NULL, NULL, err);
 	for (size_t k = 0; k < m->n && !ret; k++) {
-		const struct vv_blend_rank *r = m->of[k].ends;
-		m->of[k].skip = r[0].rank - r[0].above;
-		m->of[k].keep = r[1].rank - r[1].above + 1;
-		ties |= !m->of[k].all && (m->of[k].skip || m->of[k].keep < r[1].equal);
+		const struct vv_blend_rank *hi = &ranks[per * k], *lo = hi + per - 1;
+		struct mask *w = &m->of[k];
+		w->hi = per == 1 ? UINT32_MAX : hi->key;
+		w->skip = per == 1 ? 0 : hi->rank - hi->above;
+		w->lo = lo->key;
+		w->keep = lo->rank - lo->above + 1;
+		ties |= !w->all && (w->skip || w->keep < lo->equal);
 	}
+	free(ranks);
 	return ret || !ties ? ret : find_ties(m, j, err);
 }
 
@@ -172,25 +183,36 @@ static int draw_rows(struct vv_blend_masks *m, struct vv_blend_job *j, struct vv
 
 /* --- use --- */
 
+static VV_CLONES void keep_between(const uint32_t *key, size_t n, uint32_t lo, uint32_t hi, double *d)
+{
+	for (size_t i = 0; i < n; i++)
+		d[i] = key[i] >= lo && key[i] <= hi ? d[i] : 0;
+}
+
 static void keep_band(struct vv_blend_masks *m, const struct vv_blend_piece *p, size_t k, double *d)
 {
 	const struct mask *w = &m->of[k];
-	uint32_t hi = w->ends[0].key, lo = w->ends[1].key, *key = m->keys + (size_t)p->worker * VV_BLEND_CHUNK;
+	uint32_t *key = m->keys + (size_t)p->worker * VV_BLEND_CHUNK;
 	struct ties *t = &m->seen[p->worker * m->n + k];
+	uint16_t edge[VV_BLEND_CHUNK];
+	size_t n = 0;
 
 	vv_blend_key(d, p->n, key);
-	if (!m->before) {
-		for (size_t i = 0; i < p->n; i++)
-			d[i] = key[i] >= lo && key[i] <= hi ? d[i] : 0;
+	keep_between(key, p->n, w->lo, w->hi, d);
+	if (!m->before)
 		return;
-	}
 	if (p->at % VV_BLEND_BLOCK == 0)
 		*t = m->before[p->block * m->n + k];
 	for (size_t i = 0; i < p->n; i++) {
-		bool in = key[i] >= lo && key[i] <= hi;
-		if (key[i] == hi)
+		edge[n] = (uint16_t)i;
+		n += (key[i] == w->hi) | (key[i] == w->lo);
+	}
+	for (size_t e = 0; e < n; e++) {
+		size_t i = edge[e];
+		bool in = true;
+		if (key[i] == w->hi)
 			in &= t->n[0]++ >= w->skip;
-		if (key[i] == lo)
+		if (key[i] == w->lo)
 			in &= t->n[1]++ < w->keep;
 		d[i] = in ? d[i] : 0;
 	}
@@ -215,8 +237,9 @@ void vv_blend_masks_apply(struct vv_blend_masks *m, const struct vv_blend_job *j
 			d[i] = w->bits[(p->at + i) / 8] >> (p->at + i) % 8 & 1 ? d[i] : 0;
 	else
 		keep_band(m, p, k, d);
-	for (size_t i = 0; i < p->n && w->scale != 1; i++)
-		d[i] *= w->scale;
+	if (w->scale != 1)
+		for (size_t i = 0; i < p->n; i++)
+			d[i] *= w->scale;
 }
 
 static double sum_abs(const double *v, size_t n)
@@ -268,7 +291,7 @@ int vv_blend_masks_make(
 
 	if (!m)
 		return vv_fail_nomem(err);
-	*m = (struct vv_blend_masks){how, n, calloc(n, sizeof(*m->of)), NULL, NULL, calloc(j->threads, n * sizeof(*m->seen)),
+	*m = (struct vv_blend_masks){how, n, calloc(n, sizeof(*m->of)), NULL, calloc(j->threads, n * sizeof(*m->seen)),
 		NULL, malloc((size_t)j->threads * VV_BLEND_CHUNK * sizeof(*m->keys))};
 	if (!m->of || !m->seen || !m->keys)
 		return vv_fail_nomem(err);
@@ -294,7 +317,6 @@ void vv_blend_masks_free(struct vv_blend_masks *m)
 	for (size_t k = 0; m->of && k < m->n; k++)
 		free(m->of[k].bits);
 	free(m->of);
-	free(m->ranks);
 	free(m->before);
 	free(m->seen);
 	free(m->sums);

@@ -91,13 +91,13 @@ static int load(struct vv_blend_job *j, struct vv_blend_scratch *s, uint64_t at,
 	return 0;
 }
 
-static bool has_nan(const double *v, size_t n)
+static VV_CLONES bool has_nan(const double *v, size_t n)
 {
-	unsigned any = 0;
+	uint64_t any = 0;
 
 	for (size_t i = 0; i < n; i++)
-		any |= v[i] != v[i];
-	return any;
+		any |= (uint64_t)(v[i] != v[i]);
+	return any != 0;
 }
 
 /* Makes doubles of `m` elements from `skip` on, of the `n` that were loaded. */
@@ -282,12 +282,17 @@ void vv_blend_end(struct vv_blend_job *j)
 
 /* --- numbers --- */
 
+static VV_CLONES void subtract(const double *x, const double *base, size_t n, double *out)
+{
+	for (size_t i = 0; i < n; i++)
+		out[i] = x[i] - base[i];
+}
+
 const double *vv_blend_delta(const struct vv_blend_piece *p, size_t k, double *room)
 {
 	if (!p->base)
 		return p->x[k];
-	for (size_t i = 0; i < p->n; i++)
-		room[i] = p->x[k][i] - p->base[i];
+	subtract(p->x[k], p->base, p->n, room);
 	return room;
 }
 

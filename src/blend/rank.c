@@ -15,7 +15,7 @@ struct find {
 	uint32_t *key;     /* a chunk for each worker */
 };
 
-void vv_blend_key(const double *v, size_t n, uint32_t *key)
+VV_CLONES void vv_blend_key(const double *v, size_t n, uint32_t *key)
 {
 	for (size_t i = 0; i < n; i++) {
 		float f = (float)fabs(v[i]);

@@ -101,8 +101,9 @@ static void sphere_release(struct vv_blend_job *j)
 	free(s);
 }
 
-/* Sum of c[i] * x[i], on top of the base. */
-static VV_CLONES void weigh(const struct vv_blend_piece *p, size_t first, size_t m, const double *c, size_t n, double *out)
+/* Sum of c[i] * x[i], on top of the base, over `divide`. */
+static VV_CLONES void weigh(const struct vv_blend_piece *p, size_t first, size_t m, const double *c, size_t n, double divide,
+	double *out)
 {
 	for (size_t i = 0; i < m; i++)
 		out[i] = 0;
@@ -115,8 +116,12 @@ static VV_CLONES void weigh(const struct vv_blend_piece *p, size_t first, size_t
 			for (size_t i = 0; i < m; i++)
 				out[i] += c[k] * x[i];
 	}
-	for (size_t i = 0; p->base && i < m; i++)
-		out[i] += p->base[first + i];
+	if (p->base)
+		for (size_t i = 0; i < m; i++)
+			out[i] += p->base[first + i];
+	if (divide != 1)
+		for (size_t i = 0; i < m; i++)
+			out[i] /= divide;
 }
 
 static void mix(const struct vv_blend_job *j, const struct vv_blend_piece *p, double *out)
@@ -127,12 +132,10 @@ static void mix(const struct vv_blend_job *j, const struct vv_blend_piece *p, do
 	for (size_t i = 0; i < p->n && s->by_row; i += m) {
 		uint64_t at = p->at + i, left = j->cols - at % j->cols;
 		m = left < p->n - i ? (size_t)left : p->n - i;
-		weigh(p, i, m, s->parts + at / j->cols * j->t->n, j->t->n, out + i);
+		weigh(p, i, m, s->parts + at / j->cols * j->t->n, j->t->n, s->divide, out + i);
 	}
 	if (!s->by_row)
-		weigh(p, 0, p->n, s->c, j->t->n, out);
-	for (size_t i = 0; i < p->n && s->divide != 1; i++)
-		out[i] /= s->divide;
+		weigh(p, 0, p->n, s->c, j->t->n, s->divide, out);
 }
 
 /* --- linear --- */

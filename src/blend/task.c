@@ -32,55 +32,76 @@ static void release(struct vv_blend_job *j)
 	free(t);
 }
 
-/* `d`: the weighted differences of each model, one after the other. Leaves in `sum` those of the sign that outweighs. */
-static VV_CLONES void agree(const struct vv_blend_job *j, const double *d, size_t n, double *sum, double *divide)
+/*
+ * `d`: the weighted differences of each model, one after the other. Leaves in `sum` those of the sign that outweighs;
+ * `vote` and `weight` have room for n.
+ */
+static VV_CLONES void agree(const struct vv_blend_job *j, const double *restrict d, size_t n, double *restrict sum,
+	double *restrict vote, double *restrict weight)
 {
 	size_t models = j->t->n;
-	bool normalize = j->t->p[VV_BP_NORMALIZE] != 0;
 
 	for (size_t i = 0; i < n; i++)
-		divide[i] = 0;
+		vote[i] = sum[i] = weight[i] = 0;
 	for (size_t k = 0; k < models; k++)
 		for (size_t i = 0; i < n; i++)
-			divide[i] += d[k * n + i];
-	for (size_t i = 0; i < n; i++) {
-		double s = 0, w = 0;
-		bool up = divide[i] >= 0;
-		for (size_t k = 0; k < models; k++) {
-			double v = d[k * n + i];
-			bool same = up ? v > 0 : v < 0;
-			s += same ? v : 0;
-			w += same ? j->t->in[k].p[VV_BP_WEIGHT] : 0;
+			vote[i] += d[k * n + i];
+	for (size_t k = 0; k < models; k++) {
+		const double *v = d + k * n;
+		double w = j->t->in[k].p[VV_BP_WEIGHT];
+		for (size_t i = 0; i < n; i++) {
+			bool up = vote[i] >= 0, same = (up & (v[i] > 0)) | (!up & (v[i] < 0));
+			sum[i] += same ? v[i] : 0;
+			weight[i] += same ? w : 0;
 		}
-		sum[i] = normalize && w != 0 ? s / w : s;
 	}
+	if (j->t->p[VV_BP_NORMALIZE] != 0)
+		for (size_t i = 0; i < n; i++)
+			sum[i] = weight[i] != 0 ? sum[i] / weight[i] : sum[i];
+}
+
+static VV_CLONES void times(double *v, double by, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		v[i] *= by;
+}
+
+static VV_CLONES void add(double *sum, const double *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		sum[i] += v[i];
+}
+
+static VV_CLONES void on_top(double *v, const double *base, double lambda, double divide, size_t n)
+{
+	if (divide != 1)
+		for (size_t i = 0; i < n; i++)
+			v[i] /= divide;
+	for (size_t i = 0; i < n; i++)
+		v[i] = base[i] + lambda * v[i];
 }
 
 static void mix(const struct vv_blend_job *j, const struct vv_blend_piece *p, double *out)
 {
 	const struct task *t = j->state;
-	double lambda = j->t->p[VV_BP_LAMBDA], *d = p->spare;
-	size_t n = p->n;
+	double *d = p->spare;
+	size_t n = p->n, models = j->t->n;
 
 	if (!t->agree)
 		memset(out, 0, n * sizeof(*out));
-	for (size_t k = 0; k < j->t->n; k++) {
-		double w = j->t->in[k].p[VV_BP_WEIGHT], *dk = t->agree ? d + k * n : d;
+	for (size_t k = 0; k < models; k++) {
+		double *dk = t->agree ? d + k * n : d;
 
 		vv_blend_delta(p, k, dk);
 		vv_blend_masks_apply(t->masks, j, p, k, dk);
-		for (size_t i = 0; i < n; i++)
-			dk[i] *= w;
-		for (size_t i = 0; i < n && !t->agree; i++)
-			out[i] += dk[i];
+		times(dk, j->t->in[k].p[VV_BP_WEIGHT], n);
+		if (!t->agree)
+			add(out, dk, n);
 	}
+	/* There is a base: it leaves room for two more. */
 	if (t->agree)
-		agree(j, d, n, out, d + j->t->n * n);
-	else if (t->divide != 1)
-		for (size_t i = 0; i < n; i++)
-			out[i] /= t->divide;
-	for (size_t i = 0; i < n; i++)
-		out[i] = p->base[i] + lambda * out[i];
+		agree(j, d, n, out, d + models * n, d + (models + 1) * n);
+	on_top(out, p->base, j->t->p[VV_BP_LAMBDA], t->agree ? 1 : t->divide, n);
 }
 
 #define METHOD(id, what, more, norm, scale, mask, signs)                                                              \

@@ -44,7 +44,7 @@ static uint16_t to_f16(uint32_t v)
 	return (uint16_t)(sign | ((a - 0x38000000 + 0xfff + (a >> 13 & 1)) >> 13));
 }
 
-void vv_narrow(enum vv_dtype from, enum vv_dtype to, uint8_t *p, size_t n)
+VV_CLONES void vv_narrow(enum vv_dtype from, enum vv_dtype to, uint8_t *p, size_t n)
 {
 	if (!vv_narrows(from, to))
 		VV_BUG("no such cast");
