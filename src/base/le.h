@@ -25,9 +25,14 @@ static inline uint64_t vv_get64(const void *p)
 
 static inline void vv_put16(void *p, uint16_t v)
 {
+	/* One store, where it is one: loops of two for each number are not made vectors of. */
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	memcpy(p, &v, 2);
+#else
 	uint8_t *b = p;
 	b[0] = (uint8_t)v;
 	b[1] = (uint8_t)(v >> 8);
+#endif
 }
 
 static inline void vv_put32(void *p, uint32_t v)

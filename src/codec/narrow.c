@@ -44,16 +44,28 @@ static uint16_t to_f16(uint32_t v)
 	return (uint16_t)(sign | ((a - 0x38000000 + 0xfff + (a >> 13 & 1)) >> 13));
 }
 
-VV_CLONES void vv_narrow(enum vv_dtype from, enum vv_dtype to, uint8_t *p, size_t n)
+VV_CLONES void vv_narrow_to(enum vv_dtype from, enum vv_dtype to, const uint8_t *restrict in, uint8_t *restrict out, size_t n)
 {
 	if (!vv_narrows(from, to))
 		VV_BUG("no such cast");
 	if (to == VV_DT_BF16)
 		for (size_t i = 0; i < n; i++)
-			vv_put16(p + 2 * i, to_bf16(vv_get32(p + 4 * i)));
+			vv_put16(out + 2 * i, to_bf16(vv_get32(in + 4 * i)));
 	else
 		for (size_t i = 0; i < n; i++)
-			vv_put16(p + 2 * i, to_f16(vv_get32(p + 4 * i)));
+			vv_put16(out + 2 * i, to_f16(vv_get32(in + 4 * i)));
+}
+
+void vv_narrow(enum vv_dtype from, enum vv_dtype to, uint8_t *p, size_t n)
+{
+	enum { PIECE = 1024 };
+	uint8_t piece[4 * PIECE];
+
+	for (size_t i = 0, m; i < n; i += m) {
+		m = n - i < PIECE ? n - i : PIECE;
+		memcpy(piece, p + 4 * i, 4 * m);
+		vv_narrow_to(from, to, piece, p + 2 * i, m);
+	}
 }
 
 bool vv_widens(enum vv_dtype from, enum vv_dtype to)

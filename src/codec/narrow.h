@@ -19,6 +19,8 @@ bool vv_wider_bytes(enum vv_dtype to, uint64_t len, uint64_t *bytes);
 bool vv_widens(enum vv_dtype from, enum vv_dtype to);
 /* `n` elements from `in` to `out`, which do not overlap. */
 void vv_widen(enum vv_dtype from, enum vv_dtype to, const uint8_t *in, uint8_t *out, size_t n);
+/* The same the other way. */
+void vv_narrow_to(enum vv_dtype from, enum vv_dtype to, const uint8_t *in, uint8_t *out, size_t n);
 /* Replaces the `n` elements at `p` by their casts, which begin at `p` too. */
 void vv_narrow(enum vv_dtype from, enum vv_dtype to, uint8_t *p, size_t n);
 

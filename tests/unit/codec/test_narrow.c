@@ -84,14 +84,14 @@ static void test_odd_ones(void)
 
 static void test_many(void)
 {
-	uint8_t p[4 * 1000], one[4];
+	uint8_t p[4 * 3000], one[4];
 	int bad = 0;
 
-	for (size_t i = 0; i < 1000; i++)
-		vv_put32(p + 4 * i, (uint32_t)(i * 4294967));
-	vv_narrow(VV_DT_F32, VV_DT_BF16, p, 1000);
-	for (size_t i = 0; i < 1000; i++) {
-		vv_put32(one, (uint32_t)(i * 4294967));
+	for (size_t i = 0; i < 3000; i++)
+		vv_put32(p + 4 * i, (uint32_t)(i * 1431655));
+	vv_narrow(VV_DT_F32, VV_DT_BF16, p, 3000);
+	for (size_t i = 0; i < 3000; i++) {
+		vv_put32(one, (uint32_t)(i * 1431655));
 		vv_narrow(VV_DT_F32, VV_DT_BF16, one, 1);
 		bad += memcmp(one, p + 2 * i, 2) != 0;
 	}
