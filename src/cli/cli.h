@@ -36,6 +36,7 @@ struct vv_ctx {
 	bool json;  /* --json: data is one JSON value on standard output, an error too */
 	bool quiet; /* --quiet */
 	bool color; /* standard output is a terminal and NO_COLOR is not set */
+	bool outline; /* vv_named_open: of files outside of worktrees an outline is enough (vv_model_outline) */
 	struct vv_err err;
 	char hint[256]; /* shown after the error */
 };
@@ -137,6 +138,7 @@ struct vv_named {
 	char *rev;                    /* as for vv_named_at; NULL: a file on disk */
 	char oid[VV_OID_HEX_MAX + 1]; /* of the manifest blob; "" when there is none */
 	bool outside;                 /* path is as given: it lies in no worktree */
+	bool outline;                 /* the manifest lacks ids: ctx->outline */
 	struct vv_whole *whole;       /* owned; several files: `manifest` is then its (cli/whole.h) */
 };
 VV_MUST_CHECK int vv_named_open(struct vv_ctx *ctx, const char *name, struct vv_named *out);

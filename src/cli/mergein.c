@@ -1,7 +1,10 @@
 #define _GNU_SOURCE
 #include "cli/mergein.h"
 
+#include "base/check.h"
+#include "base/pool.h"
 #include "cli/whole.h"
+#include "hash/sha256.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -58,13 +61,20 @@ static int open_one(struct vv_ctx *ctx, struct vv_mergein *m, size_t i, const ch
 	return ret;
 }
 
+static void close_one(struct vv_mergein *m, size_t i)
+{
+	vv_named_release(&m->named[i]);
+	free(m->folder[i]);
+	m->folder[i] = NULL;
+}
+
 /* The name that git has for its manifest, or would have; "" outside of git, and of a model in several files. */
 static int name_manifest(struct vv_ctx *ctx, struct vv_named *n)
 {
 	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
 	int ret;
 
-	if (n->oid[0] || n->whole || !ctx->repo.git_dir)
+	if (n->oid[0] || n->whole || n->outline || !ctx->repo.git_dir)
 		return 0;
 	ret = vv_manifest_emit(n->manifest, &text, &ctx->err);
 	if (!ret)
@@ -93,15 +103,103 @@ static int make(struct vv_ctx *ctx, struct vv_mergein *m, size_t n)
 	return m->named && m->bytes && m->models && m->record && m->folder ? 0 : vv_fail_nomem(&ctx->err);
 }
 
+/*
+ * Only the SHA-256 of files is needed, and none of their tensors': files are hashed side by side, once all of them are open.
+ * An index tells its files apart by what they are.
+ */
+static int open_outline(struct vv_ctx *ctx, struct vv_mergein *m, size_t i, const char *name)
+{
+	int ret;
+
+	ctx->outline = true;
+	ret = open_one(ctx, m, i, name);
+	ctx->outline = false;
+	if (ret || !m->named[i].whole || !m->named[i].whole->index.n)
+		return ret;
+	close_one(m, i);
+	return open_one(ctx, m, i, name);
+}
+
+struct hashing {
+	struct vv_named **files;
+	size_t n;
+	struct vv_progress *prog;
+	uint64_t total;
+	_Atomic uint64_t done;
+};
+
+/* Worker 0 is the thread that may show how far it is. */
+static int hash_one(void *arg, size_t job, unsigned worker, struct vv_err *err)
+{
+	enum { PIECE = 1 << 20 };
+	struct hashing *h = arg;
+	struct vv_named *n = h->files[job];
+	const struct vv_source *src = &n->file->base;
+	struct vv_sha256 sha = {NULL};
+	uint8_t *buf = malloc(PIECE);
+	int ret = buf ? vv_sha256_init(&sha, err) : vv_fail_nomem(err);
+
+	for (uint64_t off = 0, len; off < src->size && !ret; off += len) {
+		len = vv_min64(PIECE, src->size - off);
+		ret = vv_source_read(src, off, buf, (size_t)len, err);
+		if (!ret)
+			vv_sha256_update(&sha, vv_span(buf, (size_t)len));
+		h->done += len;
+		if (!worker)
+			vv_progress(h->prog, "hashing", h->done, h->total);
+	}
+	if (!ret)
+		vv_sha256_final(&sha, &n->manifest->sha256);
+	vv_sha256_release(&sha);
+	free(buf);
+	return ret ? vv_err_in(err, "%s", n->path) : 0;
+}
+
+static void gather(struct hashing *h, struct vv_named *n)
+{
+	for (size_t i = 0; n->whole && i < n->whole->n; i++)
+		gather(h, &n->whole->files[i]);
+	if (!n->outline || !n->file)
+		return;
+	if (h->files)
+		h->files[h->n] = n;
+	h->n++;
+	h->total += n->file->base.size;
+}
+
+static int hash_files(struct vv_ctx *ctx, struct vv_mergein *m)
+{
+	struct hashing h = {.prog = ctx->progress};
+	int ret;
+
+	for (size_t i = 0; i < m->n; i++)
+		gather(&h, &m->named[i]);
+	h.files = malloc((h.n + 1) * sizeof(struct vv_named *));
+	h.n = 0;
+	h.total = 0;
+	for (size_t i = 0; i < m->n && h.files; i++)
+		gather(&h, &m->named[i]);
+	ret = h.files ? vv_repo_pool(&ctx->repo, &ctx->err) : vv_fail_nomem(&ctx->err);
+	if (!ret)
+		ret = vv_pool_run(ctx->repo.pool, h.n, hash_one, &h, &ctx->err);
+	vv_progress_end();
+	for (size_t i = 0; i < m->n && !ret; i++)
+		if (m->named[i].whole)
+			ret = vv_group_sum(&m->named[i].whole->group, &ctx->err);
+	free(h.files);
+	return ret;
+}
+
 int vv_mergein_open(struct vv_ctx *ctx, struct vv_mergein *m, const char *const *names, size_t n)
 {
 	int ret = make(ctx, m, n);
 
-	for (size_t i = 0; i < n && !ret; i++) {
-		ret = open_one(ctx, m, i, names[i]);
-		if (!ret)
-			ret = take(ctx, m, i, names[i]);
-	}
+	for (size_t i = 0; i < n && !ret; i++)
+		ret = open_outline(ctx, m, i, names[i]);
+	if (!ret)
+		ret = hash_files(ctx, m);
+	for (size_t i = 0; i < n && !ret; i++)
+		ret = take(ctx, m, i, names[i]);
 	return ret;
 }
 
@@ -110,9 +208,7 @@ static bool right(struct vv_mergein *m, size_t i, int ret, const struct vv_id *w
 {
 	if (!ret && vv_id_eq(&m->named[i].manifest->sha256, want))
 		return true;
-	vv_named_release(&m->named[i]);
-	free(m->folder[i]);
-	m->folder[i] = NULL;
+	close_one(m, i);
 	return false;
 }
 

@@ -105,6 +105,7 @@ static int manifest_blob(struct vv_ctx *ctx, const char *name, struct vv_named *
 /* A file as it lies there: a manifest's text is read, a model hashed. */
 static int plain_file(struct vv_ctx *ctx, const char *path, struct vv_named *out)
 {
+	bool outline = ctx->outline && out->outside;
 	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
 	uint8_t head[64];
 	size_t n;
@@ -131,8 +132,11 @@ static int plain_file(struct vv_ctx *ctx, const char *path, struct vv_named *out
 		out->file = NULL;
 	} else if (!ret) {
 		ret = vv_repo_pool(&ctx->repo, &ctx->err);
-		if (!ret)
+		if (!ret && outline)
+			ret = vv_model_outline(ctx->repo.pool, &out->file->base, out->manifest, &ctx->err);
+		else if (!ret)
 			ret = vv_model_hash(ctx->repo.pool, &out->file->base, &text, out->manifest, ctx->progress, &ctx->err);
+		out->outline = outline;
 		vv_progress_end();
 	}
 	vv_buf_release(&text);

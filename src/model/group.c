@@ -214,10 +214,23 @@ static int read_at(const struct vv_source *self, uint64_t off, void *dst, size_t
 	return 0;
 }
 
+int vv_group_sum(struct vv_group *g, struct vv_err *err)
+{
+	struct vv_buf ids = VV_BUF_INIT(SIZE_MAX);
+	int ret;
+
+	for (size_t i = 0; i < g->n; i++)
+		vv_buf_add(&ids, g->files[i].m->sha256.b, VV_ID_BYTES);
+	ret = vv_buf_check(&ids, err);
+	if (!ret)
+		vv_sha256(vv_buf_view(&ids), &g->m.sha256);
+	vv_buf_release(&ids);
+	return ret;
+}
+
 /* Places the files one after the other. */
 static int begin(struct vv_group *g, const struct vv_version *files, size_t n, size_t ranges, struct vv_err *err)
 {
-	struct vv_buf ids = VV_BUF_INIT(SIZE_MAX);
 	size_t segs = ranges;
 	int ret = 0;
 
@@ -227,16 +240,12 @@ static int begin(struct vv_group *g, const struct vv_version *files, size_t n, s
 		if (vv_add_over(g->m.size, files[i].m->size, &g->m.size))
 			ret = vv_fail(err, VV_ELIMIT, "files of more than 2^64 bytes together");
 		segs += files[i].m->n_segs;
-		vv_buf_add(&ids, files[i].m->sha256.b, VV_ID_BYTES);
 	}
 	g->m.format = files[0].m->format;
 	g->m.segs = vv_arena_array(&g->m.arena, segs + 1, sizeof(*g->m.segs));
 	g->base.size = g->m.size;
 	if (!ret)
-		ret = g->files && g->m.segs ? vv_buf_check(&ids, err) : vv_fail_nomem(err);
-	if (!ret)
-		vv_sha256(vv_buf_view(&ids), &g->m.sha256);
-	vv_buf_release(&ids);
+		ret = g->files && g->m.segs ? vv_group_sum(g, err) : vv_fail_nomem(err);
 	return ret;
 }
 

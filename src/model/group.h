@@ -44,6 +44,8 @@ VV_MUST_CHECK int vv_group_make(struct vv_group *g, const struct vv_version *fil
  */
 VV_MUST_CHECK int vv_group_index(struct vv_group *g, const struct vv_version *files, size_t n,
 	const struct vv_elsewheres *e, const size_t *file_of, size_t *left, struct vv_err *err);
+/* Its sha256 anew, once that of each file is known. */
+VV_MUST_CHECK int vv_group_sum(struct vv_group *g, struct vv_err *err);
 void vv_group_release(struct vv_group *g);
 
 #endif

@@ -173,3 +173,35 @@ int vv_model_hash(struct vv_pool *pool, const struct vv_source *src, struct vv_b
 	release(&in);
 	return ret;
 }
+
+int vv_model_outline(
+	struct vv_pool *pool, const struct vv_source *src, struct vv_manifest *m_out, struct vv_err *err)
+{
+	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
+	struct ingest in = {0};
+	struct vv_put_item *some = NULL;
+	size_t n = 0;
+	int ret = locate(&in, src, err);
+
+	if (!ret)
+		some = malloc((in.layout.n_segs + 1) * sizeof(*some));
+	if (!ret && !some)
+		ret = vv_fail_nomem(err);
+	for (size_t i = 0; i < in.layout.n_segs && !ret; i++) {
+		const struct vv_segment *s = &in.layout.segs[i];
+		const struct vv_dtype_info *dt = vv_dtype_info(s->dtype);
+		if (dt->kind != VV_KIND_FLOAT || dt->bits < 16 || s->coding)
+			some[n++] = in.items[i];
+	}
+	if (!ret)
+		ret = vv_store_hash(pool, src, some, n, NULL, NULL, err);
+	for (size_t i = 0, k = 0; i < in.layout.n_segs && !ret; i++)
+		if (k < n && some[k].off == in.items[i].off && some[k].len == in.items[i].len)
+			in.items[i] = some[k++];
+	if (!ret)
+		ret = make_manifest(&in, &text, m_out, err);
+	free(some);
+	vv_buf_release(&text);
+	release(&in);
+	return ret;
+}

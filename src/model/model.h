@@ -20,6 +20,11 @@ VV_MUST_CHECK int vv_model_put(struct vv_store *store, const struct vv_source *s
 /* The same manifest without storing anything. */
 VV_MUST_CHECK int vv_model_hash(struct vv_pool *pool, const struct vv_source *src, struct vv_buf *text_out,
 	struct vv_manifest *m_out, struct vv_progress *prog, struct vv_err *err);
+/*
+ * The same without reading weights: tensors of floats of 16 bits or more, and the file, have an id of zeros. Never stored.
+ */
+VV_MUST_CHECK int vv_model_outline(
+	struct vv_pool *pool, const struct vv_source *src, struct vv_manifest *m_out, struct vv_err *err);
 
 enum vv_model_flags {
 	/* Reads the written file back and checks its SHA-256: every object was checked on its own before. */

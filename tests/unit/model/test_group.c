@@ -72,6 +72,11 @@ static void test_joined(void)
 	CHECK_OK(vv_source_read(&g.base, g.m.size, got, 0, &err), &err);
 	CHECK(vv_source_read(&g.base, g.m.size, got, 1, &err) == VV_EFORMAT);
 	vv_err_clear(&err);
+	memset(&b.m.sha256, 7, sizeof(b.m.sha256));
+	memcpy(ids + VV_ID_BYTES, b.m.sha256.b, VV_ID_BYTES);
+	vv_sha256(vv_span(ids, sizeof(ids)), &both);
+	CHECK_OK(vv_group_sum(&g, &err), &err);
+	CHECK(vv_id_eq(&both, &g.m.sha256));
 	vv_group_release(&g);
 
 	a.m.size = UINT64_MAX;

@@ -51,6 +51,34 @@ static void test_manifest(struct fixture *f)
 	vv_buf_release(&hashed);
 }
 
+/* An outline has all of a manifest but the ids of weights and file; what is no float has its own. */
+static void test_outline(struct fixture *f)
+{
+	struct vv_buf file, text;
+	struct vv_manifest m = {0}, o = {0};
+	struct vv_put_stats stats = {0};
+	struct vv_source_mem src;
+	struct vv_err err = VV_ERR_INIT;
+	const struct vv_id none = {{0}};
+
+	st_file(&file, NULL, "a.weight=1 b=2");
+	put(f, &file, NULL, &text, &m, &stats);
+	vv_source_mem_init(&src, vv_buf_view(&file));
+	CHECK_OK(vv_model_outline(f->pool, &src.base, &o, &err), &err);
+	CHECK_INT(o.size, m.size);
+	CHECK_INT(o.n_segs, 3);
+	CHECK(vv_id_eq(&o.sha256, &none));
+	CHECK(vv_id_eq(&o.segs[0].id, &m.segs[0].id));
+	for (size_t i = 1; i < 3; i++) {
+		CHECK(vv_id_eq(&o.segs[i].id, &none));
+		CHECK_STR(o.segs[i].seg.views[0].name, m.segs[i].seg.views[0].name);
+	}
+	vv_manifest_release(&m);
+	vv_manifest_release(&o);
+	vv_buf_release(&file);
+	vv_buf_release(&text);
+}
+
 /* Whatever it is, it can be put: nothing, garbage, a header that lies. */
 static void test_anything(struct fixture *f)
 {
@@ -253,6 +281,7 @@ int main(void)
 
 	fixture_init(&f);
 	test_manifest(&f);
+	test_outline(&f);
 	test_anything(&f);
 	test_delta(&f);
 	test_casts(&f);
