@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { AHEAD = 2 }; /* blocks made at once for each thread */
+enum { AHEAD = 4 }; /* blocks made at once for each thread */
 
 const struct vv_blend_param_info vv_blend_params[VV_BP_COUNT] = {
 	[VV_BP_WEIGHT] = {"weight", true, false, -INFINITY, INFINITY, 1},
@@ -90,16 +90,33 @@ int vv_blend_check(const struct vv_blend_tensor *t, size_t n, struct vv_err *err
 
 /* --- writing --- */
 
-/* Makes tensors as they are read, a few blocks at a time. */
+/*
+ * Makes tensors as they are read, a few blocks at a time. A thread of its own makes the blocks that follow while the last
+ * ones are written: the file's order is that of the tensors.
+ */
+struct blocks {
+	size_t tensor, first, n; /* n 0: none */
+	uint8_t *bytes;
+	int ret;                 /* of making them */
+	struct vv_err err;
+};
+
 struct writer {
 	const struct vv_blend_tensor *t;
+	size_t n;
 	struct vv_pool *pool;
-	pthread_mutex_t lock;
-	/* all below: under lock */
+	size_t cap;          /* blocks at once */
+	pthread_t maker;
+	bool started;
+	/* the maker's own while it is busy */
 	struct vv_blend_job job;
-	size_t current;       /* SIZE_MAX: none */
-	size_t first, n, cap; /* blocks in `made` */
-	uint8_t *made;
+	size_t current;      /* the job's tensor; SIZE_MAX: none */
+	struct blocks next;
+	pthread_mutex_t reading;
+	struct blocks now;   /* under reading */
+	pthread_mutex_t lock;
+	pthread_cond_t turn;
+	bool busy, stop;     /* under lock */
 };
 
 struct made {
@@ -117,26 +134,113 @@ static int start(struct writer *w, size_t tensor, struct vv_err *err)
 		return 0;
 	vv_blend_end(&w->job);
 	w->current = SIZE_MAX;
-	w->n = 0;
 	ret = vv_blend_begin(&w->job, &w->t[tensor], w->pool, err);
 	if (!ret)
 		w->current = tensor;
 	return ret;
 }
 
-/* Makes the blocks from `block` on. */
-static int fill(struct writer *w, size_t block, struct vv_err *err)
+static size_t blocks_of(const struct made *m)
 {
-	int ret;
+	return (size_t)vv_div_up(m->base.size, (uint64_t)VV_BLEND_BLOCK * vv_dtype_width(m->w->t[m->tensor].to));
+}
 
-	if (w->n && block >= w->first && block - w->first < w->n)
+static void make(struct writer *w)
+{
+	struct blocks *b = &w->next;
+
+	b->n = 0;
+	b->ret = start(w, b->tensor, &b->err);
+	if (b->ret)
+		return;
+	b->n = w->job.n_blocks - b->first < w->cap ? w->job.n_blocks - b->first : w->cap;
+	b->ret = vv_blend_make(&w->job, b->first, b->n, b->bytes, &b->err);
+}
+
+static void *maker_main(void *arg)
+{
+	struct writer *w = arg;
+
+	pthread_mutex_lock(&w->lock);
+	for (;;) {
+		while (!w->busy && !w->stop)
+			pthread_cond_wait(&w->turn, &w->lock);
+		if (w->stop)
+			break;
+		pthread_mutex_unlock(&w->lock);
+		make(w);
+		pthread_mutex_lock(&w->lock);
+		w->busy = false;
+		pthread_cond_broadcast(&w->turn);
+	}
+	pthread_mutex_unlock(&w->lock);
+	return NULL;
+}
+
+/* Called while the maker is idle. */
+static void ask(struct writer *w, size_t tensor, size_t block)
+{
+	w->next.tensor = tensor;
+	w->next.first = block;
+	w->next.ret = 0;
+	vv_err_clear(&w->next.err);
+	pthread_mutex_lock(&w->lock);
+	w->busy = true;
+	pthread_cond_broadcast(&w->turn);
+	pthread_mutex_unlock(&w->lock);
+}
+
+static void wait_idle(struct writer *w)
+{
+	pthread_mutex_lock(&w->lock);
+	while (w->busy)
+		pthread_cond_wait(&w->turn, &w->lock);
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* What follows these blocks: more of the tensor, or the first of the next that is made. */
+static void ask_next(struct writer *w, const struct made *m, const struct blocks *b)
+{
+	size_t i = b->tensor + 1;
+
+	if (b->first + b->n < blocks_of(m)) {
+		ask(w, b->tensor, b->first + b->n);
+		return;
+	}
+	for (; i < w->n; i++) {
+		const struct made *other = m - m->tensor + i;
+		if (w->t[i].method && other->base.size)
+			break;
+	}
+	if (i < w->n)
+		ask(w, i, 0);
+}
+
+static bool has(const struct blocks *b, size_t tensor, size_t block)
+{
+	return b->n && b->tensor == tensor && block >= b->first && block - b->first < b->n;
+}
+
+/* Has the block in w->now. */
+static int fill(struct writer *w, const struct made *m, size_t block, struct vv_err *err)
+{
+	struct blocks old = w->now;
+
+	if (has(&old, m->tensor, block))
 		return 0;
-	w->first = block;
-	w->n = w->job.n_blocks - block < w->cap ? w->job.n_blocks - block : w->cap;
-	ret = vv_blend_make(&w->job, block, w->n, w->made, err);
-	if (ret)
-		w->n = 0;
-	return ret;
+	wait_idle(w);
+	if (w->next.tensor != m->tensor || w->next.first != block || (!w->next.n && !w->next.ret)) {
+		ask(w, m->tensor, block);
+		wait_idle(w);
+	}
+	if (w->next.ret) {
+		*err = w->next.err;
+		return w->next.ret;
+	}
+	w->now = w->next;
+	w->next = (struct blocks){.bytes = old.bytes};
+	ask_next(w, m, &w->now);
+	return 0;
 }
 
 static int read_made(const struct vv_source *self, uint64_t off, void *dst, size_t len, struct vv_err *err)
@@ -145,24 +249,23 @@ static int read_made(const struct vv_source *self, uint64_t off, void *dst, size
 	struct writer *w = m->w;
 	size_t bytes = (size_t)VV_BLEND_BLOCK * vv_dtype_width(w->t[m->tensor].to);
 	uint8_t *to = dst;
-	int ret;
+	int ret = 0;
 
-	pthread_mutex_lock(&w->lock);
-	ret = start(w, m->tensor, err);
-	while (len && !ret) {
+	pthread_mutex_lock(&w->reading);
+	while (len) {
 		size_t at, n;
-		ret = fill(w, (size_t)(off / bytes), err);
+		ret = fill(w, m, (size_t)(off / bytes), err);
 		if (ret)
 			break;
-		at = (size_t)(off - (uint64_t)w->first * bytes);
-		n = w->n * bytes - at;
+		at = (size_t)(off - (uint64_t)w->now.first * bytes);
+		n = w->now.n * bytes - at;
 		n = n < len ? n : len;
-		memcpy(to, w->made + at, n);
+		memcpy(to, w->now.bytes + at, n);
 		to += n;
 		off += n;
 		len -= n;
 	}
-	pthread_mutex_unlock(&w->lock);
+	pthread_mutex_unlock(&w->reading);
 	return ret;
 }
 
@@ -189,31 +292,57 @@ static int open_part(struct writer *w, struct made *m, size_t i, struct vv_part 
 	return 0;
 }
 
+static int writer_init(struct writer *w, struct vv_err *err)
+{
+	pthread_mutex_init(&w->reading, NULL);
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->turn, NULL);
+	w->now.bytes = malloc(w->cap * VV_BLEND_BLOCK * sizeof(double));
+	w->next.bytes = malloc(w->cap * VV_BLEND_BLOCK * sizeof(double));
+	if (!w->now.bytes || !w->next.bytes)
+		return vv_fail_nomem(err);
+	w->started = !pthread_create(&w->maker, NULL, maker_main, w);
+	return w->started ? 0 : vv_fail(err, VV_ENOMEM, "no thread can be started");
+}
+
+static void writer_release(struct writer *w)
+{
+	if (w->started) {
+		pthread_mutex_lock(&w->lock);
+		w->stop = true;
+		pthread_cond_broadcast(&w->turn);
+		pthread_mutex_unlock(&w->lock);
+		pthread_join(w->maker, NULL);
+	}
+	vv_blend_end(&w->job);
+	pthread_mutex_destroy(&w->reading);
+	pthread_mutex_destroy(&w->lock);
+	pthread_cond_destroy(&w->turn);
+	free(w->now.bytes);
+	free(w->next.bytes);
+}
+
 int vv_blend_write(const struct vv_blend_tensor *t, size_t n, const struct vv_format *format,
 	struct vv_span head, struct vv_pool *pool, struct vv_sink *out, struct vv_err *err)
 {
-	struct writer w = {.t = t, .pool = pool, .current = SIZE_MAX, .cap = (size_t)AHEAD * vv_pool_threads(pool)};
+	struct writer w = {.t = t, .n = n, .pool = pool, .current = SIZE_MAX, .cap = (size_t)AHEAD * vv_pool_threads(pool)};
 	struct made *made = calloc(n + 1, sizeof(*made));
 	struct vv_part *parts = calloc(n + 1, sizeof(*parts));
 	struct vv_segment all = {.len = head.len, .dtype = VV_DT_BYTES};
 	struct vv_layout l = {.format = format, .segs = &all, .n_segs = 1, .size = head.len};
 	struct vv_source_mem src;
-	int ret = 0;
+	int ret = writer_init(&w, err);
 
-	pthread_mutex_init(&w.lock, NULL);
-	w.made = malloc(w.cap * VV_BLEND_BLOCK * sizeof(double));
-	if (!w.made || !made || !parts)
+	if (!ret && (!made || !parts))
 		ret = vv_fail_nomem(err);
 	for (size_t i = 0; i < n && !ret; i++)
 		ret = open_part(&w, &made[i], i, &parts[i], err);
 	vv_source_mem_init(&src, head);
 	if (!ret)
 		ret = vv_assemble(&(struct vv_assembly){&l, &src.base, parts, n}, out, err);
-	vv_blend_end(&w.job);
+	writer_release(&w);
 	for (size_t i = 0; i < n && made; i++)
 		vv_tensor_close(&made[i].copied);
-	pthread_mutex_destroy(&w.lock);
-	free(w.made);
 	free(made);
 	free(parts);
 	return ret;

@@ -98,7 +98,8 @@ VV_MUST_CHECK int vv_blend_check(const struct vv_blend_tensor *t, size_t n, stru
 /*
  * Writes the model. VV_EFORMAT: shapes differ, or a NaN is among the numbers, which names tensor and file. VV_EUSAGE: a
  * parameter does not fit. `head` is a file of `format` without tensors (as vv_format.empty makes). Parts are made as they
- * are asked for; about four blocks of 131072 elements of each model are held for each thread, and what the method needs.
+ * are asked for, by threads of the pool and one more; about eight blocks of 131072 elements of each model are held for each
+ * thread, and what the method needs.
  */
 VV_MUST_CHECK int vv_blend_write(const struct vv_blend_tensor *t, size_t n, const struct vv_format *format,
 	struct vv_span head, struct vv_pool *pool, struct vv_sink *out, struct vv_err *err);

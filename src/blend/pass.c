@@ -357,8 +357,9 @@ VV_CLONES void vv_blend_narrow(enum vv_dtype to, const double *v, size_t n, uint
 		else
 			for (size_t k = 0; k < m; k++)
 				f[k] = to_odd(d[k]);
-		if (to != VV_DT_F32)
-			vv_narrow(VV_DT_F32, to, (uint8_t *)f, m);
-		memcpy(out + i * vv_dtype_width(to), f, m * vv_dtype_width(to));
+		if (to == VV_DT_F32)
+			memcpy(out + i * 4, f, m * 4);
+		else
+			vv_narrow_to(VV_DT_F32, to, (const uint8_t *)f, out + i * 2, m);
 	}
 }
