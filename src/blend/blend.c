@@ -29,6 +29,7 @@ const struct vv_blend_param_info vv_blend_params[VV_BP_COUNT] = {
 	[VV_BP_ROW_WISE] = {"nuslerp_row_wise", false, true, 0, 1, 0},
 	[VV_BP_R] = {"r", false, false, -INFINITY, INFINITY, 0.1},
 	[VV_BP_ALPHA] = {"alpha", false, false, 0, INFINITY, 0.2},
+	[VV_BP_FAN_IN_FAN_OUT] = {"fan_in_fan_out", true, true, 0, 1, 0},
 	[VV_BP_INT8_MASK] = {"int8_mask", false, true, 0, 1, 0},
 };
 
@@ -36,7 +37,7 @@ const struct vv_blend_method *const vv_blend_methods[] = {&vv_blend_linear, &vv_
 	&vv_blend_karcher, &vv_blend_multislerp, &vv_blend_task_arithmetic, &vv_blend_ties, &vv_blend_dare_linear,
 	&vv_blend_dare_ties, &vv_blend_della, &vv_blend_della_linear, &vv_blend_breadcrumbs, &vv_blend_breadcrumbs_ties,
 	&vv_blend_sce, &vv_blend_model_stock, &vv_blend_nearswap, &vv_blend_arcee_fusion, &vv_blend_ram, &vv_blend_ramplus_tl,
-	&vv_blend_passthrough, NULL};
+	&vv_blend_passthrough, &vv_blend_lora, NULL};
 
 enum vv_blend_param vv_blend_param_find(struct vv_span name)
 {

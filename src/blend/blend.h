@@ -29,6 +29,7 @@ enum vv_blend_param {
 	VV_BP_ROW_WISE,
 	VV_BP_R,
 	VV_BP_ALPHA,
+	VV_BP_FAN_IN_FAN_OUT, /* weights are (in, out) */
 	VV_BP_INT8_MASK, /* how mergekit saves memory: taken and without effect */
 	VV_BP_COUNT
 };
@@ -79,6 +80,14 @@ struct vv_blend_in {
 	double p[VV_BP_COUNT]; /* those of models */
 };
 
+/* A product of two tensors of an adapter: B (out, rank) times A (rank, in), or that turned. */
+struct vv_blend_low {
+	struct vv_blend_in a, b;
+	uint64_t rank;
+	double scale;
+	bool turned;
+};
+
 /* A tensor of the new model. All borrowed. */
 struct vv_blend_tensor {
 	const char *name;
@@ -87,6 +96,8 @@ struct vv_blend_tensor {
 	const struct vv_blend_in *in;
 	size_t n;
 	const struct vv_blend_in *base;       /* NULL: none that is apart */
+	const struct vv_blend_low *low;       /* what is added to in[0], of the method lora */
+	size_t n_low;
 	double p[VV_BP_COUNT];                /* those of the merge */
 	uint64_t seed;
 };

@@ -92,7 +92,8 @@ void vv_blend_masks_apply(struct vv_blend_masks *m, const struct vv_blend_job *j
 extern const struct vv_blend_method vv_blend_linear, vv_blend_slerp, vv_blend_nuslerp, vv_blend_karcher,
 	vv_blend_multislerp, vv_blend_model_stock, vv_blend_task_arithmetic, vv_blend_ties, vv_blend_dare_linear,
 	vv_blend_dare_ties, vv_blend_della, vv_blend_della_linear, vv_blend_breadcrumbs, vv_blend_breadcrumbs_ties,
-	vv_blend_sce, vv_blend_nearswap, vv_blend_arcee_fusion, vv_blend_ram, vv_blend_ramplus_tl, vv_blend_passthrough;
+	vv_blend_sce, vv_blend_nearswap, vv_blend_arcee_fusion, vv_blend_ram, vv_blend_ramplus_tl, vv_blend_passthrough,
+	vv_blend_lora;
 #define VV_BP(p) (UINT32_C(1) << VV_BP_##p)
 
 #endif

@@ -2,6 +2,8 @@
 
 #include "base/check.h"
 #include "base/map.h"
+#include "blend/adapter.h"
+#include "blend/pass.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -306,8 +308,7 @@ static int add_all(struct planner *pl)
 
 /* --- slices --- */
 
-/* Does a tensor outside of the layers come before them? */
-static bool comes_first(const char *name)
+bool vv_blend_comes_first(const char *name)
 {
 	return strstr(name, "embed") || strstr(name, "wte") || strstr(name, "wpe");
 }
@@ -323,7 +324,7 @@ static int add_around(struct planner *pl, const struct vv_recipe_slice *s, bool 
 		struct origin o = {.slice = s, .name = view_of(pl, lead, &t->at[i])->name};
 		uint64_t layer;
 
-		if (!in_stack(pl, o.name, &o.number_at, &layer) && comes_first(o.name) == before)
+		if (!in_stack(pl, o.name, &o.number_at, &layer) && vv_blend_comes_first(o.name) == before)
 			ret = add(pl, &o);
 	}
 	return ret;
@@ -380,6 +381,14 @@ int vv_blend_plan_make(struct vv_blend_plan *out, const struct vv_recipe *r,
 	int ret = 0;
 
 	*out = (struct vv_blend_plan){.n = 0};
+	if (r->method == &vv_blend_lora) {
+		ret = vv_lora_plan(out, r, models, err);
+		if (!ret)
+			ret = vv_blend_check(out->t, out->n, err);
+		if (ret)
+			vv_blend_plan_release(out);
+		return ret;
+	}
 	pl.tables = calloc(r->n_models + 1, sizeof(*pl.tables));
 	if (!pl.tables)
 		return vv_fail_nomem(err);

@@ -21,6 +21,8 @@ struct vv_blend_plan {
  * False when there is none, or it is larger than any count of tensors.
  */
 bool vv_layer_of(const char *name, size_t *at, uint64_t *layer);
+/* Does a tensor outside of the layers come before them: an embedding? */
+bool vv_blend_comes_first(const char *name);
 /*
  * `models` are by their number in the recipe; both are borrowed until the release. VV_EUSAGE: the recipe does not fit the
  * method, or lacks a parameter. VV_EFORMAT: a model lacks a tensor that another has, or shapes differ. VV_ENOTSUP: a

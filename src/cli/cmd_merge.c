@@ -2,7 +2,9 @@
 #define _GNU_SOURCE
 #include "cli/cli.h"
 
+#include "blend/pass.h"
 #include "cli/mergein.h"
+#include "cli/mergelora.h"
 #include "cli/mergeout.h"
 #include "cli/mergeset.h"
 #include "git/resolve.h"
@@ -63,35 +65,74 @@ static void report(struct vv_ctx *ctx, const char *file, const struct vv_recipe 
 			in->n == 1 ? "" : "s", p->n, p->n == 1 ? "" : "s", vv_human(bytes, size));
 }
 
+static int write_out(
+	struct vv_ctx *ctx, const struct vv_recipe *r, const struct vv_mergein *in, const char *file, bool dry_run)
+{
+	struct vv_blend_plan plan = {.n = 0};
+	uint64_t bytes = 0;
+	int ret = vv_repo_pool(&ctx->repo, &ctx->err);
+
+	if (!ret)
+		ret = vv_blend_plan_make(&plan, r, in->models, &ctx->err);
+	if (!ret && !dry_run)
+		ret = vv_mergeout_write(ctx, file, r, in, &plan, &bytes);
+	vv_progress_end();
+	if (!ret)
+		report(ctx, dry_run ? NULL : file, r, in, &plan, dry_run ? plan.bytes : bytes);
+	vv_blend_plan_release(&plan);
+	return ret;
+}
+
 static int merge(struct vv_ctx *ctx, const struct vv_recipe *r, const char *file, bool dry_run)
 {
 	struct vv_mergein in = {0};
-	struct vv_blend_plan plan = {.n = 0};
-	uint64_t bytes = 0;
 	int ret = vv_mergein_open(ctx, &in, r->models, r->n_models);
 
 	if (!ret)
-		ret = vv_repo_pool(&ctx->repo, &ctx->err);
-	if (!ret)
-		ret = vv_blend_plan_make(&plan, r, in.models, &ctx->err);
-	if (!ret && !dry_run)
-		ret = vv_mergeout_write(ctx, file, r, &in, &plan, &bytes);
-	vv_progress_end();
-	if (!ret)
-		report(ctx, dry_run ? NULL : file, r, &in, &plan, dry_run ? plan.bytes : bytes);
-	vv_blend_plan_release(&plan);
+		ret = write_out(ctx, r, &in, file, dry_run);
 	vv_mergein_release(&in);
-	return ret ? ret : VV_EXIT_OK;
+	return ret;
+}
+
+static int merge_lora(
+	struct vv_ctx *ctx, const char *base, const struct vv_opt_list *adapters, const char *dtype, const char *file, bool dry_run)
+{
+	struct vv_mergein in = {0};
+	struct vv_recipe r = {.base = SIZE_MAX};
+	int ret = vv_mergelora_open(ctx, base, adapters, dtype, &in, &r);
+
+	if (!ret)
+		ret = write_out(ctx, &r, &in, file, dry_run);
+	vv_recipe_release(&r);
+	vv_mergein_release(&in);
+	return ret;
 }
 
 /* --- verify --- */
+
+/* Hashes, and shows how far it is. */
+struct verifying {
+	struct vv_hash_sink hash;
+	uint64_t done, total;
+	struct vv_progress *prog;
+};
+
+static int verify_write(struct vv_sink *self, struct vv_span data, struct vv_err *err VV_UNUSED)
+{
+	struct verifying *v = (struct verifying *)self;
+
+	vv_sha256_update(&v->hash.sha, data);
+	v->done += data.len;
+	vv_progress(v->prog, "verifying", v->done, v->total > v->done ? v->total : v->done);
+	return 0;
+}
 
 static int replay(struct vv_ctx *ctx, const struct vv_record *rec, const struct vv_mergein *in, const struct vv_version *file,
 	struct vv_id *sha)
 {
 	struct vv_buf head = VV_BUF_INIT(VV_MAX_HEADER);
 	struct vv_blend_plan plan = {.n = 0};
-	struct vv_hash_sink sink;
+	struct verifying sink = {.prog = ctx->progress};
 	int ret = vv_repo_pool(&ctx->repo, &ctx->err);
 
 	if (!ret)
@@ -99,13 +140,16 @@ static int replay(struct vv_ctx *ctx, const struct vv_record *rec, const struct 
 	if (!ret)
 		ret = vv_record_head(&head, file, rec->text, &ctx->err);
 	if (!ret)
-		ret = vv_hash_sink_init(&sink, &ctx->err);
+		ret = vv_hash_sink_init(&sink.hash, &ctx->err);
 	if (!ret) {
+		sink.hash.base.write = verify_write;
+		sink.total = plan.bytes + head.len;
 		ret = vv_blend_write(plan.t, plan.n, vv_format_find(vv_span_str("safetensors")), vv_buf_view(&head), ctx->repo.pool,
-			&sink.base, &ctx->err);
-		vv_sha256_final(&sink.sha, sha);
-		vv_sha256_release(&sink.sha);
+			&sink.hash.base, &ctx->err);
+		vv_sha256_final(&sink.hash.sha, sha);
+		vv_sha256_release(&sink.hash.sha);
 	}
+	vv_progress_end();
 	vv_blend_plan_release(&plan);
 	vv_buf_release(&head);
 	return ret;
@@ -174,10 +218,58 @@ static int verify(struct vv_ctx *ctx, const char *name, char *const *given, size
 	return ret ? ret : same ? VV_EXIT_OK : VV_EXIT_NO;
 }
 
+static bool says_how(const struct vv_mergeset *s)
+{
+	return s->method || s->base || s->weight || s->density || s->t || s->lambda || s->normalize || s->set.n || s->dtype || s->last ||
+		s->ema;
+}
+
+/* By the words of the command line, or by a recipe. */
+static int merge_models(
+	struct vv_ctx *ctx, const struct vv_mergeset *set, char *const *models, size_t n, const char *file, bool dry_run)
+{
+	struct vv_recipe recipe = {.base = SIZE_MAX};
+	bool yaml = n == 1 && is_recipe(models[0]);
+	int ret;
+
+	if (yaml && says_how(set))
+		return vv_fail(&ctx->err, VV_EUSAGE, "%s says how: only --seed goes with a recipe", models[0]);
+	ret = yaml ? read_recipe(ctx, models[0], &recipe) : vv_mergeset_recipe(ctx, set, models, n, &recipe);
+	/* Its factors are in the adapters' configurations, which a recipe does not name. */
+	if (!ret && recipe.method == &vv_blend_lora)
+		ret = vv_fail(&ctx->err, VV_EUSAGE, "lora is had by --lora ADAPTER, which reads its adapter_config.json");
+	if (!ret && set->seed)
+		recipe.seed = set->seed;
+	if (!ret)
+		ret = merge(ctx, &recipe, file, dry_run);
+	vv_recipe_release(&recipe);
+	return ret;
+}
+
+/* One adapter made, or some added to one model. */
+static int adapters(struct vv_ctx *ctx, const struct vv_mergeset *set, const struct vv_opt_list *lora, uint64_t rank,
+	char *const *models, size_t n, const char *file, bool dry_run)
+{
+	struct vv_mergeset rest = *set;
+
+	rest.dtype = NULL;
+	if (says_how(&rest) || set->seed || (rank && lora->n))
+		return vv_fail(&ctx->err, VV_EUSAGE, "%s goes with -o, --dtype%s and no other option", rank ? "--extract-lora" : "--lora",
+			rank ? "" : ", --dry-run");
+	if (!rank)
+		return n == 1 ? merge_lora(ctx, models[0], lora, set->dtype, file, dry_run)
+			      : vv_fail(&ctx->err, VV_EUSAGE, "--lora takes one model, that adapters are added to");
+	if (n != 2 || dry_run)
+		return vv_fail(&ctx->err, VV_EUSAGE, "--extract-lora RANK takes a base and what became of it, and -o FOLDER");
+	return vv_mergelora_extract(ctx, models[0], models[1], rank, set->dtype, file);
+}
+
 int cmd_merge(struct vv_ctx *ctx, int argc, char **argv)
 {
 	const char *file = NULL, *check = NULL;
 	struct vv_mergeset set = {0};
+	struct vv_opt_list lora = {0};
+	uint64_t rank = 0;
 	bool dry_run = false;
 	const struct vv_opt opts[] = {
 		{'o', "output", VV_OPT_TEXT, &file, "OUT", "the new file, or folder"},
@@ -193,11 +285,12 @@ int cmd_merge(struct vv_ctx *ctx, int argc, char **argv)
 		{'d', "dtype", VV_OPT_TEXT, &set.dtype, "TYPE", "of the new weights: f32, f16, bf16 or f64"},
 		{0, "last", VV_OPT_COUNT, &set.last, "N", "the last N versions of one file"},
 		{0, "ema", VV_OPT_TEXT, &set.ema, "DECAY", "each older one of them weighs DECAY times as much"},
+		{0, "lora", VV_OPT_LIST, &lora, "ADAPTER", "adds a LoRA adapter, ADAPTER:SCALE times, to one model"},
+		{0, "extract-lora", VV_OPT_COUNT, &rank, "RANK", "makes an adapter: what BASE became in the second model"},
 		{'n', "dry-run", VV_OPT_FLAG, &dry_run, NULL, "only check that it can be done"},
 		{0, "verify", VV_OPT_TEXT, &check, "FILE", "is FILE what its record says? MODELs: where inputs are"},
 		{0},
 	};
-	struct vv_recipe recipe = {.base = SIZE_MAX};
 	int ret = vv_opt_parse(ctx, opts, &argc, argv, NULL);
 	size_t n = argc > 0 ? (size_t)argc - 1 : 0;
 
@@ -205,19 +298,11 @@ int cmd_merge(struct vv_ctx *ctx, int argc, char **argv)
 		ret = verify(ctx, check, argv + 1, n);
 	else if (!ret && (!n || (!file && !dry_run)))
 		ret = vv_fail(&ctx->err, VV_EUSAGE, "merge takes models or a recipe, and -o OUT");
-	else if (!ret) {
-		bool yaml = n == 1 && is_recipe(argv[1]);
-		if (yaml && (set.method || set.base || set.weight || set.density || set.t || set.lambda || set.normalize || set.set.n ||
-				    set.dtype || set.last || set.ema))
-			ret = vv_fail(&ctx->err, VV_EUSAGE, "%s says how: only --seed goes with a recipe", argv[1]);
-		else
-			ret = yaml ? read_recipe(ctx, argv[1], &recipe) : vv_mergeset_recipe(ctx, &set, argv + 1, n, &recipe);
-		if (!ret && set.seed)
-			recipe.seed = set.seed;
-		if (!ret)
-			ret = merge(ctx, &recipe, file, dry_run);
-		vv_recipe_release(&recipe);
-	}
+	else if (!ret && (lora.n || rank))
+		ret = adapters(ctx, &set, &lora, rank, argv + 1, n, file, dry_run);
+	else if (!ret)
+		ret = merge_models(ctx, &set, argv + 1, n, file, dry_run);
+	free(lora.v);
 	free(set.set.v);
 	return ret;
 }

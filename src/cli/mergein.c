@@ -190,6 +190,18 @@ static int hash_files(struct vv_ctx *ctx, struct vv_mergein *m)
 	return ret;
 }
 
+int vv_mergein_open_ids(struct vv_ctx *ctx, struct vv_mergein *m, const char *const *names, size_t n)
+{
+	int ret = make(ctx, m, n);
+
+	for (size_t i = 0; i < n && !ret; i++) {
+		ret = open_one(ctx, m, i, names[i]);
+		if (!ret)
+			ret = take(ctx, m, i, names[i]);
+	}
+	return ret;
+}
+
 int vv_mergein_open(struct vv_ctx *ctx, struct vv_mergein *m, const char *const *names, size_t n)
 {
 	int ret = make(ctx, m, n);

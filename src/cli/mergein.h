@@ -16,6 +16,8 @@ struct vv_mergein {
 };
 /* A zeroed one may be released; so is one that failed. `names` are borrowed until then. */
 VV_MUST_CHECK int vv_mergein_open(struct vv_ctx *ctx, struct vv_mergein *m, const char *const *names, size_t n);
+/* The same, and all tensors have ids: of a file outside of git they are not known else, and reading it takes twice as long. */
+VV_MUST_CHECK int vv_mergein_open_ids(struct vv_ctx *ctx, struct vv_mergein *m, const char *const *names, size_t n);
 /*
  * Those of a record, by their SHA-256: among `given`, or by git's name of the manifest. VV_ENOTFOUND names one that is in
  * neither.
