@@ -129,6 +129,7 @@ struct pass {
 	void *arg;
 	uint8_t *out;
 	size_t first;
+	uint64_t group; /* rows of one job */
 };
 
 static int run_block(void *arg, size_t job, unsigned worker, struct vv_err *err)
@@ -177,15 +178,15 @@ static int run_rows(void *arg, size_t job, unsigned worker, struct vv_err *err)
 	struct pass *ps = arg;
 	struct vv_blend_job *j = ps->j;
 	size_t cols, bytes;
-	uint64_t end = vv_min64(((uint64_t)job + 1) * ROW_GROUP, j->rows);
+	uint64_t end = vv_min64(((uint64_t)job + 1) * ps->group, j->rows);
 	struct vv_blend_scratch *s = NULL;
 	int ret = 0;
 
 	if (vv_to_size(j->cols, &cols) || vv_mul_over(cols, width_of_all(j), &bytes) ||
 		!(s = scratch(j, worker, bytes, cols)))
 		return vv_fail_nomem(err);
-	for (uint64_t row = (uint64_t)job * ROW_GROUP; row < end && !ret; row++) {
-		struct vv_blend_piece p = {.at = row * j->cols, .worker = worker};
+	for (uint64_t row = (uint64_t)job * ps->group; row < end && !ret; row++) {
+		struct vv_blend_piece p = {.block = job, .at = row * j->cols, .worker = worker};
 		ret = load(j, s, p.at, cols, err);
 		if (!ret)
 			ret = widen(j, s, cols, 0, cols, &p, err);
@@ -195,14 +196,24 @@ static int run_rows(void *arg, size_t job, unsigned worker, struct vv_err *err)
 	return ret;
 }
 
-int vv_blend_rows(struct vv_blend_job *j, vv_blend_fn *fn, void *arg, struct vv_err *err)
+static int rows_by(struct vv_blend_job *j, uint64_t group, vv_blend_fn *fn, void *arg, struct vv_err *err)
 {
-	struct pass ps = {.j = j, .fn = fn, .arg = arg};
+	struct pass ps = {.j = j, .fn = fn, .arg = arg, .group = group};
 	size_t groups;
 
-	if (vv_to_size(vv_div_up(j->rows, ROW_GROUP), &groups))
+	if (vv_to_size(vv_div_up(j->rows, group), &groups))
 		return vv_fail_nomem(err);
 	return vv_pool_run(j->pool, groups, run_rows, &ps, err);
+}
+
+int vv_blend_rows(struct vv_blend_job *j, vv_blend_fn *fn, void *arg, struct vv_err *err)
+{
+	return rows_by(j, ROW_GROUP, fn, arg, err);
+}
+
+int vv_blend_bands(struct vv_blend_job *j, size_t bands, vv_blend_fn *fn, void *arg, struct vv_err *err)
+{
+	return j->rows ? rows_by(j, vv_div_up(j->rows, bands), fn, arg, err) : 0;
 }
 
 /* --- a job --- */

@@ -50,6 +50,8 @@ typedef void vv_blend_fn(void *arg, const struct vv_blend_job *j, const struct v
 VV_MUST_CHECK int vv_blend_pass(struct vv_blend_job *j, vv_blend_fn *fn, void *arg, struct vv_err *err);
 /* The same by whole rows; rows of one group of eight are one worker's. A row is held as doubles, of each model. */
 VV_MUST_CHECK int vv_blend_rows(struct vv_blend_job *j, vv_blend_fn *fn, void *arg, struct vv_err *err);
+/* The same in as many bands of rows, whatever the threads: a band is one worker's, its rows in order; p->block counts bands. */
+VV_MUST_CHECK int vv_blend_bands(struct vv_blend_job *j, size_t bands, vv_blend_fn *fn, void *arg, struct vv_err *err);
 /* x - base of model `k`, or x itself when there is no base; `room` holds p->n. */
 const double *vv_blend_delta(const struct vv_blend_piece *p, size_t k, double *room);
 /* `parts` has `width` sums for each block: added up in order. */

@@ -2,13 +2,14 @@
  * Methods whose result is a sum of the inputs, each times one number. Those numbers follow from the inputs' lengths and
  * angles: one pass finds all products of two of them (Gram's matrix), and the geometry is done in that.
  */
+#include "base/check.h"
 #include "blend/math.h"
 #include "blend/pass.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-enum { MAX_INPUTS = 64 };
+enum { MAX_INPUTS = 64, BANDS = 8 };
 
 /* `g` has n * n products of the inputs (of their differences to the base, if there is one). */
 typedef int coefficients(const struct vv_blend_job *j, const double *g, double *c, struct vv_err *err);
@@ -16,7 +17,8 @@ typedef int coefficients(const struct vv_blend_job *j, const double *g, double *
 struct sphere {
 	coefficients *of;
 	bool by_row;
-	double *parts; /* by block, or by row: products; then by row: numbers */
+	uint64_t slab; /* of columns: elements that a step of the first dimension skips; 0: not by column */
+	double *parts; /* by block, or by row: products; then by row, or column: numbers */
 	double c[MAX_INPUTS];
 	double divide;
 };
@@ -124,11 +126,24 @@ static VV_CLONES void weigh(const struct vv_blend_piece *p, size_t first, size_t
 			out[i] /= divide;
 }
 
+static void weigh_columns(const struct sphere *s, const struct vv_blend_piece *p, double *out)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		const double *c = s->parts + 2 * ((p->at + i) % s->slab);
+		double b = p->base ? p->base[i] : 0, x = p->base ? p->x[0][i] - b : p->x[0][i], y = p->base ? p->x[1][i] - b : p->x[1][i];
+		out[i] = c[0] * x + c[1] * y + b;
+	}
+}
+
 static void mix(const struct vv_blend_job *j, const struct vv_blend_piece *p, double *out)
 {
 	const struct sphere *s = j->state;
 	size_t m;
 
+	if (s->slab) {
+		weigh_columns(s, p, out);
+		return;
+	}
 	for (size_t i = 0; i < p->n && s->by_row; i += m) {
 		uint64_t at = p->at + i, left = j->cols - at % j->cols;
 		m = left < p->n - i ? (size_t)left : p->n - i;
@@ -223,10 +238,52 @@ static int nuslerp_of(const struct vv_blend_job *j, const double *g, double *c, 
 	return 0;
 }
 
+/* The products of two columns: of a and a, a and b, b and b, for each column of a band. */
+static void add_columns(void *arg, const struct vv_blend_job *j, const struct vv_blend_piece *p)
+{
+	struct sphere *s = arg;
+	double *sums = s->parts + 3 * p->block * s->slab;
+	const double *a = vv_blend_delta(p, 0, p->spare), *b = vv_blend_delta(p, 1, p->spare + p->n);
+
+	for (size_t i = 0; i < p->n; i++) {
+		double *c = sums + 3 * ((p->at + i) % s->slab);
+		c[0] += a[i] * a[i];
+		c[1] += a[i] * b[i];
+		c[2] += b[i] * b[i];
+	}
+	(void)j;
+}
+
+/* mergekit's "row wise": each column, along the first dimension, has an angle of its own. */
+static int nuslerp_columns(struct vv_blend_job *j, struct vv_err *err)
+{
+	struct sphere *s = j->state = calloc(1, sizeof(*s));
+	const struct vv_view *v = j->src[0].t.view;
+	uint64_t slab = v->ndim > 1 ? j->numel / v->shape[0] : 1;
+	size_t n, bands = (size_t)vv_min64(BANDS, j->rows);
+	int ret;
+
+	if (!s)
+		return vv_fail_nomem(err);
+	*s = (struct sphere){.slab = slab, .divide = 1};
+	if (vv_to_size(slab, &n) || !(s->parts = calloc(n, 3 * bands * sizeof(*s->parts))))
+		return vv_fail_nomem(err);
+	ret = vv_blend_bands(j, bands, add_columns, s, err);
+	for (size_t c = 0; c < n && !ret; c++) {
+		double sum[3] = {0};
+		for (size_t b = 0; b < bands; b++)
+			for (size_t k = 0; k < 3; k++)
+				sum[k] += s->parts[3 * (b * n + c) + k];
+		/* Two numbers where the first band's three were. */
+		ret = nuslerp_of(j, (const double[]){sum[0], sum[1], sum[1], sum[2]}, s->parts + 2 * c, err);
+	}
+	return ret;
+}
+
 static int nuslerp_prepare(struct vv_blend_job *j, struct vv_err *err)
 {
-	if (j->t->p[VV_BP_FLATTEN] == 0 && j->t->p[VV_BP_ROW_WISE] != 0)
-		return vv_fail(err, VV_ENOTSUP, "nuslerp_row_wise is not done by this varve");
+	if (j->t->p[VV_BP_FLATTEN] == 0 && j->t->p[VV_BP_ROW_WISE] != 0 && j->src[0].t.view->ndim > 1)
+		return nuslerp_columns(j, err);
 	return make(j, nuslerp_of, j->t->p[VV_BP_FLATTEN] == 0, err);
 }
 

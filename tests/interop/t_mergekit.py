@@ -111,6 +111,8 @@ CASES = [
     ("nuslerp", TWO, None, {"weight": [0.6, 0.2]}, {}),
     ("nuslerp", TWO, "base", {"weight": [0.6, 0.2]}, {}),
     ("nuslerp", TWO, None, {"weight": [0.6, 0.2]}, {"nuslerp_flatten": False}),
+    ("nuslerp", TWO, None, {"weight": [0.6, 0.2]}, {"nuslerp_flatten": False, "nuslerp_row_wise": True}),
+    ("nuslerp", TWO, "base", {"weight": [0.6, 0.2]}, {"nuslerp_flatten": False, "nuslerp_row_wise": True}),
     ("karcher", THREE, None, {}, {}),
     ("multislerp", THREE, None, {"weight": [0.5, 0.3, 0.4]}, {}),
     ("multislerp", THREE, "base", {"weight": [0.5, 0.3, 0.4]}, {}),

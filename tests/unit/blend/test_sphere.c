@@ -49,6 +49,9 @@ static void test_formulas(void)
 	}
 }
 
+static const double nu_columns[] = {1.6849542945859146, -2.0766742792618205, 0.4126525466637908, 3.3587852418491537,
+	-0.5259926326852352, 1.1964947896906117, -0.779178649542032, 2.1359796997087996};
+
 static void test_nuslerp(void)
 {
 	const double *const based[] = {A, B, BASE};
@@ -65,8 +68,41 @@ static void test_nuslerp(void)
 	blended_init(&b, "nuslerp", ABC, 2, false, 2, 4);
 	b.t.p[VV_BP_FLATTEN] = 0;
 	b.t.p[VV_BP_ROW_WISE] = 1;
-	CHECK(!blended_make(&b, 1) && err.code == VV_ENOTSUP && strstr(err.msg, "nuslerp_row_wise"));
+	b.in[0].p[VV_BP_WEIGHT] = .6;
+	b.in[1].p[VV_BP_WEIGHT] = .2;
+	CHECK_INT(far_off(blended_make(&b, 1), nu_columns, 8), 0);
 	blended_release(&b);
+}
+
+/* Columns of many rows: the bands are the same at any number of threads, and one column's angle is that of its vector. */
+static void test_columns(void)
+{
+	enum { ROWS = 3000, COLS = 70 };
+	double *x = noise(ROWS * COLS, 1), *y = noise(ROWS * COLS, 2), *turned[2] = {malloc(8 * ROWS * COLS), malloc(8 * ROWS * COLS)};
+	const double *const xy[] = {x, y}, *const rows[] = {turned[0], turned[1]};
+	struct blended a, b, c;
+	size_t off = 0;
+
+	for (size_t i = 0; i < ROWS * COLS; i++)
+		for (size_t k = 0; k < 2; k++)
+			turned[k][i % COLS * ROWS + i / COLS] = xy[k][i];
+	blended_init(&a, "nuslerp", xy, 2, false, ROWS, COLS);
+	blended_init(&b, "nuslerp", xy, 2, false, ROWS, COLS);
+	blended_init(&c, "nuslerp", rows, 2, false, COLS, ROWS);
+	a.t.p[VV_BP_FLATTEN] = b.t.p[VV_BP_FLATTEN] = c.t.p[VV_BP_FLATTEN] = 0;
+	a.t.p[VV_BP_ROW_WISE] = b.t.p[VV_BP_ROW_WISE] = 1;
+	const double *p = blended_make(&a, 1), *q = blended_make(&b, 7), *r = blended_make(&c, 2);
+	CHECK(p && q && r && !memcmp(p, q, 8 * ROWS * COLS));
+	for (size_t i = 0; p && r && i < ROWS * COLS; i++)
+		off += fabs(p[i] - r[i % COLS * ROWS + i / COLS]) > 1e-12;
+	CHECK_INT(off, 0);
+	blended_release(&a);
+	blended_release(&b);
+	blended_release(&c);
+	for (size_t k = 0; k < 2; k++)
+		free(turned[k]);
+	free(x);
+	free(y);
 }
 
 /* One model merged with itself is that model; order does not matter where weights are equal. */
@@ -142,6 +178,7 @@ int main(void)
 {
 	test_formulas();
 	test_nuslerp();
+	test_columns();
 	test_properties();
 	test_edges();
 	return done();
