@@ -522,7 +522,8 @@ def part_locate(work):
 
 
 def part_merge(work):
-    """varve merge beside mergekit, which reads the same recipes."""
+    """varve merge beside mergekit, which reads the same recipes. Sizes do not matter for varve's memory: it has a bound."""
+    most = 64  # MiB
     d = work / "merge"
     d.mkdir(parents=True)
     size, tool = int(OPT.gib * (1 << 30)), shutil.which(os.environ.get("MERGEKIT", "mergekit-pytorch"))
@@ -553,9 +554,12 @@ def part_merge(work):
             if took:
                 got[name] = tuple(statistics.median(x[k] for x in took) for k in (0, 1))
         v, k = got["varve"], got.get("mergekit")
+        if v[1] > most:
+            sys.exit(f"{method}: varve took {v[1]:.0f} MiB, more than {most}")
         rows.append((f"{method}, {len(models)}", v[0], f"{v[1]:.0f} MiB") + (
             (k[0], f"{k[1]:.0f} MiB", f"{k[0] / v[0]:.1f}x", f"1/{k[1] / v[1]:.1f}") if k else ("-",) * 4))
     table(["method, models", "varve, s", "peak", "mergekit, s", "peak", "faster", "memory"], rows)
+    print(f"Load at the end: {os.getloadavg()[0]:.1f} runnable on {os.cpu_count()} cores.\n")
 
 
 PARTS = {"series": part_series, "solo": part_solo, "speed": part_speed, "memory": part_memory, "status": part_status,

@@ -72,7 +72,7 @@ _varve_options() {
 	cat) echo --raw --output ;;
 	convert) echo --output --format --dtype --tensor --with --env ;;
 	scan) echo --strict --allow --all --sarif ;;
-	merge) echo --output --method --base --weight --density --t --lambda --normalize --set --seed --dtype --last --ema --dry-run --verify ;;
+	merge) echo --output --method --base --weight --density --t --lambda --normalize --set --seed --dtype --last --ema --lora --extract-lora --dry-run --verify ;;
 	archive) echo --prefix --output --format ;;
 	du) echo --files ;;
 	fsck) echo --repair ;;

@@ -169,6 +169,8 @@ complete -c varve -n '__varve_is merge' -l seed -r -d 'Of what is left to chance
 complete -c varve -n '__varve_is merge' -s d -l dtype -r -a 'f32 f16 bf16 f64' -d 'Of the new weights'
 complete -c varve -n '__varve_is merge' -l last -r -d 'The last versions of one file'
 complete -c varve -n '__varve_is merge' -l ema -r -d 'Older ones weigh less'
+complete -c varve -n '__varve_is merge' -l lora -r -F -d 'Add this adapter, ADAPTER:SCALE'
+complete -c varve -n '__varve_is merge' -l extract-lora -r -d 'Make an adapter of this rank'
 complete -c varve -n '__varve_is merge' -s n -l dry-run -d 'Only check'
 complete -c varve -n '__varve_is merge' -l verify -r -F -d 'Is it what its record says?'
 complete -c varve -n '__varve_is show cat convert merge scan' -a '(__varve_models)'

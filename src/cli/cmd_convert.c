@@ -13,27 +13,14 @@
 #include "model/convert.h"
 
 #include <stdlib.h>
-#include <strings.h>
-
-static const struct {
-	const char *ending, *format;
-} endings[] = {{".safetensors", "safetensors"}, {".npz", "npz"}, {".pt", "torch"}, {".pth", "torch"}, {".bin", "torch"},
-	{".gguf", "gguf"}, {".onnx", "onnx"}, {".h5", "hdf5"}, {".hdf5", "hdf5"}, {".msgpack", "msgpack"}};
 
 /* By name, or by how the file is called. */
 static int find_format(struct vv_ctx *ctx, const char *name, const char *file, const struct vv_format **out)
 {
-	size_t n = strlen(file);
-
-	for (size_t i = 0; i < VV_COUNT(endings) && !name; i++) {
-		size_t k = strlen(endings[i].ending);
-		if (n > k && !strcasecmp(file + n - k, endings[i].ending))
-			name = endings[i].format;
-	}
-	if (!name)
+	*out = name ? vv_format_find(vv_span_str(name)) : vv_outfile_format(file);
+	if (!name && !*out)
 		return vv_fail(&ctx->err, VV_EUSAGE, "%s: no format has this ending; --format names one of %s", file,
 			"safetensors, npz, torch, gguf, onnx, hdf5, msgpack");
-	*out = vv_format_find(vv_span_str(name));
 	return *out && (*out)->empty ? 0 : vv_fail(&ctx->err, VV_EUSAGE, "varve makes no new files of the format '%s'", name);
 }
 

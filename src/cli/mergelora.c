@@ -37,6 +37,8 @@ static int take_word(struct vv_ctx *ctx, const char *word, struct chosen *c)
 			return vv_fail(&ctx->err, VV_EUSAGE, "--lora takes ADAPTER or ADAPTER:SCALE, not '%s'", word);
 	}
 	c->path = end ? strndup(word, (size_t)(colon - word)) : strdup(word);
+	if (c->path && !vv_exists(c->path))
+		return vv_fail(&ctx->err, VV_ENOTFOUND, "%s: no such adapter on disk", c->path);
 	return c->path ? 0 : vv_fail_nomem(&ctx->err);
 }
 
@@ -94,8 +96,8 @@ static int find_factors(struct vv_ctx *ctx, const struct chosen *c, const struct
 				continue;
 			by = vv_adapter_scale(&c->config, part.module, &rank);
 			if (!v->ndim || v->shape[0] != rank)
-				ret = vv_fail(&ctx->err, VV_EFORMAT, "%s: tensor \"%s\" is not of rank %llu, as its adapter_config.json says",
-					c->path, v->name, (unsigned long long)rank);
+				ret = vv_fail(&ctx->err, VV_EFORMAT, "%s: tensor \"%s\" is not of rank %llu, as %s says", c->path, v->name,
+					(unsigned long long)rank, "its adapter_config.json");
 			else
 				ret = add_factor(ctx, f, part.module, c->scale * by);
 		}
@@ -197,6 +199,9 @@ int vv_mergelora_open(struct vv_ctx *ctx, const char *base, const struct vv_opt_
 	/* It counts models as they come in its text: as they were opened. */
 	if (!ret && out->n_models != adapters->n + 1)
 		ret = vv_fail(&ctx->err, VV_EUSAGE, "--lora: the base or an adapter is named twice");
+	/* The words that were cut are gone; the recipe keeps the names. */
+	for (size_t i = 0; i <= adapters->n && !ret; i++)
+		in->models[i].file = in->record[i].path = out->models[i];
 	for (size_t i = 0; i < adapters->n && c; i++) {
 		free(c[i].path);
 		vv_adapter_release(&c[i].config);

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "cli/mergeout.h"
 
+#include "blend/pass.h"
 #include "cli/outfile.h"
 #include "model/assembly.h"
 
@@ -9,22 +10,40 @@
 
 enum { MAX_COPIED = 256 << 20 }; /* bytes of a file beside the weights */
 
-static int write_file(struct vv_ctx *ctx, const char *file, const struct vv_recipe *r, const struct vv_mergein *in,
-	const struct vv_blend_plan *plan, uint64_t *bytes)
+/* A file without tensors: of safetensors with the record, which other formats have no place for. */
+static int make_head(struct vv_ctx *ctx, const struct vv_format *format, const struct vv_recipe *r, const struct vv_mergein *in,
+	struct vv_buf *head)
+{
+	size_t first = r->method == &vv_blend_lora ? r->base : r->slices[0].sources[0].model;
+	struct vv_buf text = VV_BUF_INIT(VV_MAX_TEXT);
+	char note[64];
+	int ret;
+
+	if (strcmp(format->name, "safetensors") != 0) {
+		snprintf(note, sizeof(note), "varve merge, %s", r->method->name);
+		format->empty(head, note);
+		return vv_buf_check(head, &ctx->err);
+	}
+	ret = vv_record_emit(&text, r, in->record, &ctx->err);
+	if (!ret)
+		ret = vv_record_head(head, &in->models[first].v, (const char *)text.ptr, &ctx->err);
+	vv_buf_release(&text);
+	return ret;
+}
+
+static int write_file(struct vv_ctx *ctx, const char *file, const struct vv_format *format, const struct vv_recipe *r,
+	const struct vv_mergein *in, const struct vv_blend_plan *plan, uint64_t *bytes)
 {
 	struct vv_outfile out = {.fd = -1, .temp = VV_TEMP_INIT};
-	struct vv_buf text = VV_BUF_INIT(VV_MAX_TEXT), head = VV_BUF_INIT(VV_MAX_HEADER);
+	struct vv_buf head = VV_BUF_INIT(VV_MAX_HEADER);
 	struct vv_fd_sink sink;
-	int ret = vv_record_emit(&text, r, in->record, &ctx->err);
+	int ret = make_head(ctx, format, r, in, &head);
 
-	if (!ret)
-		ret = vv_record_head(&head, &in->models[r->slices[0].sources[0].model].v, (const char *)text.ptr, &ctx->err);
 	if (!ret)
 		ret = vv_outfile_open(&out, file, &ctx->err);
 	if (!ret) {
 		vv_fd_sink_init(&sink, out.fd, out.name, plan->bytes + head.len, ctx->progress);
-		ret = vv_blend_write(plan->t, plan->n, vv_format_find(vv_span_str("safetensors")), vv_buf_view(&head), ctx->repo.pool,
-			&sink.base, &ctx->err);
+		ret = vv_blend_write(plan->t, plan->n, format, vv_buf_view(&head), ctx->repo.pool, &sink.base, &ctx->err);
 		*bytes = sink.len;
 	}
 	if (!ret)
@@ -32,7 +51,6 @@ static int write_file(struct vv_ctx *ctx, const char *file, const struct vv_reci
 	if (!ret)
 		ret = vv_outfile_commit(&out, &ctx->err);
 	vv_outfile_release(&out);
-	vv_buf_release(&text);
 	vv_buf_release(&head);
 	return ret;
 }
@@ -85,6 +103,7 @@ static bool is_folder(const char *out)
 int vv_mergeout_write(struct vv_ctx *ctx, const char *out, const struct vv_recipe *r,
 	const struct vv_mergein *in, const struct vv_blend_plan *plan, uint64_t *bytes)
 {
+	const struct vv_format *format = vv_format_find(vv_span_str("safetensors"));
 	size_t tokenizer = r->tokenizer != SIZE_MAX ? r->tokenizer : r->base != SIZE_MAX ? r->base : r->slices[0].sources[0].model;
 	struct copying c = {ctx, in->folder[tokenizer], out};
 	char *file = NULL;
@@ -93,15 +112,17 @@ int vv_mergeout_write(struct vv_ctx *ctx, const char *out, const struct vv_recip
 	if (!out[0])
 		return vv_fail(&ctx->err, VV_EUSAGE, "-o needs a name");
 	if (!is_folder(out)) {
-		if (strcmp(out, "-") != 0 && !ends(out, ".safetensors"))
-			return vv_fail(&ctx->err, VV_EUSAGE,
-				"%s: merge writes FILE.safetensors, or into a folder; 'varve convert' makes others", out);
-		return write_file(ctx, out, r, in, plan, bytes);
+		if (strcmp(out, "-") != 0)
+			format = vv_outfile_format(out);
+		if (!format || !format->empty)
+			return vv_fail(&ctx->err, VV_EUSAGE, "%s: merge writes a folder, or a file that ends with .safetensors, %s", out,
+				".npz, .pt, .gguf, .onnx, .h5 or .msgpack");
+		return write_file(ctx, out, format, r, in, plan, bytes);
 	}
 	file = vv_join(out, "model.safetensors");
 	ret = file ? vv_mkdirs(out, &ctx->err) : vv_fail_nomem(&ctx->err);
 	if (!ret)
-		ret = write_file(ctx, file, r, in, plan, bytes);
+		ret = write_file(ctx, file, format, r, in, plan, bytes);
 	if (!ret && c.from)
 		ret = vv_each_name(c.from, copy_one, &c, &ctx->err);
 	free(file);

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 int vv_outfile_open(struct vv_outfile *o, const char *path, struct vv_err *err)
@@ -53,4 +55,20 @@ void vv_outfile_release(struct vv_outfile *o)
 		close(o->fd);
 	o->path = NULL;
 	o->fd = -1;
+}
+
+const struct vv_format *vv_outfile_format(const char *path)
+{
+	static const struct {
+		const char *ending, *format;
+	} endings[] = {{".safetensors", "safetensors"}, {".npz", "npz"}, {".pt", "torch"}, {".pth", "torch"}, {".bin", "torch"},
+		{".gguf", "gguf"}, {".onnx", "onnx"}, {".h5", "hdf5"}, {".hdf5", "hdf5"}, {".msgpack", "msgpack"}};
+	size_t n = strlen(path);
+
+	for (size_t i = 0; i < VV_COUNT(endings); i++) {
+		size_t k = strlen(endings[i].ending);
+		if (n > k && !strcasecmp(path + n - k, endings[i].ending))
+			return vv_format_find(vv_span_str(endings[i].format));
+	}
+	return NULL;
 }

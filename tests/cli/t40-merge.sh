@@ -126,5 +126,49 @@ no 129 'only --seed goes with a recipe' --weight 1 r.yaml
 printf 'merge_method: linear\nmodels:\n- model: a.safetensors\n  parameters: {wieght: 1}\n' >bad.yaml
 no 128 "bad.yaml:4:16: no method has a parameter 'wieght'" bad.yaml
 status_is 129 varve merge a.safetensors b.safetensors && err 'and -o OUT'; ok "no -o"
-status_is 129 varve merge a.safetensors b.safetensors -o x.pt && err 'merge writes FILE.safetensors' && [ ! -e x.pt ]; ok "another format"
+status_is 129 varve merge a.safetensors b.safetensors -o x.ckpt && err 'merge writes a folder, or a file that ends with' && [ ! -e x.ckpt ]; ok "a format that is not written"
+out varve merge a.safetensors b.safetensors -o x.npz && varve merge -q a.safetensors b.safetensors -o y.safetensors && py 'a, b = np.load("x.npz"), load("y.safetensors")[1]; assert sorted(a.files) == sorted(b) and all((a[k] == b[k]).all() for k in b)'; ok "npz, by its ending"
+for i in pt gguf onnx h5 msgpack; do varve merge -q -d f32 a.safetensors b.safetensors -o x.$i && varve diff --json --exact y.safetensors x.$i >"$T/out" && json 'all(t["rel_l2"] in (0, None) for t in d["tensors"]) if isinstance(d, dict) and "tensors" in d else True'; ok "$i, by its ending"; done
+printf 'merge_method: linear\nmodels: [{model: self.yaml}, {model: a.safetensors}]\n' >self.yaml
+rm -f x.safetensors; no 128 'self.yaml: no tensors are seen in this file' self.yaml
+
+# --- adapters ---
+py 'import os; os.mkdir("ad")'
+cat >>"$T/show.py" <<'P'
+def save(name, tensors):
+    head, body = {}, b""
+    for k, v in tensors.items():
+        head[k] = {"dtype": "F32", "shape": list(v.shape), "data_offsets": [len(body), len(body) + v.nbytes]}
+        body += v.tobytes()
+    h = json.dumps(head).encode()
+    open(name, "wb").write(struct.pack("<Q", len(h)) + h + body)
+def adapter(rank, module, more=(), **config):
+    r = np.random.default_rng(1)
+    t = {f"base_model.model.{module}.lora_{x}.weight": r.standard_normal(s).astype("f4") for x, s in (("A", (rank, 33)), ("B", (64, rank)))}
+    save("ad/adapter_model.safetensors", {**t, **{k: np.zeros(1, "f4") for k in more}})
+    json.dump({"peft_type": "LORA", "r": 4, "lora_alpha": 8, **config}, open("ad/adapter_config.json", "w"))
+    return list(t.values())
+P
+py 'adapter(4, "model.layers.1.mlp")'
+out varve merge --json a.safetensors --lora ad:0.5 -o l.safetensors && json 'd["method"] == "lora" and d["tensors"] == 6 and d["copied"] == 5 and d["recipe"]["models"][0]["parameters"]["scale"] == 1' &&
+	py 'A, B = adapter(4, "model.layers.1.mlp"); m, t = load("l.safetensors"); a = load("a.safetensors")[1]; k = "model.layers.1.mlp.weight"; assert np.abs(t[k] - (a[k] + B.astype("f8") @ A)).max() < 1e-5; assert all((t[x] == a[x]).all() for x in a if x != k); assert m["who"] == "a"'; ok "--lora adds scale * alpha / r * B A to its tensor, and to no other"
+varve merge -q --verify l.safetensors ad; ok "it is made again from the adapter's weights"
+out varve merge --json --extract-lora 4 a.safetensors l.safetensors -o back && json 'd["folder"] == "back" and d["rank"] == 4 and d["tensors"] == 1 and d["left_out"] == 0 and d["error"] < 1e-4' && varve merge -q a.safetensors --lora back -o again.safetensors &&
+	py 's, t = load("l.safetensors")[1], load("again.safetensors")[1]; assert all(np.abs(s[k].astype("f8") - t[k]).max() < 1e-4 for k in s)'; ok "--extract-lora finds it, and adding that gives the model"
+out varve merge --extract-lora 2 base.safetensors a.safetensors -o back2 && err 'back2: rank 2 of 4 matrices, .* of the change is lost' && err '1 changed tensor is left out, "model.embed.weight" first'; ok "what an adapter cannot have is counted"
+no 129 'a rank has to be from 1 to' --extract-lora 5000 a.safetensors b.safetensors
+no 128 'a.safetensors and a.safetensors differ in no matrix' --extract-lora 4 a.safetensors a.safetensors
+no 129 'takes a base and what became of it' --extract-lora 4 a.safetensors
+no 129 'lora goes with -o, --dtype' --extract-lora 4 -m ties a.safetensors b.safetensors
+no 129 'lora takes one model' --lora ad a.safetensors b.safetensors
+no 129 'lora takes ADAPTER or ADAPTER:SCALE' --lora ad:x a.safetensors
+no 129 'named twice' --lora ad --lora ad a.safetensors
+no 129 'lora is had by --lora ADAPTER' -m lora -b base.safetensors ad
+no 128 'nosuch: no such adapter on disk' --lora nosuch a.safetensors
+py 'adapter(4, "model.layers.9.mlp")'; no 128 'a.safetensors has no tensor "model.layers.9.mlp.weight", which an adapter in ad changes' --lora ad a.safetensors
+py 'adapter(3, "model.layers.1.mlp")'; no 128 'is not of rank 4, as its adapter_config.json says' --lora ad a.safetensors
+py 'adapter(4, "model.layers.1.mlp", use_dora=True)'; no 128 'ad/adapter_config.json: "use_dora" is not done' --lora ad a.safetensors
+py 'adapter(4, "model.layers.1.mlp", ["base_model.model.lm_head.weight"])'; no 128 'ad: tensor "base_model.model.lm_head.weight" is no part of a LoRA' --lora ad a.safetensors
+py 'adapter(4, "lm_head")'; no 128 'of ad does not fit "lm_head.weight" of a.safetensors' --lora ad a.safetensors
+echo '{' >ad/adapter_config.json; no 128 'ad/adapter_config.json:' --lora ad a.safetensors
 plan_end

@@ -79,7 +79,7 @@ static void test_columns(void)
 {
 	enum { ROWS = 3000, COLS = 70 };
 	double *x = noise(ROWS * COLS, 1), *y = noise(ROWS * COLS, 2), *turned[2] = {malloc(8 * ROWS * COLS), malloc(8 * ROWS * COLS)};
-	const double *const xy[] = {x, y}, *const rows[] = {turned[0], turned[1]};
+	const double *const xy[] = {x, y}, *const across[] = {turned[0], turned[1]};
 	struct blended a, b, c;
 	size_t off = 0;
 
@@ -88,7 +88,7 @@ static void test_columns(void)
 			turned[k][i % COLS * ROWS + i / COLS] = xy[k][i];
 	blended_init(&a, "nuslerp", xy, 2, false, ROWS, COLS);
 	blended_init(&b, "nuslerp", xy, 2, false, ROWS, COLS);
-	blended_init(&c, "nuslerp", rows, 2, false, COLS, ROWS);
+	blended_init(&c, "nuslerp", across, 2, false, COLS, ROWS);
 	a.t.p[VV_BP_FLATTEN] = b.t.p[VV_BP_FLATTEN] = c.t.p[VV_BP_FLATTEN] = 0;
 	a.t.p[VV_BP_ROW_WISE] = b.t.p[VV_BP_ROW_WISE] = 1;
 	const double *p = blended_make(&a, 1), *q = blended_make(&b, 7), *r = blended_make(&c, 2);
