@@ -466,6 +466,42 @@ class Convert(Scenario):
         yield from self.made(at, True)
 
 
+class MergeModels(Scenario):
+    name = "varve merge"
+    made = ["ties.safetensors", "folder/model.safetensors"]
+    steps = [["varve", "merge", "-q", "-m", "ties", "-b", "v1:" + MODEL, "--density", "0.5", "v2:" + MODEL, "v3:" + MODEL, "-o", made[0]],
+             ["varve", "merge", "-q", "v1:" + MODEL, MODEL, "-o", "folder/"]]
+
+    def prepare(self, base):
+        copy(self.r, self.r + ".x")
+        for step in self.steps:
+            must(step, self.r + ".x")
+        self.sums = [sum_of(os.path.join(self.r + ".x", name)) for name in self.made]
+        subprocess.check_call(["rm", "-rf", self.r + ".x"])
+
+    def files_wrong(self, at, whole):
+        """Each file is whole or not there; `whole`: all are there."""
+        for name, want in zip(self.made, self.sums):
+            path = os.path.join(at, "r", name)
+            if (whole or os.path.exists(path)) and sum_of(path) != want:
+                yield name + " is not whole"
+
+    def wrong_after(self, at, fault, result):
+        yield from super().wrong_after(at, fault, result)
+        yield from self.files_wrong(at, False)
+        left = [p for p in files_below(os.path.join(at, "r")) if "/.varve-tmp-" in p]
+        if left and not fault.killed and "alloc" not in fault.classes:
+            yield "left behind: %s" % left
+
+    def wrong_at_end(self, at, result):
+        yield from super().wrong_at_end(at, result)
+        yield from self.files_wrong(at, True)
+        for name in self.made:
+            done = run(["varve", "merge", "-q", "--verify", name], os.path.join(at, "r"))
+            if done.status:
+                yield str(done)
+
+
 class Gc(Scenario):
     """v3 is forgotten: its objects go to the trash and from there; the packs of the others are put together."""
 
@@ -646,7 +682,8 @@ class SwitchDir(AddDir):
 
 
 SCENARIOS = [AddNew, AddDelta, GitAdd, Checkout, Reset, Materialise, Restore, Revert, Stash, Merge, MergeRule,
-             Resolve, Push, PushFar, FetchFar, Clone, Init, Leave, Convert, Gc, Measure, Repair, AddDir, SwitchDir]
+             Resolve, Push, PushFar, FetchFar, Clone, Init, Leave, Convert, MergeModels, Gc, Measure, Repair, AddDir,
+             SwitchDir]
 
 # What is done to which calls; `keep`: to all from there on. The number is how many n are tried at most
 # in full mode, and in quick mode.
