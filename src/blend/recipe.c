@@ -46,6 +46,26 @@ double vv_recipe_number(const struct vv_recipe *r, const struct vv_recipe_slice 
 
 /* --- as JSON --- */
 
+/* A value that is NULL, and memory that is gone, fail: what is left is no recipe. */
+static bool put(json_t *o, const char *key, json_t *v)
+{
+	return !json_object_set_new(o, key, v);
+}
+
+static bool append(json_t *list, json_t *v)
+{
+	return !json_array_append_new(list, v);
+}
+
+/* `o`, if it is whole. */
+static json_t *whole(json_t *o, bool good)
+{
+	if (good && o)
+		return o;
+	json_decref(o);
+	return NULL;
+}
+
 static json_t *number(enum vv_blend_param p, double v)
 {
 	return vv_blend_params[p].flag ? json_boolean(v != 0) : json_real(v);
@@ -54,32 +74,38 @@ static json_t *number(enum vv_blend_param p, double v)
 static json_t *value_json(enum vv_blend_param p, const struct vv_recipe_value *v)
 {
 	json_t *list;
+	bool good = true;
 
 	if (v->n == 1)
 		return number(p, v->v[0]);
 	list = json_array();
-	for (size_t i = 0; list && i < v->n; i++)
-		json_array_append_new(list, number(p, v->v[i]));
-	return list;
+	for (size_t i = 0; i < v->n; i++)
+		good &= append(list, number(p, v->v[i]));
+	return whole(list, good);
+}
+
+static json_t *filtered_json(enum vv_blend_param p, const struct vv_recipe_value *v)
+{
+	json_t *o = json_object();
+	bool good = put(o, "value", value_json(p, v)) && (!v->filter || put(o, "filter", json_string(v->filter)));
+
+	return whole(o, good);
 }
 
 static json_t *params_json(const struct vv_recipe_params *ps)
 {
 	json_t *all = json_object();
+	bool good = true;
 
 	for (size_t i = 0; i < ps->n; i++) {
 		const struct vv_recipe_param *q = &ps->v[i];
-		json_t *v = NULL;
-		if (q->n == 1 && !q->values[0].filter) {
-			v = value_json(q->p, &q->values[0]);
-		} else if ((v = json_array())) {
-			for (size_t k = 0; k < q->n; k++)
-				json_array_append_new(v, json_pack("{s:s*,s:o}", "filter", q->values[k].filter, "value",
-					value_json(q->p, &q->values[k])));
-		}
-		json_object_set_new(all, vv_blend_params[q->p].name, v);
+		bool one = q->n == 1 && !q->values[0].filter;
+		json_t *v = one ? value_json(q->p, &q->values[0]) : json_array();
+		for (size_t k = 0; k < q->n && !one; k++)
+			good &= append(v, filtered_json(q->p, &q->values[k]));
+		good &= put(all, vv_blend_params[q->p].name, v);
 	}
-	return all;
+	return whole(all, good);
 }
 
 /* The name by which the text calls a model: its number. */
@@ -88,57 +114,53 @@ static json_t *model_json(size_t model)
 	return json_sprintf("%zu", model);
 }
 
-static void put_params(json_t *to, const struct vv_recipe_params *ps)
+static bool put_params(json_t *to, const struct vv_recipe_params *ps)
 {
-	if (ps->n)
-		json_object_set_new(to, "parameters", params_json(ps));
+	return !ps->n || put(to, "parameters", params_json(ps));
 }
 
 static json_t *source_json(const struct vv_recipe_source *s)
 {
-	json_t *o = json_pack("{s:o}", "model", model_json(s->model));
+	json_t *o = json_object();
+	bool good = put(o, "model", model_json(s->model));
 
-	if (o && s->ranged)
-		json_object_set_new(o, "layer_range", json_pack("[I,I]", (json_int_t)s->first, (json_int_t)s->end));
-	if (o)
-		put_params(o, &s->params);
-	return o;
+	if (s->ranged)
+		good &= put(o, "layer_range", json_pack("[I,I]", (json_int_t)s->first, (json_int_t)s->end));
+	good &= put_params(o, &s->params);
+	return whole(o, good);
 }
 
 static json_t *slice_json(const struct vv_recipe_slice *s)
 {
 	json_t *o = json_object(), *list = json_array();
+	bool good = true;
 
 	for (size_t i = 0; i < s->n; i++)
-		json_array_append_new(list, source_json(&s->sources[i]));
-	json_object_set_new(o, "sources", list);
+		good &= append(list, source_json(&s->sources[i]));
+	good &= put(o, "sources", list);
 	if (s->base != SIZE_MAX)
-		json_object_set_new(o, "base_model", model_json(s->base));
-	put_params(o, &s->params);
-	return o;
+		good &= put(o, "base_model", model_json(s->base));
+	good &= put_params(o, &s->params);
+	return whole(o, good);
 }
 
 json_t *vv_recipe_json(const struct vv_recipe *r)
 {
-	json_t *o = json_pack("{s:s}", "merge_method", r->method->name), *list = json_array();
+	json_t *o = json_object(), *list = json_array();
 	bool sliced = r->n_slices && r->slices[0].n && r->slices[0].sources[0].ranged;
+	bool good = put(o, "merge_method", json_string(r->method->name));
 
-	if (!o || !list) {
-		json_decref(o);
-		json_decref(list);
-		return NULL;
-	}
 	for (size_t i = 0; sliced && i < r->n_slices; i++)
-		json_array_append_new(list, slice_json(&r->slices[i]));
+		good &= append(list, slice_json(&r->slices[i]));
 	for (size_t i = 0; !sliced && r->n_slices && i < r->slices[0].n; i++)
-		json_array_append_new(list, source_json(&r->slices[0].sources[i]));
-	json_object_set_new(o, sliced ? "slices" : "models", list);
+		good &= append(list, source_json(&r->slices[0].sources[i]));
+	good &= put(o, sliced ? "slices" : "models", list);
 	if (r->base != SIZE_MAX)
-		json_object_set_new(o, "base_model", model_json(r->base));
-	put_params(o, &r->params);
+		good &= put(o, "base_model", model_json(r->base));
+	good &= put_params(o, &r->params);
 	if (r->to != VV_DT_BYTES)
-		json_object_set_new(o, "dtype", json_string(vv_dtype_info(r->to)->name));
+		good &= put(o, "dtype", json_string(vv_dtype_info(r->to)->name));
 	if (r->seed)
-		json_object_set_new(o, "seed", json_integer((json_int_t)r->seed));
-	return o;
+		good &= put(o, "seed", json_integer((json_int_t)r->seed));
+	return whole(o, good);
 }

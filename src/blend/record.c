@@ -4,6 +4,7 @@
 #include "base/le.h"
 #include "base/quote.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #define KEY "varve.merge"
@@ -16,8 +17,10 @@ static json_t *input_json(const struct vv_record_input *in)
 	json_t *path = json_string(in->path);
 	json_t *o = json_pack("{s:o,s:s}", "path", path ? path : json_string("?"), "sha256", vv_id_hex(&in->sha256, hex));
 
-	if (o && in->manifest[0])
-		json_object_set_new(o, "manifest", json_string(in->manifest));
+	if (o && in->manifest[0] && json_object_set_new(o, "manifest", json_string(in->manifest))) {
+		json_decref(o);
+		return NULL;
+	}
 	return o;
 }
 
@@ -25,13 +28,15 @@ int vv_record_emit(
 	struct vv_buf *out, const struct vv_recipe *r, const struct vv_record_input *in, struct vv_err *err)
 {
 	json_t *list = json_array(), *o;
-	char *text;
+	char *text = NULL;
+	bool good = true;
 
 	for (size_t i = 0; i < r->n_models; i++)
-		json_array_append_new(list, input_json(&in[i]));
+		good &= !json_array_append_new(list, input_json(&in[i]));
 	o = json_pack("{s:i,s:s,s:o,s:o}", "record", VV_MERGE_RECORD, "varve", VV_VERSION, "inputs", list, "recipe",
 		vv_recipe_json(r));
-	text = o ? json_dumps(o, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
+	if (o && good)
+		text = json_dumps(o, JSON_COMPACT | JSON_ENSURE_ASCII);
 	json_decref(o);
 	if (!text)
 		return vv_fail_nomem(err);
@@ -63,6 +68,9 @@ static json_t *metadata(const struct vv_version *v, int *ret, struct vv_err *err
 	if (!*ret) {
 		all = json_loadb(p, (size_t)len, 0, NULL);
 		m = json_incref(json_object_get(all, "__metadata__"));
+		/* A manifest of tensors says that it could be read: else memory is gone. */
+		if (!all)
+			*ret = vv_fail(err, VV_ENOMEM, "the header of %" PRIu64 " bytes cannot be read", len);
 		json_decref(all);
 	}
 	vv_buf_release(&head);
@@ -74,17 +82,18 @@ int vv_record_head(struct vv_buf *out, const struct vv_version *like, const char
 	int ret;
 	json_t *old = metadata(like, &ret, err), *new = json_object(), *v;
 	size_t at = out->len;
+	bool good = true;
 	char *dump = NULL;
 	const char *key;
 
 	json_object_foreach(old, key, v)
 		if (json_is_string(v) && strcmp(key, KEY) != 0)
-			json_object_set(new, key, v);
+			good &= !json_object_set(new, key, v);
 	if (!old)
-		json_object_set_new(new, "format", json_string("pt"));
-	json_object_set_new(new, KEY, json_string(text));
+		good &= !json_object_set_new(new, "format", json_string("pt"));
+	good &= !json_object_set_new(new, KEY, json_string(text));
 	v = json_pack("{s:o}", "__metadata__", new);
-	if (!ret)
+	if (!ret && v && good)
 		dump = json_dumps(v, JSON_COMPACT);
 	if (!ret && !dump)
 		ret = vv_fail_nomem(err);
