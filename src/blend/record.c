@@ -11,31 +11,40 @@
 
 /* --- writing --- */
 
+static bool put(json_t *o, const char *key, json_t *v)
+{
+	return !json_object_set_new(o, key, v);
+}
+
 static json_t *input_json(const struct vv_record_input *in)
 {
 	char hex[VV_ID_HEX + 1];
 	json_t *path = json_string(in->path);
-	json_t *o = json_pack("{s:o,s:s}", "path", path ? path : json_string("?"), "sha256", vv_id_hex(&in->sha256, hex));
+	json_t *o = json_object();
+	bool good = put(o, "path", path ? path : json_string("?")) && put(o, "sha256", json_string(vv_id_hex(&in->sha256, hex)));
 
-	if (o && in->manifest[0] && json_object_set_new(o, "manifest", json_string(in->manifest))) {
-		json_decref(o);
-		return NULL;
-	}
-	return o;
+	if (in->manifest[0])
+		good = good && put(o, "manifest", json_string(in->manifest));
+	if (good)
+		return o;
+	json_decref(o);
+	return NULL;
 }
 
 int vv_record_emit(
 	struct vv_buf *out, const struct vv_recipe *r, const struct vv_record_input *in, struct vv_err *err)
 {
-	json_t *list = json_array(), *o;
+	json_t *list = json_array(), *o = json_object();
 	char *text = NULL;
 	bool good = true;
 
 	for (size_t i = 0; i < r->n_models; i++)
 		good &= !json_array_append_new(list, input_json(&in[i]));
-	o = json_pack("{s:i,s:s,s:o,s:o}", "record", VV_MERGE_RECORD, "varve", VV_VERSION, "inputs", list, "recipe",
-		vv_recipe_json(r));
-	if (o && good)
+	good &= put(o, "record", json_integer(VV_MERGE_RECORD));
+	good &= put(o, "varve", json_string(VV_VERSION));
+	good &= put(o, "inputs", list);
+	good &= put(o, "recipe", vv_recipe_json(r));
+	if (good)
 		text = json_dumps(o, JSON_COMPACT | JSON_ENSURE_ASCII);
 	json_decref(o);
 	if (!text)

@@ -186,6 +186,11 @@ static int write_text(struct text *t, char *const *models, size_t n)
 		return ret;
 	vv_buf_fmt(&t->b, "{\"merge_method\":\"%s\",\"models\":[", t->method->name);
 	ret = add_models(t, models, n);
+	/* A parameter that memory was not there for would be left out. */
+	for (enum vv_blend_param p = 0; p < VV_BP_COUNT && !ret; p++)
+		ret = vv_buf_check(&t->of_model[p], &t->ctx->err);
+	if (!ret)
+		ret = vv_buf_check(&t->of_merge, &t->ctx->err);
 	vv_buf_fmt(&t->b, "],\"parameters\":{%s}", t->of_merge.len ? (const char *)t->of_merge.ptr : "");
 	if (s->base && !ret) {
 		vv_buf_str(&t->b, ",\"base_model\":");

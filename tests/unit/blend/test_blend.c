@@ -40,7 +40,7 @@ static void test_tables(void)
 		for (enum vv_blend_param p = 0; p < VV_BP_COUNT; p++)
 			bad += m->params >> p & 1 && p != VV_BP_T && isnan(vv_blend_usual(m, p));
 	}
-	CHECK(n == 20 && !bad);
+	CHECK(n == 21 && !bad);
 	for (enum vv_blend_param p = 0; p < VV_BP_COUNT; p++)
 		bad += vv_blend_param_find(vv_span_str(vv_blend_params[p].name)) != p;
 	CHECK(!bad && vv_blend_param_find(vv_span_str("no")) == VV_BP_COUNT && !vv_blend_find(vv_span_str("no")));
