@@ -16,12 +16,36 @@ static bool put(json_t *o, const char *key, json_t *v)
 	return !json_object_set_new(o, key, v);
 }
 
+/* NULL when memory is gone. jansson does not look whether a key was written: the text is read back. */
+static char *dump(const json_t *o, size_t flags)
+{
+	char *text = o ? json_dumps(o, flags) : NULL;
+	json_t *back = text ? json_loads(text, 0, NULL) : NULL;
+
+	if (!back || !json_equal(back, o)) {
+		free(text);
+		text = NULL;
+	}
+	json_decref(back);
+	return text;
+}
+
+static bool is_utf8(const char *s)
+{
+	struct vv_span left = vv_span_str(s);
+	uint32_t cp;
+
+	for (size_t n; left.len; left = vv_span(left.ptr + n, left.len - n))
+		if (!(n = vv_utf8(left, &cp)))
+			return false;
+	return true;
+}
+
 static json_t *input_json(const struct vv_record_input *in)
 {
 	char hex[VV_ID_HEX + 1];
-	json_t *path = json_string(in->path);
 	json_t *o = json_object();
-	bool good = put(o, "path", path ? path : json_string("?")) && put(o, "sha256", json_string(vv_id_hex(&in->sha256, hex)));
+	bool good = put(o, "path", json_string(is_utf8(in->path) ? in->path : "?")) && put(o, "sha256", json_string(vv_id_hex(&in->sha256, hex)));
 
 	if (in->manifest[0])
 		good = good && put(o, "manifest", json_string(in->manifest));
@@ -45,7 +69,7 @@ int vv_record_emit(
 	good &= put(o, "inputs", list);
 	good &= put(o, "recipe", vv_recipe_json(r));
 	if (good)
-		text = json_dumps(o, JSON_COMPACT | JSON_ENSURE_ASCII);
+		text = dump(o, JSON_COMPACT | JSON_ENSURE_ASCII);
 	json_decref(o);
 	if (!text)
 		return vv_fail_nomem(err);
@@ -92,7 +116,7 @@ int vv_record_head(struct vv_buf *out, const struct vv_version *like, const char
 	json_t *old = metadata(like, &ret, err), *new = json_object(), *v;
 	size_t at = out->len;
 	bool good = true;
-	char *dump = NULL;
+	char *all = NULL;
 	const char *key;
 
 	json_object_foreach(old, key, v)
@@ -102,20 +126,20 @@ int vv_record_head(struct vv_buf *out, const struct vv_version *like, const char
 		good &= !json_object_set_new(new, "format", json_string("pt"));
 	good &= !json_object_set_new(new, KEY, json_string(text));
 	v = json_pack("{s:o}", "__metadata__", new);
-	if (!ret && v && good)
-		dump = json_dumps(v, JSON_COMPACT);
-	if (!ret && !dump)
+	if (!ret && good)
+		all = dump(v, JSON_COMPACT);
+	if (!ret && !all)
 		ret = vv_fail_nomem(err);
 	if (!ret) {
 		vv_buf_le(out, 0, 8);
-		vv_buf_str(out, dump);
+		vv_buf_str(out, all);
 		while (out->len % 8 && !out->failed)
 			vv_buf_char(out, ' ');
 		ret = vv_buf_check(out, err);
 	}
 	if (!ret)
 		vv_put64(out->ptr + at, out->len - at - 8);
-	free(dump);
+	free(all);
 	json_decref(v);
 	json_decref(old);
 	return ret;

@@ -17,7 +17,7 @@ struct vv_record_input {
 	struct vv_id sha256;   /* of the file */
 };
 
-/* Its text; `in` has r->n_models. Names that are no UTF-8 are escaped. */
+/* Its text; `in` has r->n_models. A name that is not UTF-8 is "?". */
 VV_MUST_CHECK int vv_record_emit(
 	struct vv_buf *out, const struct vv_recipe *r, const struct vv_record_input *in, struct vv_err *err);
 
