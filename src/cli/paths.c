@@ -289,6 +289,9 @@ int vv_named_open(struct vv_ctx *ctx, const char *name, struct vv_named *out)
 		ret = rev ? named_in_rev(ctx, rev, colon + 1, out) : vv_fail_nomem(&ctx->err);
 	} else if (repo && ctx->repo.top && !vv_top_path(ctx, name, &path)) {
 		ret = vv_named_at(ctx, NULL, path, out);
+	} else if (none.code == VV_ENOMEM || ctx->err.code == VV_ENOMEM) {
+		/* Not to be told from a file outside of a repository. */
+		ret = vv_fail_nomem(&ctx->err);
 	} else {
 		vv_err_clear(&ctx->err);
 		*out = (struct vv_named){.path = strdup(name), .outside = true};
