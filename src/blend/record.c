@@ -45,8 +45,9 @@ static json_t *input_json(const struct vv_record_input *in)
 {
 	char hex[VV_ID_HEX + 1];
 	json_t *o = json_object();
-	bool good = put(o, "path", json_string(is_utf8(in->path) ? in->path : "?")) && put(o, "sha256", json_string(vv_id_hex(&in->sha256, hex)));
+	bool good = put(o, "path", json_string(is_utf8(in->path) ? in->path : "?"));
 
+	good = good && put(o, "sha256", json_string(vv_id_hex(&in->sha256, hex)));
 	if (in->manifest[0])
 		good = good && put(o, "manifest", json_string(in->manifest));
 	if (good)
