@@ -3,7 +3,7 @@
 
 usage: bench.py [--only NAME,...] [--series DIR] [--gib N] [--runs N] [--keep DIR]
 
-Parts: series solo speed memory status growth tensors kept locate merge. Prints Markdown. Times are medians of --runs
+Parts: series solo casts speed memory status growth tensors kept locate merge. Prints Markdown. Times are medians of --runs
 after one warm-up; CPU is user + system of all child processes; the two tools take turns, so that a
 slow minute of the machine hits both. --series names a folder with NAME-bf16.safetensors files of
 consecutive checkpoints; without it a series is trained with demo/train.py. Needs python3-numpy, git,
@@ -224,6 +224,29 @@ def part_solo(work):
             before = tree_bytes(r / STORE["varve"])
         rows.append((title, src.stat().st_size, before - last, (before - last) / src.stat().st_size))
     table(["what", "raw bytes", "stored bytes", "ratio"], rows)
+
+
+def part_casts(work):
+    """What varve convert makes of a stored model in another type: it is coded against its original."""
+    print("## Copies of a stored model in another type\n")
+    src = sorted(Path(OPT.series).glob("*-fp32.safetensors"))[-1] if OPT.series else None
+    r = repo(work / "casts", "varve")
+    sh("varve", "track", "-q", "*.gguf", cwd=r)
+    if src:
+        put(src, r / "model.safetensors")
+    else:
+        model_file(r / "bf16.safetensors", 64 << 20)
+        sh("varve", "convert", "-q", "-d", "f32", "bf16.safetensors", "-o", "model.safetensors", cwd=r)
+        (r / "bf16.safetensors").unlink()
+    settle(r / "model.safetensors")
+    commit(r, "varve", "model.safetensors", "original")
+    rows = []
+    for dtype, name in (("bf16", "bf16.safetensors"), ("f16", "f16.safetensors"), ("int8", "int8.safetensors"), ("q8_0", "q8_0.gguf")):
+        sh("varve", "convert", "-q", "-d", dtype, "model.safetensors", "-o", name, cwd=r)
+        settle(r / name)
+        got = json.loads(sh("varve", "add", "--json", name, cwd=r, out=True))["files"][0]
+        rows.append((dtype, got["size"], got["stored"], f"{100 * got['stored'] / got['size']:.2f} %"))
+    table(["type", "bytes of the copy", "stored bytes", "of it"], rows)
 
 
 def part_speed(work):
@@ -562,7 +585,7 @@ def part_merge(work):
     print(f"Load at the end: {os.getloadavg()[0]:.1f} runnable on {os.cpu_count()} cores.\n")
 
 
-PARTS = {"series": part_series, "solo": part_solo, "speed": part_speed, "memory": part_memory, "status": part_status,
+PARTS = {"series": part_series, "solo": part_solo, "casts": part_casts, "speed": part_speed, "memory": part_memory, "status": part_status,
          "growth": part_growth, "tensors": part_tensors, "kept": part_kept, "locate": part_locate, "merge": part_merge}
 
 
