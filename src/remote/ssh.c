@@ -37,14 +37,14 @@ static bool parse_long(struct target *t, const char *p)
 	return true;
 }
 
-/* [user@]host:path, unless a slash comes before the colon. */
+/* [user@]host:path, unless a slash comes before the colon; "helper::address" names a program of git's. */
 static bool parse_short(struct target *t, const char *url)
 {
-	const char *colon = url[0] == '[' ? strstr(url, "]:") : strchr(url, ':');
+	const char *open = url[0] == '[' ? url : strstr(url, "@["), *colon = open ? strstr(open, "]:") : strchr(url, ':');
 
-	if (colon && url[0] == '[')
+	if (colon && open)
 		colon++;
-	if (!colon || colon == url || strcspn(url, "/") < (size_t)(colon - url) || !colon[1])
+	if (!colon || colon == url || strcspn(url, "/") < (size_t)(colon - url) || !colon[1] || colon[1] == ':')
 		return false;
 	t->host = strndup(url, (size_t)(colon - url));
 	t->path = strdup(colon + 1);
@@ -94,6 +94,15 @@ static void quote(struct vv_buf *out, const char *word)
 	vv_buf_char(out, '\'');
 }
 
+/* In no host or path that anybody means. */
+static bool has_control(const char *s)
+{
+	for (; *s; s++)
+		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+			return true;
+	return false;
+}
+
 int vv_remote_ssh(struct vv_remote **out, const char *url, const char *command, struct vv_err *err)
 {
 	struct vv_buf far = VV_BUF_INIT(VV_MAX_TEXT), shell = VV_BUF_INIT(VV_MAX_TEXT);
@@ -105,7 +114,7 @@ int vv_remote_ssh(struct vv_remote **out, const char *url, const char *command, 
 	if (!ret && (!t.host || !t.path))
 		ret = vv_fail_nomem(err);
 	/* ssh would take these for options; so would what runs at the other side. */
-	if (!ret && (t.host[0] == '-' || !t.host[0] || t.path[0] == '-' ||
+	if (!ret && (t.host[0] == '-' || !t.host[0] || t.path[0] == '-' || has_control(url) ||
 			    (t.port && strspn(t.port, "0123456789") != strlen(t.port))))
 		ret = vv_fail(err, VV_EUNSAFE, "%s: a strange host, port or path", url);
 	if (ret)

@@ -238,7 +238,7 @@ ROWS = [
 ]
 # Below: M33, M34, of files beside the model. In other tests: M37-M42, M45, M48, M52 tests/fault/t65-paths.py and t66-folding.py; M49-M51 the unit tests
 # of store (deltas and frames that lie are damage of our own files, never of a model).
-# Not yet, since the parts do not exist: M43, M44 (remotes); M58, M59, M60 (signatures, bundles, checkpoints).
+# M44: tests/unit/remote/test_ssh.c. Not yet, since the parts do not exist: M58, M59, M60 (signatures, bundles, checkpoints).
 # Not rows: a custom operator of TensorFlow Lite runs only where the host has registered it.
 
 tests = failed = 0
@@ -343,6 +343,38 @@ def beside(i, number, what, location, arrange):
     ok(not why, "%s ONNX data %s" % (number, what), why)
 
 
+def own_words():
+    """M43: files of a repository that set commands wherever somebody might read them. Nothing in it is configuration."""
+    sings = "touch '%s'" % CANARY
+    text = "".join('[%s]\n\t%s = %s\n' % w for w in (
+        ('filter "varve"', "clean", sings), ('filter "varve"', "smudge", sings), ('merge "varve"', "driver", sings), ('diff "varve"', "textconv", sings),
+        ("core", "sshCommand", sings), ("core", "hooksPath", "hooks"), ("credential", "helper", "!" + sings), ("varve", "merge", "* `%s`" % sings),
+        ('remote "origin"', "varve", "ext::sh -c true")))
+    names = [".varve/config", ".varve/policy", ".gitconfig", ".varveconfig", ".git_config", "config"]
+    os.makedirs(".varve/hooks"), os.mkdir("hooks")
+    for n in names:
+        with open(n, "w") as f:
+            f.write(text)
+    for n in ("hooks/pre-push", "hooks/post-commit", ".varve/hooks/post-commit"):
+        with open(n, "w") as f:
+            f.write("#!/bin/sh\n%s\n" % sings)
+        os.chmod(n, 0o755)
+    before = open(".gitattributes").read()
+    with open(".gitattributes", "a") as f:
+        f.write("m/* varve-merge=$(%s)\nm/* merge=varve varve-merge=`%s`\n" % (sings, sings))
+    must("git", "add", "-f", ".gitattributes", ".varve", "hooks", *names)
+    must("git", "commit", "-q", "-m", "words")
+    with open("m/own", "wb") as f:
+        f.write(b"x" * 5000)
+    for words in (("varve", "add", "m/own"), ("git", "commit", "-q", "-m", "own"), ("varve", "status"), ("varve", "checkout"), ("varve", "diff"),
+                  ("git", "checkout", "-q", "HEAD~1"), ("git", "checkout", "-q", "main"), ("varve", "doctor")):
+        run(*words)
+    ok(not os.path.exists(CANARY), "M43 nothing in a repository sets a command")
+    must("git", "reset", "-q", "--hard", "HEAD~2")
+    with open(".gitattributes", "w") as f:
+        f.write(before)
+
+
 def in_folder(pipe, path):
     """The folder is a link to one that has the pipe."""
     os.mkdir(pipe + ".d")
@@ -375,12 +407,13 @@ def main():
     beside(1, "M33", "that is a link", "w", os.symlink)
     beside(2, "M34", "that is a pipe", "w", os.link)
     must("git", "commit", "-q", "-m", "all")
+    own_words()
     for path in sums:
         os.unlink(path)
     must("git", "checkout", "-q", "--", "m")
     must("varve", "checkout", "-q")
     wrong = [p for p in sums if not os.path.exists(p) or hashlib.sha256(open(p, "rb").read()).hexdigest() != sums[p]]
-    ok(not wrong, "all come back, byte for byte", wrong)
+    ok(not wrong, "all come back, byte for byte", [w + ": " + repr(open(w, "rb").read(100)) for w in wrong])
     ok(run("varve", "fsck")[0] == 0, "and the store is whole")
     ok(sorted(n for n in os.listdir(T.name) if n != "pipe0.d") == outside and not os.path.exists(CANARY), "nothing ran, nothing was written elsewhere", os.listdir(T.name))
     print("1..%d" % tests)

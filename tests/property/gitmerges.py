@@ -208,7 +208,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="varve-merges.") as t:
         os.environ.update(HOME=t, XDG_CONFIG_HOME=t, GIT_CONFIG_NOSYSTEM="1", LC_ALL="C", GIT_AUTHOR_NAME="t",
                           GIT_AUTHOR_EMAIL="t@example.invalid", GIT_COMMITTER_NAME="t",
-                          GIT_COMMITTER_EMAIL="t@example.invalid", GIT_EDITOR="true")
+                          GIT_COMMITTER_EMAIL="t@example.invalid", GIT_EDITOR="true", VARVE_MEASURE="0")
         for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
             os.environ.pop(name, None)
         os.mkdir(t + "/r")

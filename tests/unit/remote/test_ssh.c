@@ -31,6 +31,7 @@ static void test_urls(void)
 		{"host:", false},
 		{":path", false},
 		{"", false},
+		{"ext::sh -c true", false},
 	};
 
 	for (size_t i = 0; i < VV_COUNT(t); i++) {
@@ -94,6 +95,9 @@ int main(void)
 	CHECK_INT(vv_remote_ssh(&r, "git+ssh://-oProxyCommand=x/y", NULL, &err), VV_EUNSAFE);
 	CHECK_INT(vv_remote_ssh(&r, "host:-x", NULL, &err), VV_EUNSAFE);
 	CHECK_INT(vv_remote_ssh(&r, "ssh://host:2x/y", NULL, &err), VV_EUNSAFE);
+	CHECK_INT(vv_remote_ssh(&r, "host:a\nb", NULL, &err), VV_EUNSAFE);
+	CHECK_INT(vv_remote_ssh(&r, "git+ssh://host\r/y", NULL, &err), VV_EUNSAFE);
+	CHECK_INT(vv_remote_ssh(&r, "ext::sh -c true", NULL, &err), VV_ENOTSUP);
 	CHECK_INT(vv_remote_ssh(&r, "https://host/y", NULL, &err), VV_ENOTSUP);
 	snprintf(cmd, sizeof(cmd), "rm -rf %s", root);
 	return system(cmd) ? 1 : done();
