@@ -2,6 +2,7 @@
 #include "git/far.h"
 
 #include "git/peer.h"
+#include "git/sent.h"
 #include "os/file.h"
 #include "remote/mirror.h"
 
@@ -15,6 +16,8 @@ struct vv_far {
 	struct vv_remote *remote; /* NULL: it did not answer */
 	bool listed;              /* the mirror was brought up to date by us */
 };
+
+static const char NONE[] = "none"; /* no place at all */
 
 /* The value of a setting; *out NULL when there is none. */
 static int setting(struct vv_repo *r, const char *key, char **out, struct vv_err *err)
@@ -50,6 +53,8 @@ static char *folder_of(const struct vv_repo *r, const char *url)
 
 static bool is_path(const char *url)
 {
+	if (!strcmp(url, NONE))
+		return false;
 	return !strncmp(url, "file:///", 8) || (!strstr(url, "://") && !vv_is_ssh_url(url));
 }
 
@@ -120,24 +125,28 @@ static size_t missing(struct vv_repo *r, const struct vv_id *ids, size_t n, stru
 	return k;
 }
 
-/* From what is known of it; when that is not enough, or out of date, once more after asking. */
+/* From what is known of it; when that is not enough, or out of date, again after asking: gc there may move packs twice. */
 static int fetch_from(struct vv_repo *r, struct vv_far *f, struct vv_id *ids, size_t *n, struct vv_progress *prog,
 	struct vv_err *err)
 {
 	int ret = 0;
 
-	for (int ask = f->listed ? 0 : 1; ask < 2 && *n && !ret; ask++) {
+	for (int ask = f->listed ? 0 : 1; ask < 4 && *n && !ret; ask++) {
 		struct vv_mirror *m = NULL;
-		ret = vv_mirror_open(&m, f->remote, r->store, r->pool, ask == 1, err);
-		f->listed |= !ret && ask == 1;
+		bool gone;
+		ret = vv_mirror_open(&m, f->remote, r->store, r->pool, ask > 0, err);
+		f->listed |= !ret && ask > 0;
 		if (!ret)
 			ret = vv_mirror_fetch(m, ids, *n, NULL, prog, err);
 		vv_mirror_close(m);
-		if (!ask && ret == VV_ENOTFOUND) {
+		gone = ret == VV_ENOTFOUND && ask < 3;
+		if (gone) {
 			vv_err_clear(err);
 			ret = 0;
 		}
 		*n = missing(r, ids, *n, ids);
+		if (ask && !gone)
+			break;
 	}
 	return ret;
 }
@@ -158,7 +167,7 @@ static int fetch_remote(struct fetching *f, const char *remote, const char *git_
 	int ret = store_url(f->r, remote, git_url, &url, err);
 
 	/* Repositories on this machine were asked already. */
-	if (!ret && (strcmp(url, git_url) || vv_is_ssh_url(url))) {
+	if (!ret && strcmp(url, NONE) && (strcmp(url, git_url) || vv_is_ssh_url(url))) {
 		if (far_of(f->r, url, &far, &why) || (far && fetch_from(f->r, far, f->ids, &f->n, f->prog, &why))) {
 			if (far && why.code == VV_EIO) {
 				vv_remote_close(far->remote);
@@ -187,9 +196,13 @@ int vv_far_fetch(struct vv_repo *r, const struct vv_id *ids, size_t n, struct vv
 		char *next = p + strlen(p) + 1, *url = strchr(p, '\n');
 		size_t len = strlen("remote."), tail = strlen(".url");
 		if (url && url > p + len + tail) {
-			*url++ = 0;
-			url[-1 - (ptrdiff_t)tail] = 0;
-			ret = fetch_remote(&f, p + len, url, err);
+			char *real = NULL;
+			url[-(ptrdiff_t)tail] = 0;
+			/* As git rewrites it (url.<base>.insteadOf). */
+			ret = VV_GIT_LINE(r, &real, err, "remote", "get-url", p + len);
+			if (!ret)
+				ret = fetch_remote(&f, p + len, real, err);
+			free(real);
 		}
 		p = next;
 	}
@@ -204,6 +217,35 @@ int vv_far_fetch(struct vv_repo *r, const struct vv_id *ids, size_t n, struct vv
 }
 
 /* --- pushing --- */
+
+bool vv_far_unwanted(struct vv_repo *r, const char *remote)
+{
+	struct vv_err why = VV_ERR_INIT;
+	char *url = NULL;
+	bool none = !store_url(r, remote, "", &url, &why) && !strcmp(url, NONE);
+
+	free(url);
+	return none;
+}
+
+/* What is known of what was sent there counts for nothing once something is gone. */
+int vv_far_check(struct vv_repo *r, const char *remote, const char *git_url, const char *notes, struct vv_err *err)
+{
+	struct vv_mirror *m = NULL;
+	struct vv_far *f = NULL;
+	char *url = NULL;
+	int ret = store_url(r, remote, git_url, &url, err);
+
+	if (!ret)
+		ret = far_of(r, url, &f, err);
+	if (!ret && f)
+		ret = vv_mirror_open(&m, f->remote, r->store, r->pool, true, err);
+	if (!ret && m && vv_mirror_lost(m))
+		vv_sent_clear(notes);
+	vv_mirror_close(m);
+	free(url);
+	return ret;
+}
 
 int vv_far_notes(struct vv_repo *r, const char *remote, const char *git_url, char **dir, struct vv_err *err)
 {

@@ -17,8 +17,13 @@ VV_MUST_CHECK int vv_far_fetch(
  */
 VV_MUST_CHECK int vv_far_notes(
 	struct vv_repo *r, const char *remote, const char *url, char **dir, struct vv_err *err);
+/* Looks there whether all that was sent is there still; when not, the notes are cleared: the next push looks at everything. */
+VV_MUST_CHECK int vv_far_check(
+	struct vv_repo *r, const char *remote, const char *url, const char *notes, struct vv_err *err);
 VV_MUST_CHECK int vv_far_push(struct vv_repo *r, const char *remote, const char *url, const struct vv_id *ids, size_t n,
 	struct vv_progress *prog, struct vv_err *err);
+/* Is remote.<name>.varve "none": manifests go there without their bytes? */
+bool vv_far_unwanted(struct vv_repo *r, const char *remote);
 void vv_far_close(struct vv_repo *r);
 /* The store of the git repository, or the store, at `path`; "~" and "~user" begin a home. Owned by the caller. */
 VV_MUST_CHECK int vv_far_find(const char *path, char **store_dir, struct vv_err *err);

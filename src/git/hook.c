@@ -268,6 +268,12 @@ static int push_to(struct vv_repo *r, struct vv_span list, const struct target *
 	bool complete = false;
 	int ret = vv_sent_read(t->notes, &sent, err);
 
+	if (!ret && sent.len && !t->near) {
+		ret = vv_far_check(r, t->remote, t->url, t->notes, err);
+		vv_buf_clear(&sent);
+		if (!ret)
+			ret = vv_sent_read(t->notes, &sent, err);
+	}
 	if (!ret)
 		ret = vv_roots_pushed(r, NULL, list, vv_buf_view(&sent), &ids, &complete, err);
 	if (!ret && ids.n)
@@ -291,20 +297,45 @@ static int push_to(struct vv_repo *r, struct vv_span list, const struct target *
 	return ret;
 }
 
+/* Manifests without bytes are of no use to anybody; remote.<name>.varve = none says that they are wanted all the same. */
+static int refuse_models(
+	struct vv_repo *r, const char *remote, struct vv_span list, const struct vv_err *why, struct vv_err *err)
+{
+	struct vv_ids ids = {0};
+	bool complete;
+	int ret = vv_roots_pushed(r, remote, list, vv_span(NULL, 0), &ids, &complete, err);
+
+	if (!ret && ids.n && !vv_far_unwanted(r, remote))
+		ret = vv_fail(err, VV_ENOTSUP, "%s; name a place for the models' bytes in remote.%s.varve, or none", why->msg, remote);
+	vv_ids_release(&ids);
+	return ret;
+}
+
 static int push_objects(
 	struct vv_repo *r, const char *remote, const char *url, int in, struct vv_progress *prog, struct vv_err *err)
 {
 	struct vv_buf list = VV_BUF_INIT(VV_MAX_TEXT);
 	struct target t = {.remote = remote, .url = url};
+	bool nowhere = false;
 	int ret = open_target(r, &t, err);
 
-	if (ret == VV_ENOTSUP || ret == VV_ENOTFOUND) {
-		/* A remote that is not on this machine, or not there: git will say so itself. */
+	if (ret == VV_ENOTFOUND) {
+		/* Not there: git will say so itself. */
 		vv_err_clear(err);
 		return 0;
 	}
-	if (!ret)
+	if (!ret || ret == VV_ENOTSUP) {
+		struct vv_err why = *err;
+		vv_err_clear(err);
+		nowhere = ret == VV_ENOTSUP;
 		ret = vv_read_fd(&list, in, "the list of refs", err);
+		if (!ret && nowhere)
+			ret = refuse_models(r, remote, vv_buf_view(&list), &why, err);
+	}
+	if (nowhere) {
+		vv_buf_release(&list);
+		return ret ? vv_err_in(err, "push to %s", url) : 0;
+	}
 	if (!ret)
 		ret = push_to(r, vv_buf_view(&list), &t, prog, err);
 	vv_store_free(t.near);

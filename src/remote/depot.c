@@ -11,7 +11,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-enum { PIECE = 256 << 10 };
+enum { PIECE = 256 << 10, WAIT_TENTHS = 300 };
 
 int vv_depot_init(struct vv_depot *d, const char *dir, struct vv_err *err)
 {
@@ -117,6 +117,19 @@ static int is_there(void *arg, const struct vv_id *pack, uint64_t size VV_UNUSED
 	return 0;
 }
 
+/* Who holds it may be at the end of a connection that is dead. */
+static int lock_arrival(const struct vv_arrival *a, struct vv_err *err)
+{
+	for (int i = 0; flock(a->fd, LOCK_EX | LOCK_NB); i++) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return vv_fail_sys(err, errno, "%s", a->path);
+		if (i == WAIT_TENTHS)
+			return vv_fail(err, VV_ELOCKED, "somebody else is sending this pack: try again later");
+		usleep(100000);
+	}
+	return 0;
+}
+
 int vv_arrival_begin(struct vv_arrival *a, struct vv_depot *d, const struct vv_id *pack, struct vv_err *err)
 {
 	char *dir = vv_join(d->dir, "incoming");
@@ -133,7 +146,11 @@ int vv_arrival_begin(struct vv_arrival *a, struct vv_depot *d, const struct vv_i
 		if (a->fd >= 0)
 			close(a->fd);
 		a->fd = ret ? -1 : open(a->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-		if (!ret && (a->fd < 0 || flock(a->fd, LOCK_EX) || fstat(a->fd, &st)))
+		if (!ret && a->fd < 0)
+			ret = vv_fail_sys(err, errno, "%s", a->path);
+		if (!ret)
+			ret = lock_arrival(a, err);
+		if (!ret && fstat(a->fd, &st))
 			ret = vv_fail_sys(err, errno, "%s", a->path);
 	} while (!ret && (lstat(a->path, &now) || now.st_ino != st.st_ino));
 	if (!ret) {

@@ -15,6 +15,7 @@ struct vv_mirror {
 	struct vv_lock lock;
 	struct vv_map packs; /* that the remote has: name → size */
 	struct vv_arena names;
+	bool lost; /* a pack that was there is gone */
 };
 
 /* The remote has this pack too. */

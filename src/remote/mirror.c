@@ -2,6 +2,7 @@
 #include "remote/internal.h"
 
 #include "hash/sha256.h"
+#include "os/tempdir.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -44,25 +45,25 @@ bool mirror_has(const struct vv_mirror *m, const struct vv_id *pack, uint64_t *s
 
 struct missing {
 	struct vv_mirror *m;
+	struct vv_map here;      /* packs that the mirror has, and can read: name → size */
 	struct vv_extents packs; /* whose index is not here; len: of the pack */
 };
+
+static int note_here(void *arg, const struct vv_pack_info *p, struct vv_err *err)
+{
+	struct missing *x = arg;
+	void *key = vv_arena_copy(&x->m->names, vv_span(p->name.b, VV_ID_BYTES));
+
+	return key && vv_map_put(&x->here, vv_span(key, VV_ID_BYTES), p->size, NULL) ? 0 : vv_fail_nomem(err);
+}
 
 static int list_one(void *arg, const struct vv_id *pack, uint64_t size, struct vv_err *err)
 {
 	struct missing *x = arg;
-	char *path;
-	struct stat st;
-	bool here;
+	const uint64_t *here = vv_map_find(&x->here, vv_span(pack->b, VV_ID_BYTES));
 	int ret = mirror_note(x->m, pack, size, err);
 
-	if (ret)
-		return ret;
-	path = vv_thin_path(x->m->dir, pack);
-	if (!path)
-		return vv_fail_nomem(err);
-	here = !lstat(path, &st) && (uint64_t)st.st_size == size;
-	free(path);
-	return here ? 0 : vv_extents_add(&x->packs, pack, 0, size, err);
+	return ret || (here && *here == size) ? ret : vv_extents_add(&x->packs, pack, 0, size, err);
 }
 
 /* A pack of the mirror that the remote has no more, or never got, is forgotten. */
@@ -76,6 +77,7 @@ static int drop_gone(void *arg, const char *name, struct vv_err *err)
 
 	if (strlen(name) != VV_ID_HEX + 5 || vv_id_parse(&id, vv_span(name, VV_ID_HEX)) || mirror_has(m, &id, &size))
 		return 0;
+	((struct vv_mirror *)arg)->lost = true;
 	path = vv_thin_path(m->dir, &id);
 	ret = path ? vv_unlink(path, err) : vv_fail_nomem(err);
 	free(path);
@@ -142,11 +144,13 @@ static int read_indexes(struct vv_mirror *m, const struct vv_extent *packs, size
 
 int mirror_sync(struct vv_mirror *m, struct vv_err *err)
 {
-	struct missing x = {m, {0}};
+	struct missing x = {.m = m};
 	char *packs = vv_join(m->dir, "packs");
 	int ret = packs ? 0 : vv_fail_nomem(err);
 
 	vv_map_release(&m->packs);
+	if (!ret)
+		ret = vv_store_each_pack(m->store, note_here, &x, err);
 	if (!ret)
 		ret = m->remote->ops->list(m->remote, list_one, &x, err);
 	if (!ret)
@@ -156,6 +160,7 @@ int mirror_sync(struct vv_mirror *m, struct vv_err *err)
 	if (!ret)
 		ret = vv_store_refresh(m->store, err);
 	vv_extents_release(&x.packs);
+	vv_map_release(&x.here);
 	free(packs);
 	return ret;
 }
@@ -169,6 +174,17 @@ static int lock(struct vv_mirror *m, struct vv_err *err)
 
 	free(path);
 	return ret;
+}
+
+/* What fetches left that were killed: nobody else is at work here. */
+static int sweep(void *arg, const char *name, struct vv_err *err VV_UNUSED)
+{
+	char *path = !strncmp(name, ".varve-", 7) ? vv_join(arg, name) : NULL;
+
+	if (path)
+		vv_tempdir_remove(path);
+	free(path);
+	return 0;
 }
 
 /* For people: whose mirror it is. */
@@ -203,6 +219,8 @@ int vv_mirror_open(struct vv_mirror **out, struct vv_remote *remote, struct vv_s
 	if (!ret)
 		ret = lock(m, err);
 	if (!ret)
+		ret = vv_each_name(m->dir, sweep, m->dir, err);
+	if (!ret)
 		ret = vv_store_open(&m->store, m->dir, VV_STORE_CREATE | VV_STORE_MIRROR, pool, err);
 	if (!ret)
 		ret = write_name(m, err);
@@ -225,4 +243,9 @@ void vv_mirror_close(struct vv_mirror *m)
 	vv_arena_release(&m->names);
 	free(m->dir);
 	free(m);
+}
+
+bool vv_mirror_lost(const struct vv_mirror *m)
+{
+	return m->lost || !m->packs.len;
 }

@@ -16,6 +16,8 @@ struct vv_mirror;
 VV_MUST_CHECK int vv_mirror_open(struct vv_mirror **out, struct vv_remote *remote, struct vv_store *local,
 	struct vv_pool *pool, bool ask, struct vv_err *err);
 void vv_mirror_close(struct vv_mirror *m);
+/* Packs that the remote had are gone, by its gc or by a loss; or it has none at all. After an open with `ask`. */
+bool vv_mirror_lost(const struct vv_mirror *m);
 /* As a store: what it has can be asked; its bytes cannot be read. Borrowed. */
 struct vv_store *vv_mirror_store(struct vv_mirror *m);
 /* The folder of the mirror of a remote of that name. Owned by the caller; NULL when memory is gone. */

@@ -23,20 +23,54 @@ struct far {
 	struct vv_remote base;
 	struct vv_wire wire;
 	struct vv_child child;
+	bool dead; /* it is not known what comes next */
 };
 
 /* "no CODE MESSAGE": an answer to any request. */
-static int refused(const struct far *f, char *line, struct vv_err *err)
+static int refused(struct far *f, char *line, struct vv_err *err)
 {
 	char *code = line + 3, *text = strchr(code, ' ');
 	int c = VV_OK;
 
 	if (strncmp(line, "no ", 3) || !text)
+		f->dead = true;
+	if (f->dead)
 		return vv_fail(err, VV_EFORMAT, "%s: gave '%.40s' for an answer", f->base.name, line);
 	*text++ = 0;
 	while (c > VV_EUNSAFE && strcmp(vv_code_name(c), code))
 		c--;
 	return vv_fail(err, c && !strcmp(vv_code_name(c), code) ? c : VV_EIO, "%s: %s", f->base.name, text);
+}
+
+/* A failure that is no answer: the connection cannot be used any more. */
+static int ended(struct far *f, int ret)
+{
+	f->dead |= ret != 0;
+	return ret;
+}
+
+static int alive(const struct far *f, struct vv_err *err)
+{
+	return f->dead ? vv_fail(err, VV_EIO, "%s: the connection has ended", f->base.name) : 0;
+}
+
+static int drop_piece(void *arg VV_UNUSED, struct vv_span bytes VV_UNUSED, struct vv_err *err VV_UNUSED)
+{
+	return 0;
+}
+
+/* Reads the answers to requests that were sent ahead of one that was refused. */
+static void drop_answers(struct far *f, size_t n)
+{
+	struct vv_err why = VV_ERR_INIT;
+	uint64_t len;
+	char *line;
+
+	for (; n && !f->dead; n--) {
+		if (vv_wire_line(&f->wire, &line, &why) || (!strncmp(line, "data ", 5) &&
+				(vv_wire_number(line + 5, &len) || vv_wire_bytes(&f->wire, len, drop_piece, NULL, &why))))
+			f->dead = true;
+	}
 }
 
 /* An answer "WORD N". */
@@ -47,7 +81,7 @@ static int expect_number(struct far *f, const char *word, uint64_t *n, struct vv
 	int ret = vv_wire_line(&f->wire, &line, err);
 
 	if (ret)
-		return ret == VV_ENOTFOUND ? vv_fail(err, VV_EIO, "%s: the connection ended", f->base.name) : ret;
+		return ended(f, ret == VV_ENOTFOUND ? vv_fail(err, VV_EIO, "%s: the connection ended", f->base.name) : ret);
 	if (strncmp(line, word, len) || line[len] != ' ' || vv_wire_number(line + len + 1, n))
 		return refused(f, line, err);
 	return 0;
@@ -59,7 +93,7 @@ static int expect_done(struct far *f, struct vv_err *err)
 	int ret = vv_wire_line(&f->wire, &line, err);
 
 	if (ret)
-		return ret == VV_ENOTFOUND ? vv_fail(err, VV_EIO, "%s: the connection ended", f->base.name) : ret;
+		return ended(f, ret == VV_ENOTFOUND ? vv_fail(err, VV_EIO, "%s: the connection ended", f->base.name) : ret);
 	return strcmp(line, "done") ? refused(f, line, err) : 0;
 }
 
@@ -110,12 +144,16 @@ static int list(struct vv_remote *r, int (*fn)(void *, const struct vv_id *, uin
 	struct far *f = (struct far *)r;
 	struct listing l = {.far = f, .fn = fn, .arg = arg};
 	uint64_t n;
-	int ret = vv_wire_say(&f->wire, err, "list");
+	int ret = alive(f, err);
 
 	if (!ret)
-		ret = expect_number(f, "packs", &n, err);
+		ret = ended(f, vv_wire_say(&f->wire, err, "list"));
 	if (!ret)
-		ret = vv_wire_bytes(&f->wire, n, list_piece, &l, err);
+		ret = expect_number(f, "packs", &n, err);
+	if (!ret && n > VV_MAX_TEXT)
+		ret = ended(f, vv_fail(err, VV_EFORMAT, "%s: a list of %" PRIu64 " bytes", r->name, n));
+	if (!ret)
+		ret = ended(f, vv_wire_bytes(&f->wire, n, list_piece, &l, err));
 	return !ret && l.n ? vv_fail(err, VV_EFORMAT, "%s: a list whose last line has no end", r->name) : ret;
 }
 
@@ -150,20 +188,20 @@ static int get(struct vv_remote *r, const struct vv_extent *parts, size_t n,
 	struct far *f = (struct far *)r;
 	size_t asked = 0;
 	uint64_t len;
-	int ret = 0;
+	int ret = alive(f, err);
 
 	for (size_t i = 0; i < n && !ret; i++) {
 		struct taking t = {take, arg, i, parts[i].off};
 
 		while (asked < n && asked < i + AHEAD && !ret)
-			ret = ask(f, &parts[asked++], err);
-		if (!ret)
-			ret = expect_number(f, "data", &len, err);
+			ret = ended(f, ask(f, &parts[asked++], err));
+		if (!ret && (ret = expect_number(f, "data", &len, err)) != 0)
+			drop_answers(f, asked - i - 1);
 		if (!ret && len != parts[i].len)
-			ret = vv_fail(err, VV_EFORMAT, "%s: sends %" PRIu64 " bytes where %" PRIu64 " were asked for", r->name, len,
-				parts[i].len);
+			ret = ended(f, vv_fail(err, VV_EFORMAT, "%s: sends %" PRIu64 " bytes where %" PRIu64 " were asked for", r->name,
+				len, parts[i].len));
 		if (!ret)
-			ret = vv_wire_bytes(&f->wire, len, take_piece, &t, err);
+			ret = ended(f, vv_wire_bytes(&f->wire, len, take_piece, &t, err));
 	}
 	return ret;
 }
@@ -195,20 +233,22 @@ static int put(
 	struct vv_file file = {.fd = -1};
 	char hex[VV_ID_HEX + 1], *line;
 	uint64_t have, size = 0;
-	int ret = vv_file_open(&file, path, err);
+	int ret = alive(f, err);
 
+	if (!ret)
+		ret = vv_file_open(&file, path, err);
 	if (!ret) {
 		size = (uint64_t)file.st.st_size;
-		ret = vv_wire_say(&f->wire, err, "put %s %" PRIu64, vv_id_hex(pack, hex), size);
+		ret = ended(f, vv_wire_say(&f->wire, err, "put %s %" PRIu64, vv_id_hex(pack, hex), size));
+		if (!ret)
+			ret = ended(f, vv_wire_line(&f->wire, &line, err));
 	}
-	if (!ret)
-		ret = vv_wire_line(&f->wire, &line, err);
 	if (!ret && !strcmp(line, "done"))
 		goto out;
 	if (!ret && (strncmp(line, "have ", 5) || vv_wire_number(line + 5, &have) || have > size))
 		ret = refused(f, line, err);
 	if (!ret)
-		ret = send_file(f, &file, have, prog, err);
+		ret = ended(f, send_file(f, &file, have, prog, err));
 	if (!ret)
 		ret = expect_done(f, err);
 out:
@@ -222,13 +262,13 @@ static int keep(struct vv_remote *r, const struct vv_id *packs, size_t n, struct
 	struct far *f = (struct far *)r;
 	char hex[VV_ID_HEX + 1];
 	size_t asked = 0;
-	int ret = 0;
+	int ret = alive(f, err);
 
 	for (size_t i = 0; i < n && !ret; i++) {
 		while (asked < n && asked < i + AHEAD && !ret)
-			ret = vv_wire_say(&f->wire, err, "keep %s", vv_id_hex(&packs[asked++], hex));
-		if (!ret)
-			ret = expect_done(f, err);
+			ret = ended(f, vv_wire_say(&f->wire, err, "keep %s", vv_id_hex(&packs[asked++], hex)));
+		if (!ret && (ret = expect_done(f, err)) != 0)
+			drop_answers(f, asked - i - 1);
 	}
 	return ret;
 }
@@ -327,6 +367,8 @@ int vv_remote_pipe(
 		/* It ended without a word: 255 is ssh's own failure, 127 the shell's that knows no varve. */
 		if (!vv_child_wait(&f->child, &status, &why) && status == 127)
 			ret = vv_fail(err, VV_ENOTSUP, "%s: there is no varve on %s", name, what);
+		else if (status && status < 255)
+			ret = vv_fail(err, VV_ENOTSUP, "%s: %s has no varve, or no such repository (exit status %d)", name, what, status);
 		else
 			ret = vv_fail(err, VV_EIO, "%s: %s did not answer (exit status %d)", name, what, status);
 		f->child.pid = -1;

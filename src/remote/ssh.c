@@ -51,14 +51,36 @@ static bool parse_short(struct target *t, const char *url)
 	return true;
 }
 
+/* %XX in a URL with a scheme, as git reads it; what is none stays. */
+static void decode(char *s)
+{
+	char *to = s;
+
+	for (; s && *s; s++) {
+		unsigned v;
+		if (*s == '%' && strspn(s + 1, "0123456789abcdefABCDEF") >= 2 && sscanf(s + 1, "%2x", &v) == 1 && v) {
+			*to++ = (char)v;
+			s += 2;
+		} else {
+			*to++ = *s;
+		}
+	}
+	if (s)
+		*to = 0;
+}
+
 static bool parse(struct target *t, const char *url)
 {
 	static const char *const schemes[] = {"ssh://", "git+ssh://", "ssh+git://"};
 
 	*t = (struct target){NULL, NULL, NULL};
 	for (size_t i = 0; i < VV_COUNT(schemes); i++)
-		if (!strncmp(url, schemes[i], strlen(schemes[i])))
-			return parse_long(t, url + strlen(schemes[i]));
+		if (!strncmp(url, schemes[i], strlen(schemes[i]))) {
+			bool is = parse_long(t, url + strlen(schemes[i]));
+			decode(t->host);
+			decode(t->path);
+			return is;
+		}
 	return !strstr(url, "://") && parse_short(t, url);
 }
 
@@ -114,7 +136,7 @@ int vv_remote_ssh(struct vv_remote **out, const char *url, const char *command, 
 	if (!ret && (!t.host || !t.path))
 		ret = vv_fail_nomem(err);
 	/* ssh would take these for options; so would what runs at the other side. */
-	if (!ret && (t.host[0] == '-' || !t.host[0] || t.path[0] == '-' || has_control(url) ||
+	if (!ret && (t.host[0] == '-' || !t.host[0] || t.path[0] == '-' || has_control(t.host) || has_control(t.path) ||
 			    (t.port && strspn(t.port, "0123456789") != strlen(t.port))))
 		ret = vv_fail(err, VV_EUNSAFE, "%s: a strange host, port or path", url);
 	if (ret)

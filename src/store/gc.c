@@ -14,6 +14,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 enum {
@@ -464,6 +465,23 @@ static int sweep_temp(void *arg, const char *name, struct vv_err *err)
 	return ret;
 }
 
+/* What came in of a pack whose rest nobody sent. Who is sending holds a lock. */
+static int sweep_arrival(void *arg, const char *name, struct vv_err *err)
+{
+	const struct sweep *w = arg;
+	char *path = vv_join(w->dir, name);
+	struct stat st;
+	int ret = path ? 0 : vv_fail_nomem(err), fd = ret ? -1 : open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd >= 0 && !flock(fd, LOCK_EX | LOCK_NB) && !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_mtim.tv_sec >= 0 &&
+		older(w->gc, (uint64_t)st.st_mtim.tv_sec))
+		ret = vv_unlink(path, err);
+	if (fd >= 0)
+		close(fd);
+	free(path);
+	return ret;
+}
+
 struct generations {
 	struct gc *gc;
 	const char *trash, *dir;
@@ -540,10 +558,11 @@ static bool moves_any(const struct gc *g)
 static int act(struct gc *g, struct vv_err *err)
 {
 	char generation[40], *packs = vv_join(g->store->dir, "packs"), *trash = vv_join(g->store->dir, "trash");
+	char *incoming = vv_join(g->store->dir, "incoming");
 	struct vv_lock lock = VV_LOCK_INIT;
 	struct sweep sweep = {g, packs};
 	char *sub = NULL;
-	int ret = packs && trash ? store_lock(g->store, &lock, VV_LOCK_EXCLUSIVE, err) : vv_fail_nomem(err);
+	int ret = packs && trash && incoming ? store_lock(g->store, &lock, VV_LOCK_EXCLUSIVE, err) : vv_fail_nomem(err);
 
 	snprintf(generation, sizeof(generation), "trash/%020" PRIu64, g->now);
 	if (!ret)
@@ -558,6 +577,9 @@ static int act(struct gc *g, struct vv_err *err)
 		ret = retire(g, generation, err);
 	if (!ret && !g->opt->dry_run)
 		ret = vv_each_name(packs, sweep_temp, &sweep, err);
+	sweep.dir = incoming;
+	if (!ret && !g->opt->dry_run)
+		ret = vv_each_name(incoming, sweep_arrival, &sweep, err);
 	if (!ret && !g->opt->dry_run)
 		ret = sync_all(g, packs, trash, generation, err);
 	if (!ret)
@@ -565,6 +587,7 @@ static int act(struct gc *g, struct vv_err *err)
 	vv_unlock(&lock);
 	free(packs);
 	free(trash);
+	free(incoming);
 	free(sub);
 	return ret;
 }

@@ -192,6 +192,72 @@ int vv_store_suits(struct vv_store *to, struct vv_store *from, const struct vv_i
 	return ret;
 }
 
+/* --- taking a pack in --- */
+
+struct adoption {
+	struct vv_store *store;
+	struct pack *pack;
+	struct scratch **scratch;
+};
+
+static int verify_entry(void *arg, size_t i, unsigned worker, struct vv_err *err)
+{
+	const struct adoption *a = arg;
+	struct object *o = NULL;
+	struct entry e;
+	int ret;
+
+	pack_entry(a->pack, i, &e);
+	ret = object_open_at(&o, a->store, a->pack, &e, err);
+	if (!ret)
+		ret = object_verify(o, a->scratch[worker], err);
+	object_free(o);
+	return ret == VV_ENOTFOUND ? vv_fail(err, VV_ECORRUPT, "%s", "it goes against what is not here") : ret;
+}
+
+/* That the file is what its name says proves nothing of the objects in it: each is decoded and hashed. */
+static int verify_objects(struct vv_store *s, struct pack *p, struct vv_err *err)
+{
+	struct vv_pool *pool = s->pool ? NULL : vv_pool_new(0), *use = s->pool ? s->pool : pool;
+	struct adoption a = {s, p, NULL};
+	unsigned threads = use ? vv_pool_threads(use) : 0;
+	int ret = use ? 0 : vv_fail_nomem(err);
+
+	if (!ret && !(a.scratch = scratch_take_all(s, threads, err)))
+		ret = err->code;
+	if (!ret)
+		ret = vv_pool_run(use, p->n, verify_entry, &a, err);
+	if (a.scratch)
+		scratch_give_all(s, a.scratch, threads);
+	vv_pool_free(pool);
+	return ret;
+}
+
+/* Among the packs of `s` while it is looked at, so that its objects find one another; then no more. */
+static int verify_pack(struct vv_store *s, const char *path, const struct vv_id *name, struct vv_err *err)
+{
+	struct vv_err why = VV_ERR_INIT;
+	struct pack *p = NULL;
+	int ret = pack_verify(path, name, err);
+
+	if (!ret)
+		ret = pack_open(&p, path, name, err);
+	if (!ret && pack_named(s, name)) {
+		pack_free(p);
+		return 0;
+	}
+	if (!ret)
+		ret = store_add_pack(s, p, err);
+	if (!ret)
+		ret = verify_objects(s, p, err);
+	/* It lies in no folder that is looked into: so it is forgotten. */
+	if (p && vv_store_refresh(s, &why) && !ret) {
+		*err = why;
+		ret = why.code;
+	}
+	return ret;
+}
+
 int vv_store_adopt(struct vv_store *s, const char *path, const struct vv_id *name, struct vv_err *err)
 {
 	struct vv_lock lock = VV_LOCK_INIT;
@@ -200,8 +266,8 @@ int vv_store_adopt(struct vv_store *s, const char *path, const struct vv_id *nam
 
 	if (s->readonly)
 		return vv_fail(err, VV_ENOTSUP, "%s: opened for reading only", s->dir);
-	ret = pack_verify(path, name, err);
-	if (ret == VV_ECORRUPT && vv_unlink(path, &why))
+	ret = verify_pack(s, path, name, err);
+	if ((ret == VV_ECORRUPT || ret == VV_ENOTSUP) && vv_unlink(path, &why))
 		return ret;
 	if (!ret)
 		ret = store_lock(s, &lock, VV_LOCK_SHARED, err);

@@ -64,8 +64,9 @@ VV_MUST_CHECK int vv_store_wanted(struct vv_store *from, struct vv_store *to, co
 VV_MUST_CHECK int vv_store_suits(
 	struct vv_store *to, struct vv_store *from, const struct vv_id *pack, bool *yes, struct vv_err *err);
 /*
- * Makes the file a pack of the store, on whose file system it lies: checked by SHA-256, synced, linked to its name.
- * VV_ECORRUPT when it is not the pack of that name. The old name is gone then, also after a failure.
+ * Makes the file a pack of the store, on whose file system it lies: synced, linked to its name. First the file's SHA-256
+ * is checked, and that of each of its objects, whose bases may be here already. VV_ECORRUPT and VV_ENOTSUP (a newer
+ * pack): nothing of it gets into the store. The old name is gone then, also after a failure.
  */
 VV_MUST_CHECK int vv_store_adopt(struct vv_store *s, const char *path, const struct vv_id *name, struct vv_err *err);
 

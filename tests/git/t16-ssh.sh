@@ -68,12 +68,23 @@ cd "$T/dan" && status_is=$(status_of varve checkout) && said 'objects are not'; 
 mv "$T/away" "$T/central.git/varve"
 varve checkout -q && same m.safetensors "$want"; ok "varve checkout brings the model when it is back"
 
+# What lay half sent is cleared away once it is old; what the server lost is sent again.
+head -c 1000 /dev/zero >"$T/central.git/varve/incoming/x" && touch -d '40 days ago' "$T/central.git/varve/incoming/x"
+head -c 1000 /dev/zero >"$T/central.git/varve/incoming/y" && (cd "$T/central.git" && varve gc -q) && [ ! -e "$T/central.git/varve/incoming/x" ] && [ -e "$T/central.git/varve/incoming/y" ]; ok "gc clears what was half sent"
+cd "$T/ann" && rm -rf "$T/central.git/varve" && git branch again && git push -q origin again 2>"$T/err"; ok "a push after the server lost its store"
+git clone -q "$url" "$T/eve" 2>"$T/err"; same "$T/eve/m.safetensors" "$want"; ok "brings all back"
+
+# Nowhere to put them: a host that varve cannot talk to.
+echo "refs/heads/main $(git rev-parse main) refs/heads/main $(git hash-object /dev/null | tr '0-9a-f' 0)" >"$T/refs"
+r=$(sh "$(git rev-parse --git-path hooks)/pre-push" web https://host/x.git <"$T/refs" >"$T/out" 2>&1; echo $?); [ "$r" != 0 ] && said 'remote.web.varve'; ok "no manifests where no bytes can go"
+git config remote.web.varve none; sh "$(git rev-parse --git-path hooks)/pre-push" web https://host/x.git <"$T/refs" >"$T/out" 2>&1; ok "unless it is wanted"
+
 # A server without varve: a push with models is refused before any ref moves; one without is not.
 sed "s#^SetEnv.*#SetEnv PATH=/usr/bin:/bin HOME=$HOME#" "$T/ssh/config" >"$T/ssh/config2"; kill "$(cat "$T/ssh/pid")"; sleep 0.3
 "$sshd" -f "$T/ssh/config2" -E "$T/ssh/log"; sleep 0.3
 if [ -e /usr/bin/varve ]; then echo "# varve is installed here"; else
 	cd "$T/ann" && git checkout -q main && model m.safetensors seed=5 && git commit -q -am five
-	fails git push origin main; said 'no varve on 127.0.0.1'; ok "a server without varve gets no manifests"
+	fails git push origin main; said 'no varve'; ok "a server without varve gets no manifests"
 	[ "$(git -C "$T/central.git" rev-parse main)" = "$(git rev-parse main~1)" ]; ok "its branch did not move"
 	# The objects may lie elsewhere.
 	git config remote.origin.varve "$T/shared-store" && git push -q origin main; ok "remote.<name>.varve names another place"

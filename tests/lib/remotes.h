@@ -173,6 +173,21 @@ static inline void remote_conforms(struct vv_remote *(*open_remote)(void *arg), 
 	parts[0] = (struct vv_extent){p.at[0].name, p.at[0].size - 5, 10};
 	CHECK(r->ops->get(r, parts, 1, remote_take, &g, &err) != 0);
 	vv_err_clear(&err);
+	/* One of several that is refused: what comes next is answered for itself. */
+	for (size_t i = 0; i < 3; i++) {
+		struct vv_id some[3] = {p.at[0].name, p.at[1].name, p.at[0].name};
+		some[i] = strange;
+		CHECK_INT(r->ops->keep(r, some, 3, &err), VV_ENOTFOUND);
+		vv_err_clear(&err);
+		parts[0] = (struct vv_extent){some[i == 0], 5, 10};
+		parts[1] = (struct vv_extent){i == 1 ? strange : some[i == 0], 5, 10};
+		parts[2] = (struct vv_extent){i == 1 ? some[0] : strange, 0, 4};
+		g = (struct got){.parts = parts, .p = &p};
+		CHECK_INT(r->ops->get(r, parts, 3, remote_take, &g, &err), VV_ENOTFOUND);
+		vv_err_clear(&err);
+		CHECK_INT(remote_list(r, &p), 2);
+		CHECK_OK(r->ops->keep(r, &p.at[1].name, 1, &err), &err);
+	}
 	CHECK_INT(r->ops->put(r, &strange, p.paths[2], NULL, &err), VV_ECORRUPT);
 	vv_err_clear(&err);
 	CHECK_INT(remote_list(r, &p), 2);

@@ -83,6 +83,7 @@ int main(void)
 	words(root, "host:it's", "not asked", "host\nvarve serve-store --stdio 'it'\\''s'\n");
 	words(root, "ssh://host/~me/x", NULL, "host\nvarve serve-store --stdio '~me/x'\n");
 	words(root, "git+ssh://me@[::1]:22/x", NULL, "-p\n22\nme@::1\nvarve serve-store --stdio '/x'\n");
+	words(root, "git+ssh://a%40b@host/my%20repo%2", NULL, "a@b@host\nvarve serve-store --stdio '/my repo%2'\n");
 	words(root, "[::1]:x", NULL, "::1\nvarve serve-store --stdio 'x'\n");
 	/* A command of several words, from the environment before that of the configuration. */
 	unsetenv("GIT_SSH");
@@ -97,6 +98,7 @@ int main(void)
 	CHECK_INT(vv_remote_ssh(&r, "ssh://host:2x/y", NULL, &err), VV_EUNSAFE);
 	CHECK_INT(vv_remote_ssh(&r, "host:a\nb", NULL, &err), VV_EUNSAFE);
 	CHECK_INT(vv_remote_ssh(&r, "git+ssh://host\r/y", NULL, &err), VV_EUNSAFE);
+	CHECK_INT(vv_remote_ssh(&r, "git+ssh://host/a%0ab", NULL, &err), VV_EUNSAFE);
 	CHECK_INT(vv_remote_ssh(&r, "ext::sh -c true", NULL, &err), VV_ENOTSUP);
 	CHECK_INT(vv_remote_ssh(&r, "https://host/y", NULL, &err), VV_ENOTSUP);
 	snprintf(cmd, sizeof(cmd), "rm -rf %s", root);

@@ -2,6 +2,8 @@
 #include "fixture.h"
 #include "store/thin.h"
 
+#include <xxhash.h>
+
 enum { LEN = 400000 };
 
 static uint8_t a[LEN], b[LEN], c[LEN];
@@ -52,6 +54,64 @@ static int adopt(struct fixture *to, struct fixture *from, const struct vv_id *i
 	return vv_store_adopt(to->store, path, &name, &to->err);
 }
 
+static int count_pack(void *arg, const struct vv_pack_info *info, struct vv_err *err)
+{
+	(void)info;
+	(void)err;
+	++*(size_t *)arg;
+	return 0;
+}
+
+/* A file under its own SHA-256, whatever it is: nothing of it gets in. */
+static void refused(struct fixture *g, struct vv_buf *bytes, int code)
+{
+	char path[200];
+	struct vv_id name;
+	size_t n = 0;
+
+	vv_sha256(vv_buf_view(bytes), &name);
+	snprintf(path, sizeof(path), "%s/arrived", g->dir);
+	vv_err_clear(&g->err);
+	CHECK_OK(vv_write_file(path, vv_buf_view(bytes), false, &g->err), &g->err);
+	CHECK_INT(vv_store_adopt(g->store, path, &name, &g->err), code);
+	CHECK(access(path, F_OK));
+	CHECK_OK(vv_store_each_pack(g->store, count_pack, &n, &g->err), &g->err);
+	CHECK_INT(n, 0);
+	fx_open(g);
+	CHECK_INT(vv_store_bad_packs(g->store), 0);
+}
+
+/* Packs that lie: an object under another's id, no pack at all, one of a newer kind. */
+static void test_liars(void)
+{
+	struct vv_buf bytes = VV_BUF_INIT(1 << 24);
+	struct fixture f, g;
+	struct vv_id one;
+	uint64_t footer;
+
+	fx_init(&f);
+	fx_init(&g);
+	one = put(&f, a, LEN, VV_DT_F32, NULL);
+	CHECK_OK(vv_read_file(&bytes, pack_of(&f, &one), &f.err), &f.err);
+	footer = vv_get64(bytes.ptr + bytes.len - PACK_TRAILER);
+	bytes.ptr[footer] ^= 1;
+	vv_put64(bytes.ptr + bytes.len - 16, XXH64(bytes.ptr + footer, bytes.len - PACK_TRAILER - footer, 0));
+	refused(&g, &bytes, VV_ECORRUPT);
+	bytes.ptr[footer] ^= 1;
+	vv_put64(bytes.ptr + bytes.len - 16, XXH64(bytes.ptr + footer, bytes.len - PACK_TRAILER - footer, 0));
+	bytes.ptr[6] = 2;
+	refused(&g, &bytes, VV_ENOTSUP);
+	bytes.len /= 2;
+	refused(&g, &bytes, VV_ENOTSUP);
+	bytes.ptr[6] = 1;
+	refused(&g, &bytes, VV_ECORRUPT);
+	bytes.ptr[0] = 'x';
+	refused(&g, &bytes, VV_ECORRUPT);
+	vv_buf_release(&bytes);
+	fx_release(&f);
+	fx_release(&g);
+}
+
 int main(void)
 {
 	struct fixture f, g;
@@ -65,6 +125,7 @@ int main(void)
 	nudge(b, LEN, 4, 2, 20);
 	memcpy(c, b, LEN);
 	nudge(c, LEN, 4, 2, 20);
+	test_liars();
 	fx_init(&f);
 	fx_init(&g);
 	one = put(&f, a, LEN, VV_DT_F32, NULL);
