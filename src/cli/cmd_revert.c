@@ -203,7 +203,7 @@ static int name_changes(struct reverter *r, const struct one *o, json_t *names, 
 	for (size_t i = 0; i < m->n; i++)
 		if (m->items[i].reason)
 			say_conflict(r, conflicts, o->path, m->items[i].name, m->items[i].reason);
-		else if (m->items[i].take == VV_MERGE_THEIRS)
+		else if (m->items[i].take == VV_MERGE_THEIRS || m->items[i].row != i)
 			json_array_append_new(names, vv_json_name(m->items[i].name));
 	if (m->result != VV_MERGE_IS_THEIRS)
 		return 0;

@@ -86,18 +86,26 @@ static bool same_at(const struct vv_lineup *l, size_t a, size_t va, size_t b, si
 	return vv_same_tensor(sa, x, sb, y);
 }
 
-/*
- * Of the tensors that `side` removed, those that it has by a new name, with the same bytes: if neither old nor new name
- * has a rival, what the other side made of the tensor goes there.
- */
-static int follow_renames(struct vv_merge *m, enum vv_merge_side side, enum vv_merge_reason reason, struct vv_err *err)
-{
-	const struct vv_lineup *l = m->lineup;
-	enum vv_merge_side other = side == VV_MERGE_OURS ? VV_MERGE_THEIRS : VV_MERGE_OURS;
-	struct vv_map added = {0}; /* id → row; SIZE_MAX: several */
-	size_t *claims = calloc(l->n + 1, sizeof(*claims));
-	int ret = claims ? 0 : vv_fail_nomem(err);
+/* What each tensor of the base is called on the sides that renamed it: a row there, or NO_ROW. */
+struct renames {
+	size_t *to[2];
+};
+#define NO_ROW SIZE_MAX
 
+static void release_renames(struct renames *r)
+{
+	free(r->to[VV_MERGE_OURS]);
+	free(r->to[VV_MERGE_THEIRS]);
+}
+
+/* Of the tensors that `side` removed, those that it has by a new name, with the same bytes, if neither name has a rival. */
+static int find_renames(const struct vv_lineup *l, enum vv_merge_side side, struct renames *r, struct vv_err *err)
+{
+	struct vv_map added = {0}; /* id → row; NO_ROW: several */
+	size_t *claims = calloc(l->n + 1, sizeof(*claims)), *to = calloc(l->n + 1, sizeof(*to));
+	int ret = claims && to ? 0 : vv_fail_nomem(err);
+
+	r->to[side] = to;
 	for (size_t i = 0; i < l->n && !ret; i++) {
 		const struct vv_id *id = only_in(&l->rows[i], side) ? id_at(l, i, side) : NULL;
 		bool first = true;
@@ -106,26 +114,42 @@ static int follow_renames(struct vv_merge *m, enum vv_merge_side side, enum vv_m
 		if (id && !at)
 			ret = vv_fail_nomem(err);
 		else if (!first)
-			*at = SIZE_MAX;
+			*at = NO_ROW;
 	}
-	for (int pass = 0; pass < 2; pass++)
-		for (size_t i = 0; i < l->n && !ret; i++) {
-			const uint64_t *at = gone_in(&l->rows[i], side)
-				? vv_map_find(&added, vv_span(id_at(l, i, VV_MERGE_BASE), sizeof(struct vv_id))) : NULL;
+	for (size_t i = 0; i < l->n && !ret; i++) {
+		const uint64_t *at = gone_in(&l->rows[i], side)
+			? vv_map_find(&added, vv_span(id_at(l, i, VV_MERGE_BASE), sizeof(struct vv_id))) : NULL;
 
-			if (!at || *at == SIZE_MAX || !same_at(l, i, VV_MERGE_BASE, (size_t)*at, side))
-				continue;
-			if (!pass) {
-				claims[*at]++;
-			} else if (claims[*at] == 1 && m->items[i].reason == reason) {
-				vv_merge_settle_item(m, &m->items[i], side);
-				m->items[*at].row = i;
-				m->items[*at].take = other;
-			}
+		to[i] = NO_ROW;
+		if (at && *at != NO_ROW && same_at(l, i, VV_MERGE_BASE, (size_t)*at, side)) {
+			to[i] = (size_t)*at;
+			claims[*at]++;
 		}
+	}
+	for (size_t i = 0; i < l->n && !ret; i++)
+		if (to[i] != NO_ROW && claims[to[i]] > 1)
+			to[i] = NO_ROW;
 	vv_map_release(&added);
 	free(claims);
 	return ret;
+}
+
+/* What the other side made of a tensor goes where this one renamed it to. */
+static void follow_renames(struct vv_merge *m, const struct renames *r)
+{
+	static const enum vv_merge_reason reasons[] = {[VV_MERGE_OURS] = VV_MERGE_REMOVED_CHANGED,
+		[VV_MERGE_THEIRS] = VV_MERGE_CHANGED_REMOVED};
+
+	for (size_t i = 0; i < m->n; i++)
+		for (enum vv_merge_side side = VV_MERGE_OURS; side <= VV_MERGE_THEIRS; side++) {
+			size_t to = r->to[side][i];
+
+			if (to == NO_ROW || m->items[i].reason != reasons[side])
+				continue;
+			vv_merge_settle_item(m, &m->items[i], side);
+			m->items[to].row = i;
+			m->items[to].take = side == VV_MERGE_OURS ? VV_MERGE_THEIRS : VV_MERGE_OURS;
+		}
 }
 
 static size_t pick_all(struct vv_pick *picks, const struct vv_lineup *l, const struct vv_version *v, size_t side)
@@ -266,7 +290,7 @@ static bool mergeable(const struct vv_merge *m)
 	return vv_can_assemble(m->sides[VV_MERGE_OURS]->m);
 }
 
-static int plan_tensors(struct vv_merge *m, struct vv_err *err)
+static int plan_tensors(struct vv_merge *m, struct renames *r, struct vv_err *err)
 {
 	const struct vv_manifest *cols[3];
 	int ret;
@@ -287,11 +311,13 @@ static int plan_tensors(struct vv_merge *m, struct vv_err *err)
 		m->n_conflicts += m->items[i].reason != VV_MERGE_CLEAN;
 	}
 	m->n = m->lineup->n;
-	ret = follow_renames(m, VV_MERGE_OURS, VV_MERGE_REMOVED_CHANGED, err);
+	ret = find_renames(m->lineup, VV_MERGE_OURS, r, err);
 	if (!ret)
-		ret = follow_renames(m, VV_MERGE_THEIRS, VV_MERGE_CHANGED_REMOVED, err);
-	if (!ret)
+		ret = find_renames(m->lineup, VV_MERGE_THEIRS, r, err);
+	if (!ret) {
+		follow_renames(m, r);
 		ret = decide_frame(m, err);
+	}
 	m->n_conflicts += !ret && m->frame.reason != VV_MERGE_CLEAN;
 	return ret;
 }
@@ -301,6 +327,7 @@ int vv_merge_plan(struct vv_merge *out, const struct vv_version *base, const str
 {
 	struct vv_merge m = {.result = VV_MERGE_ASSEMBLED,
 		.sides = {[VV_MERGE_OURS] = ours, [VV_MERGE_THEIRS] = theirs, [VV_MERGE_BASE] = base}};
+	struct renames renames = {0};
 	int ret = 0;
 
 	if (same_file(ours, theirs) || same_file(base, theirs)) {
@@ -312,8 +339,9 @@ int vv_merge_plan(struct vv_merge *out, const struct vv_version *base, const str
 		m.frame.reason = VV_MERGE_WHOLE;
 		m.n_conflicts = 1;
 	} else {
-		ret = plan_tensors(&m, err);
+		ret = plan_tensors(&m, &renames, err);
 	}
+	release_renames(&renames);
 	if (ret)
 		vv_merge_release(&m);
 	else
@@ -321,31 +349,54 @@ int vv_merge_plan(struct vv_merge *out, const struct vv_version *base, const str
 	return ret;
 }
 
+/* Which names the patterns match, and with them those that the same tensor has elsewhere; *n counts the former. */
+static int match_names(bool **out, const struct vv_merge *m, const struct renames *r, const char *const *patterns,
+	size_t n_patterns, size_t *n, struct vv_err *err)
+{
+	bool *match = *out = calloc(m->n + 1, sizeof(*match));
+
+	if (!match)
+		return vv_fail_nomem(err);
+	for (size_t i = 0; i < m->n; i++) {
+		for (size_t k = 0; k < n_patterns && !match[i]; k++)
+			match[i] = !fnmatch(patterns[k], m->items[i].name, 0);
+		*n += match[i];
+	}
+	/* A new name belongs to one old one. */
+	for (size_t i = 0; i < m->n; i++) {
+		size_t a = r->to[VV_MERGE_OURS][i], b = r->to[VV_MERGE_THEIRS][i];
+		bool any = match[i] || (a != NO_ROW && match[a]) || (b != NO_ROW && match[b]);
+
+		match[i] = any;
+		if (a != NO_ROW)
+			match[a] = any;
+		if (b != NO_ROW)
+			match[b] = any;
+	}
+	return 0;
+}
+
 int vv_merge_plan_some(struct vv_merge *out, const struct vv_version *base, const struct vv_version *ours,
 	const struct vv_version *theirs, const char *const *patterns, size_t n, size_t *matched, struct vv_err *err)
 {
 	struct vv_merge m = {.result = VV_MERGE_ASSEMBLED,
 		.sides = {[VV_MERGE_OURS] = ours, [VV_MERGE_THEIRS] = theirs, [VV_MERGE_BASE] = base}};
-	int ret = mergeable(&m) ? plan_tensors(&m, err) : vv_fail(err, VV_ENOTSUP, "this file can only be taken as a whole");
+	struct renames renames = {0};
+	bool *match = NULL;
+	int ret = mergeable(&m) ? plan_tensors(&m, &renames, err) : vv_fail(err, VV_ENOTSUP, "this file can only be taken as a whole");
 
 	*matched = 0;
-	for (size_t i = 0; !ret && i < m.n; i++) {
-		bool any = false;
-
-		for (size_t k = 0; k < n && !any; k++)
-			any = !fnmatch(patterns[k], m.items[i].name, 0);
-		*matched += any;
-		if (any)
-			continue;
-		m.items[i] = decide(m.lineup, i);
-		m.items[i].take = VV_MERGE_OURS;
-		m.items[i].reason = VV_MERGE_CLEAN;
-		m.items[i].changed = false;
-	}
+	if (!ret)
+		ret = match_names(&match, &m, &renames, patterns, n, matched, err);
+	for (size_t i = 0; !ret && i < m.n; i++)
+		if (!match[i])
+			m.items[i] = (struct vv_merge_item){.name = m.items[i].name, .take = VV_MERGE_OURS, .row = i};
 	m.frame = (struct vv_merge_item){.take = VV_MERGE_OURS};
 	m.n_conflicts = 0;
 	for (size_t i = 0; !ret && i < m.n; i++)
 		m.n_conflicts += m.items[i].reason != VV_MERGE_CLEAN;
+	release_renames(&renames);
+	free(match);
 	if (ret)
 		vv_merge_release(&m);
 	else

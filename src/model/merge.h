@@ -60,8 +60,8 @@ struct vv_merge {
 VV_MUST_CHECK int vv_merge_plan(struct vv_merge *out, const struct vv_version *base,
 	const struct vv_version *ours, const struct vv_version *theirs, struct vv_err *err);
 /*
- * The same for those tensors alone whose names match one of the patterns (fnmatch): all else, the bytes around them too, is
- * ours. *matched counts them. VV_ENOTSUP: these merge only as a whole.
+ * The same for those tensors alone that have a name, in any version, which matches one of the patterns (fnmatch): all else,
+ * the bytes around them too, is ours. *matched counts such names. VV_ENOTSUP: these merge only as a whole.
  */
 VV_MUST_CHECK int vv_merge_plan_some(struct vv_merge *out, const struct vv_version *base, const struct vv_version *ours,
 	const struct vv_version *theirs, const char *const *patterns, size_t n, size_t *matched, struct vv_err *err);

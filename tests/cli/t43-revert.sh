@@ -41,6 +41,16 @@ status_is 1 varve revert -t new -t t5 v5 m.safetensors && err 'new: was new then
 model m.safetensors n=6 drop=t2; status_is 1 varve revert -t t2 v5 m.safetensors && err 't2: removed since'; ok "one that was removed since"
 git checkout -q -- m.safetensors
 
+# Renamed by the commit, and retrained since: by either name its weights stay.
+git reset -q --hard v3; newname() { LC_ALL=C sed "s/\"$1\"/\"$2\"/" m.safetensors >"$T/m"; touch -d '10 seconds ago' "$T/m"; mv "$T/m" m.safetensors; }
+newname t1 u1; git commit -q -am renamed; git tag vr; names() { varve show --json "$1" | grep -o '"[tu]1"' | tr -d '"\n'; }
+for t in u1 t1; do
+	status_is 0 varve revert -t $t vr m.safetensors && said '2 tensors as before' && [ "$(names m.safetensors)" = t1 ] && equal m.safetensors v3:m.safetensors t1; ok "a rename is undone by $t"; git checkout -q -- m.safetensors
+	model m.safetensors n=6 set=t1:40 set=t2:7 set=t3:7 set=t4:8; newname t1 u1; w=$(tensor m.safetensors u1)
+	status_is 0 varve revert -t $t vr m.safetensors && [ "$(names m.safetensors)" = t1 ] && [ "$(tensor m.safetensors t1)" = "$w" ] && equal m.safetensors v3:m.safetensors t4; ok "and keeps what is not committed"; git checkout -q -- m.safetensors
+done
+model m.safetensors n=6 set=t1:40 set=t2:7 set=t3:7 set=t4:8; newname t1 u1; git commit -q -am since; status_is 0 varve revert --json -t t4 v3 m.safetensors; json 'd["files"][0]["tensors"] == ["t4"]' && equal m.safetensors HEAD:m.safetensors u1; ok "another tensor leaves it alone"; git checkout -q -- m.safetensors
+
 # The bytes around them.
 git reset -q --hard v3; model m.safetensors n=6 set=t1:7 set=t2:7 set=t3:7 set=t4:8 meta=hello; git commit -q -am meta; git tag vm
 model m.safetensors n=6 set=t1:7 set=t2:7 set=t3:7 set=t4:9 meta=hello; git commit -q -am after; status_is 0 varve revert vm m.safetensors && ! grep -q hello m.safetensors && equal m.safetensors HEAD:m.safetensors t4; ok "metadata is undone"

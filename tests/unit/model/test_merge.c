@@ -155,6 +155,50 @@ static void test_some(void)
 	drop(&t);
 }
 
+/* Either name of a renamed tensor means both: what ours made of it is not lost. */
+static void test_some_renamed(void)
+{
+	static const struct {
+		const char *base, *ours, *theirs, *pattern, *merged;
+		size_t conflicts;
+	} rows[] = {
+		{"x=2 b=6", "x=3 b=6", "a=2 b=6", "x", "a=3 b=6", 0},
+		{"x=2 b=6", "x=3 b=6", "a=2 b=6", "a", "a=3 b=6", 0},
+		{"x=2 b=6", "x=2 b=7", "a=2 b=6", "x", "a=2 b=7", 0},
+		{"x=2 b=6", "x=2 b=7", "a=2 b=6", "a", "a=2 b=7", 0},
+		{"x=2 b=6", "x=3 b=7", "a=2 b=5", "b", "x=3 b=7", 1},
+		{"x=2 b=6", "x=3 b=6", "a=2 b=5", "b", "x=3 b=5", 0},
+		{"x=2 b=6", "y=2 b=6", "x=1 b=6", "x", "y=1 b=6", 0},
+		{"x=2 b=6", "y=2 b=6", "x=1 b=6", "y", "y=1 b=6", 0},
+		{"x=2 b=6", "x=3 b=6", "a=1 b=6", "a", "a=1 x=3 b=6", 0}, /* another tensor */
+		{"x=2 b=6", "x=3 b=6", "a=1 b=6", "x", "x=3 b=6", 1},
+	};
+
+	for (size_t i = 0; i < VV_COUNT(rows); i++) {
+		FILE *f = tmpfile();
+		struct vv_buf got, want;
+		struct vv_err err = VV_ERR_INIT;
+		struct three t;
+		size_t n = 0;
+
+		make(&t, NULL, rows[i].base, NULL, rows[i].ours, NULL, rows[i].theirs);
+		vv_merge_release(&t.m);
+		CHECK_OK(vv_merge_plan_some(&t.m, &t.base.v, &t.ours.v, &t.theirs.v, &rows[i].pattern, 1, &n, &err), &err);
+		CHECK_INT(n, 1);
+		CHECK_INT(t.m.n_conflicts, rows[i].conflicts);
+		CHECK_OK(vv_merge_write_ours(&t.m, fileno(f), "model.x", NULL, &err), &err);
+		fd_bytes(fileno(f), &got);
+		st_file(&want, NULL, rows[i].merged);
+		CHECK(buf_eq(&got, &want));
+		if (!buf_eq(&got, &want))
+			printf("# row %zu: %.*s\n", i, (int)got.len - 8, got.ptr + 8);
+		vv_buf_release(&got);
+		vv_buf_release(&want);
+		fclose(f);
+		drop(&t);
+	}
+}
+
 static void test_metadata(void)
 {
 	static const char m1[] = "\"step\":\"1\"", m2[] = "\"step\":\"2\"", m3[] = "\"step\":\"3\"";
@@ -391,6 +435,7 @@ int main(void)
 	test_clean();
 	test_conflicts();
 	test_some();
+	test_some_renamed();
 	test_metadata();
 	test_table();
 	test_reshaped();
