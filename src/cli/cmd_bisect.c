@@ -26,7 +26,13 @@ struct bisect {
 	char **paths;     /* of the models, from the top */
 	size_t n_paths;
 	char *dir, *tree; /* ours alone; the worktree in it */
+	char *inside, *env_dir;
+	struct vv_args env; /* of what runs in the tree */
 };
+
+/* What an alias, a hook or the user says of the repository does not hold in another worktree. */
+static const char *const elsewhere[] = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY",
+	"GIT_PREFIX", "GIT_IMPLICIT_WORK_TREE", NULL};
 
 /* --- the ends --- */
 
@@ -117,6 +123,22 @@ static int add_path(struct bisect *b, const char *path)
 	return v[b->n_paths++] ? 0 : vv_fail_nomem(&b->ctx->err);
 }
 
+/* Is there a model by this name, good or bad? */
+static int check_path(struct bisect *b, const char *path)
+{
+	struct vv_err *err = &b->ctx->err;
+	int ret = VV_ENOTFOUND;
+
+	for (size_t i = 0; i <= b->n_good && ret == VV_ENOTFOUND; i++) {
+		struct vv_named model = {0};
+
+		vv_err_clear(err);
+		ret = vv_named_at(b->ctx, i ? b->good[i - 1] : b->bad, path, &model);
+		vv_named_release(&model);
+	}
+	return ret == VV_ENOTFOUND ? vv_fail(err, ret, "%s: no model, neither in the bad commit nor in a good one", path) : ret;
+}
+
 /* The given ones, else those that differ between the ends. */
 static int find_paths(struct bisect *b)
 {
@@ -126,8 +148,11 @@ static int find_paths(struct bisect *b)
 
 	if (b->files.n)
 		ret = vv_top_paths(ctx, (char *const *)(uintptr_t)b->files.v, &top);
-	for (size_t i = 0; !ret && top && top[i]; i++)
-		ret = add_path(b, top[i]);
+	for (size_t i = 0; !ret && top && top[i]; i++) {
+		ret = check_path(b, top[i]);
+		if (!ret)
+			ret = add_path(b, top[i]);
+	}
 	vv_paths_free(top);
 	for (size_t g = 0; g < b->n_good && !b->files.n && !ret; g++) {
 		struct vv_sides sides = {.a = b->good[g], .b = b->bad};
@@ -148,11 +173,35 @@ static int find_paths(struct bisect *b)
 
 /* --- the worktree --- */
 
-static int run_git(struct bisect *b, const struct vv_args *args, const char *const *env, unsigned flags, int *status)
+static int run_git(struct bisect *b, const struct vv_args *args, unsigned flags, int *status)
 {
-	if (args->failed)
+	if (args->failed || b->env.failed)
 		return vv_fail_nomem(&b->ctx->err);
-	return vv_child_run(args->v, env, flags, vv_span(NULL, 0), NULL, status, &b->ctx->err);
+	return vv_child_run(args->v, b->env.v, flags, vv_span(NULL, 0), NULL, status, &b->ctx->err);
+}
+
+/* A line of what git says in the tree, owned by the caller. */
+static int tree_line(struct bisect *b, char **out, const char *const *words)
+{
+	struct vv_err *err = &b->ctx->err;
+	struct vv_buf text = VV_BUF_INIT(VV_MAX_TEXT);
+	struct vv_args args = {0};
+	int status = 0, ret;
+
+	vv_args_add(&args, "-C");
+	vv_args_add(&args, b->tree);
+	vv_args_all(&args, words);
+	ret = args.failed || b->env.failed ? vv_fail_nomem(err)
+					   : vv_git_status(NULL, args.v, b->env.v, vv_span(NULL, 0), &text, &status, err);
+	if (!ret && status)
+		ret = vv_fail(err, VV_EGIT, "git %s: %s", words[0], vv_git_said(&text));
+	while (!ret && text.len && text.ptr[text.len - 1] == '\n')
+		text.ptr[--text.len] = 0;
+	if (!ret && !(*out = vv_buf_take(&text)))
+		ret = vv_fail_nomem(err);
+	vv_buf_release(&text);
+	vv_args_release(&args);
+	return ret;
 }
 
 /* On the disk that has the store, where there is room for models; or where the user says. */
@@ -205,7 +254,7 @@ static char *command_word(const char *word)
 }
 
 /* git bisect start, in the new worktree. */
-static int start(struct bisect *b, const char *const *env)
+static int start(struct bisect *b)
 {
 	const char *const words[] = {"git", "-C", b->tree, "bisect", "start", b->bad, NULL};
 	struct vv_args args = {0};
@@ -217,13 +266,13 @@ static int start(struct bisect *b, const char *const *env)
 	vv_args_add(&args, "--");
 	for (size_t i = 0; i < b->n_paths && b->changes_only; i++)
 		vv_args_add(&args, b->paths[i]);
-	ret = run_git(b, &args, env, VV_CHILD_TALK, &status);
+	ret = run_git(b, &args, VV_CHILD_TALK, &status);
 	vv_args_release(&args);
 	return !ret && status ? vv_fail(&b->ctx->err, VV_EGIT, "git bisect start failed") : ret;
 }
 
 /* git bisect run with bisect-step around the user's command. */
-static int search(struct bisect *b, char *const *command, const char *const *env, int *status)
+static int search(struct bisect *b, char *const *command, int *status)
 {
 	const char *const words[] = {"git", "-C", b->tree, "bisect", "run", "varve", "bisect-step", NULL};
 	struct vv_args args = {0};
@@ -244,7 +293,7 @@ static int search(struct bisect *b, char *const *command, const char *const *env
 	vv_args_add(&args, "--");
 	vv_args_add(&args, first);
 	vv_args_all(&args, (const char *const *)command + 1);
-	ret = first ? run_git(b, &args, env, VV_CHILD_TALK | VV_CHILD_INHERIT, status) : vv_fail_nomem(&b->ctx->err);
+	ret = first ? run_git(b, &args, VV_CHILD_TALK | VV_CHILD_INHERIT, status) : vv_fail_nomem(&b->ctx->err);
 	vv_args_release(&args);
 	free(first);
 	return ret;
@@ -286,7 +335,8 @@ static int show_changes(struct bisect *b, const char *commit)
 	vv_args_add(&args, parent);
 	vv_args_add(&args, commit);
 	fflush(stdout);
-	ret = run_git(b, &args, NULL, 0, &status);
+	ret = args.failed ? vv_fail_nomem(&b->ctx->err)
+			  : vv_child_run(args.v, NULL, 0, vv_span(NULL, 0), NULL, &status, &b->ctx->err);
 	vv_args_release(&args);
 	free(parent);
 	return ret;
@@ -295,10 +345,10 @@ static int show_changes(struct bisect *b, const char *commit)
 static int tell(struct bisect *b)
 {
 	struct vv_ctx *ctx = b->ctx;
-	const char *const words[] = {"-C", b->tree, "log", "-1", "--format=%H%x1f%h%x1f%aN%x1f%aI%x1f%s", "refs/bisect/bad", NULL};
+	static const char *const words[] = {"log", "-1", "--format=%H%x1f%h%x1f%aN%x1f%aI%x1f%s", "refs/bisect/bad", NULL};
 	char *line = NULL, *rest, *field[5], *safe;
 	size_t tested = count_tested(b), n = 0;
-	int ret = vv_git_line(&ctx->repo, &line, &ctx->err, words);
+	int ret = tree_line(b, &line, words);
 
 	if (ret)
 		return ret;
@@ -318,20 +368,29 @@ static int tell(struct bisect *b)
 	return ret;
 }
 
-/* Its state folder, so that a smudge in it does not set up the repository anew; *env: varve's own calls of git there. */
-static int prepare(struct bisect *b, char **env)
+/* The tree's state folder, so that a smudge in it does not set up the repository anew; varve's own calls of git there name it. */
+static int prepare(struct bisect *b)
 {
+	static const char *const words[] = {"rev-parse", "--absolute-git-dir", NULL};
 	struct vv_err *err = &b->ctx->err;
 	char *git_dir = NULL, *state;
-	int ret = VV_GIT_LINE(&b->ctx->repo, &git_dir, err, "-C", b->tree, "rev-parse", "--absolute-git-dir");
+	int ret;
 
+	vv_args_all(&b->env, elsewhere);
+	ret = tree_line(b, &git_dir, words);
 	if (ret)
 		return ret;
 	state = vv_join(git_dir, "varve");
 	ret = state ? vv_mkdirs(state, err) : vv_fail_nomem(err);
-	if (!ret && asprintf(env, "VARVE_INSIDE=%s", state) < 0) {
-		*env = NULL;
+	if (!ret && asprintf(&b->inside, "VARVE_INSIDE=%s", state) < 0)
+		b->inside = NULL;
+	if (!ret && asprintf(&b->env_dir, "VARVE_BISECT_DIR=%s", b->dir) < 0)
+		b->env_dir = NULL;
+	if (!ret && !(b->inside && b->env_dir))
 		ret = vv_fail_nomem(err);
+	if (!ret) {
+		vv_args_add(&b->env, b->inside);
+		vv_args_add(&b->env, b->env_dir);
 	}
 	free(state);
 	free(git_dir);
@@ -347,23 +406,17 @@ static int run(struct bisect *b, char *const *command)
 {
 	struct vv_ctx *ctx = b->ctx;
 	struct sigaction act = {.sa_handler = wake}, was_int, was_term;
-	char *inside = NULL, *dir = NULL;
 	int status = 0, ret;
 
 	sigaction(SIGINT, &act, &was_int);
 	sigaction(SIGTERM, &act, &was_term);
 	ret = make_tree(b);
-	if (!ret && asprintf(&dir, "VARVE_BISECT_DIR=%s", b->dir) < 0)
-		ret = vv_fail_nomem(&ctx->err);
 	if (!ret)
-		ret = prepare(b, &inside);
-	if (!ret) {
-		const char *const env[] = {inside, dir, NULL};
-
-		ret = start(b, env);
-		if (!ret)
-			ret = search(b, command, env, &status);
-	}
+		ret = prepare(b);
+	if (!ret)
+		ret = start(b);
+	if (!ret)
+		ret = search(b, command, &status);
 	if (!ret && !status)
 		ret = tell(b);
 	else if (!ret && status == SKIPPED_ONLY)
@@ -373,8 +426,6 @@ static int run(struct bisect *b, char *const *command)
 	remove_tree(b);
 	sigaction(SIGINT, &was_int, NULL);
 	sigaction(SIGTERM, &was_term, NULL);
-	free(inside);
-	free(dir);
 	return ret;
 }
 
@@ -411,5 +462,8 @@ int cmd_bisect(struct vv_ctx *ctx, int argc, char **argv)
 	free(b.bad);
 	free(b.dir);
 	free(b.tree);
+	free(b.inside);
+	free(b.env_dir);
+	vv_args_release(&b.env);
 	return ret;
 }
