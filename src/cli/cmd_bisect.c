@@ -5,12 +5,12 @@
 #define _GNU_SOURCE
 #include "cli/cli.h"
 
+#include "cli/bisecttree.h"
 #include "cli/changes.h"
 #include "cli/gitlines.h"
 #include "os/file.h"
+#include "os/job.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -25,7 +25,7 @@ struct bisect {
 	size_t n_good;
 	char **paths;     /* of the models, from the top */
 	size_t n_paths;
-	char *dir, *tree; /* ours alone; the worktree in it */
+	struct vv_bisecttree at;
 	char *inside, *env_dir;
 	struct vv_args env; /* of what runs in the tree */
 };
@@ -177,7 +177,7 @@ static int run_git(struct bisect *b, const struct vv_args *args, unsigned flags,
 {
 	if (args->failed || b->env.failed)
 		return vv_fail_nomem(&b->ctx->err);
-	return vv_child_run(args->v, b->env.v, flags, vv_span(NULL, 0), NULL, status, &b->ctx->err);
+	return vv_job_run(args->v, b->env.v, flags, status, &b->ctx->err);
 }
 
 /* A line of what git says in the tree, owned by the caller. */
@@ -189,7 +189,7 @@ static int tree_line(struct bisect *b, char **out, const char *const *words)
 	int status = 0, ret;
 
 	vv_args_add(&args, "-C");
-	vv_args_add(&args, b->tree);
+	vv_args_add(&args, b->at.tree);
 	vv_args_all(&args, words);
 	ret = args.failed || b->env.failed ? vv_fail_nomem(err)
 					   : vv_git_status(NULL, args.v, b->env.v, vv_span(NULL, 0), &text, &status, err);
@@ -204,49 +204,6 @@ static int tree_line(struct bisect *b, char **out, const char *const *words)
 	return ret;
 }
 
-/* On the disk that has the store, where there is room for models; or where the user says. */
-static int make_tree(struct bisect *b)
-{
-	struct vv_ctx *ctx = b->ctx;
-	const char *tmp = getenv("TMPDIR");
-	int ret = vv_repo_state(&ctx->repo, &ctx->err);
-
-	if (ret)
-		return ret;
-	if (asprintf(&b->dir, "%s/bisect-XXXXXX", tmp && *tmp ? tmp : ctx->repo.state_dir) < 0) {
-		b->dir = NULL;
-		return vv_fail_nomem(&ctx->err);
-	}
-	if (!mkdtemp(b->dir)) {
-		ret = vv_fail_sys(&ctx->err, errno, "%s", b->dir);
-		free(b->dir);
-		b->dir = NULL;
-		return ret;
-	}
-	if (!(b->tree = vv_join(b->dir, "w")))
-		return vv_fail_nomem(&ctx->err);
-	return VV_GIT(&ctx->repo, NULL, &ctx->err, "worktree", "add", "-q", "--detach", "--no-checkout", b->tree, b->bad);
-}
-
-static void remove_tree(struct bisect *b)
-{
-	static const char *const names[] = {"tested", "tensors.safetensors"};
-	struct vv_err ignore = VV_ERR_INIT;
-
-	if (!b->dir)
-		return;
-	if (b->tree && VV_GIT(&b->ctx->repo, NULL, &ignore, "worktree", "remove", "--force", "--force", b->tree))
-		vv_warn("%s is left: %s", b->tree, ignore.msg);
-	for (size_t i = 0; i < VV_COUNT(names); i++) {
-		char *path = vv_join(b->dir, names[i]);
-
-		if (path)
-			unlink(path);
-		free(path);
-	}
-	rmdir(b->dir);
-}
-
 /* The word for git and the sh it starts: one that the user typed as a path from here is it from there, too. */
 static char *command_word(const char *word)
 {
@@ -256,7 +213,7 @@ static char *command_word(const char *word)
 /* git bisect start, in the new worktree. */
 static int start(struct bisect *b)
 {
-	const char *const words[] = {"git", "-C", b->tree, "bisect", "start", b->bad, NULL};
+	const char *const words[] = {"git", "-C", b->at.tree, "bisect", "start", b->bad, NULL};
 	struct vv_args args = {0};
 	int status = 0, ret;
 
@@ -266,7 +223,7 @@ static int start(struct bisect *b)
 	vv_args_add(&args, "--");
 	for (size_t i = 0; i < b->n_paths && b->changes_only; i++)
 		vv_args_add(&args, b->paths[i]);
-	ret = run_git(b, &args, VV_CHILD_TALK, &status);
+	ret = run_git(b, &args, 0, &status);
 	vv_args_release(&args);
 	return !ret && status ? vv_fail(&b->ctx->err, VV_EGIT, "git bisect start failed") : ret;
 }
@@ -274,7 +231,7 @@ static int start(struct bisect *b)
 /* git bisect run with bisect-step around the user's command. */
 static int search(struct bisect *b, char *const *command, int *status)
 {
-	const char *const words[] = {"git", "-C", b->tree, "bisect", "run", "varve", "bisect-step", NULL};
+	const char *const words[] = {"git", "-C", b->at.tree, "bisect", "run", "varve", "bisect-step", NULL};
 	struct vv_args args = {0};
 	char *first = command_word(command[0]);
 	int ret;
@@ -293,7 +250,7 @@ static int search(struct bisect *b, char *const *command, int *status)
 	vv_args_add(&args, "--");
 	vv_args_add(&args, first);
 	vv_args_all(&args, (const char *const *)command + 1);
-	ret = first ? run_git(b, &args, VV_CHILD_TALK | VV_CHILD_INHERIT, status) : vv_fail_nomem(&b->ctx->err);
+	ret = first ? run_git(b, &args, VV_CHILD_INHERIT, status) : vv_fail_nomem(&b->ctx->err);
 	vv_args_release(&args);
 	free(first);
 	return ret;
@@ -305,7 +262,7 @@ static size_t count_tested(const struct bisect *b)
 {
 	struct vv_buf text = VV_BUF_INIT(VV_MAX_TEXT);
 	struct vv_err ignore = VV_ERR_INIT;
-	char *path = vv_join(b->dir, "tested");
+	char *path = vv_join(b->at.dir, "tested");
 	size_t n = 0;
 
 	if (path && vv_read_file(&text, path, &ignore))
@@ -342,10 +299,11 @@ static int show_changes(struct bisect *b, const char *commit)
 	return ret;
 }
 
-static int tell(struct bisect *b)
+/* *commit: the first bad one, owned by the caller. */
+static int tell(struct bisect *b, char **commit)
 {
-	struct vv_ctx *ctx = b->ctx;
 	static const char *const words[] = {"log", "-1", "--format=%H%x1f%h%x1f%aN%x1f%aI%x1f%s", "refs/bisect/bad", NULL};
+	struct vv_ctx *ctx = b->ctx;
 	char *line = NULL, *rest, *field[5], *safe;
 	size_t tested = count_tested(b), n = 0;
 	int ret = tree_line(b, &line, words);
@@ -362,10 +320,10 @@ static int tell(struct bisect *b)
 		printf("%s%s%s is the first bad commit, after %zu tests: %s\n", vv_color(ctx, VV_YELLOW), field[1],
 			vv_color(ctx, VV_PLAIN), tested, safe);
 		free(safe);
-		ret = ctx->quiet ? 0 : show_changes(b, field[0]);
 	}
+	*commit = strdup(field[0]);
 	free(line);
-	return ret;
+	return *commit ? 0 : vv_fail_nomem(&ctx->err);
 }
 
 /* The tree's state folder, so that a smudge in it does not set up the repository anew; varve's own calls of git there name it. */
@@ -384,7 +342,7 @@ static int prepare(struct bisect *b)
 	ret = state ? vv_mkdirs(state, err) : vv_fail_nomem(err);
 	if (!ret && asprintf(&b->inside, "VARVE_INSIDE=%s", state) < 0)
 		b->inside = NULL;
-	if (!ret && asprintf(&b->env_dir, "VARVE_BISECT_DIR=%s", b->dir) < 0)
+	if (!ret && asprintf(&b->env_dir, "VARVE_BISECT_DIR=%s", b->at.dir) < 0)
 		b->env_dir = NULL;
 	if (!ret && !(b->inside && b->env_dir))
 		ret = vv_fail_nomem(err);
@@ -397,20 +355,16 @@ static int prepare(struct bisect *b)
 	return ret;
 }
 
-static void wake(int sig VV_UNUSED)
-{
-}
-
-/* The terminal's interrupt ends git and the command; what we made is cleared away all the same. */
+/* A signal ends git and the command; what we made is cleared away all the same. */
 static int run(struct bisect *b, char *const *command)
 {
 	struct vv_ctx *ctx = b->ctx;
-	struct sigaction act = {.sa_handler = wake}, was_int, was_term;
+	char *commit = NULL;
 	int status = 0, ret;
 
-	sigaction(SIGINT, &act, &was_int);
-	sigaction(SIGTERM, &act, &was_term);
-	ret = make_tree(b);
+	vv_bisecttree_sweep(ctx);
+	vv_job_begin();
+	ret = vv_bisecttree_make(&b->at, ctx, b->bad);
 	if (!ret)
 		ret = prepare(b);
 	if (!ret)
@@ -418,20 +372,22 @@ static int run(struct bisect *b, char *const *command)
 	if (!ret)
 		ret = search(b, command, &status);
 	if (!ret && !status)
-		ret = tell(b);
+		ret = tell(b, &commit);
 	else if (!ret && status == SKIPPED_ONLY)
 		ret = vv_fail(&ctx->err, VV_ENOTFOUND, "only commits that were skipped are left: the first bad one is among them");
 	else if (!ret)
 		ret = vv_fail(&ctx->err, VV_EGIT, "git bisect run ended with %d", status);
-	remove_tree(b);
-	sigaction(SIGINT, &was_int, NULL);
-	sigaction(SIGTERM, &was_term, NULL);
+	vv_bisecttree_remove(&b->at, ctx);
+	vv_job_end();
+	if (!ret && !ctx->json && !ctx->quiet)
+		ret = show_changes(b, commit);
+	free(commit);
 	return ret;
 }
 
 int cmd_bisect(struct vv_ctx *ctx, int argc, char **argv)
 {
-	struct bisect b = {.ctx = ctx};
+	struct bisect b = {.ctx = ctx, .at = VV_BISECTTREE_INIT};
 	const struct vv_opt opts[] = {
 		{0, "good", VV_OPT_LIST, &b.good_revs, "REV", "a commit without the fault; may be given several times"},
 		{0, "bad", VV_OPT_TEXT, &b.bad_rev, "REV", "a commit with it (HEAD)"},
@@ -460,8 +416,6 @@ int cmd_bisect(struct vv_ctx *ctx, int argc, char **argv)
 	free(b.files.v);
 	free(b.tensors.v);
 	free(b.bad);
-	free(b.dir);
-	free(b.tree);
 	free(b.inside);
 	free(b.env_dir);
 	vv_args_release(&b.env);

@@ -1,6 +1,7 @@
 /* Clears away what no version needs. */
 #include "cli/cli.h"
 
+#include "cli/bisecttree.h"
 #include "cli/keptfile.h"
 #include "git/roots.h"
 #include "git/sent.h"
@@ -90,6 +91,8 @@ int cmd_gc(struct vv_ctx *ctx, int argc, char **argv)
 		ret = vv_roots_all(&ctx->repo, &live, &report, &ctx->err);
 	if (ret)
 		goto out;
+	if (!opt.dry_run)
+		vv_bisecttree_sweep(ctx);
 	if (!report.complete) {
 		/* A version whose manifest is not here may need anything. */
 		if (ctx->json)

@@ -148,7 +148,7 @@ static int run_command(struct run *r, int *status)
 	if (asprintf(&out, "VARVE_OUTPUT=%s/%s", r->made, r->base) < 0)
 		out = NULL;
 	const char *env[] = {in, out, NULL};
-	ret = in && out ? vv_job_run(r->argv, env, status, &r->ctx->err) : vv_fail_nomem(&r->ctx->err);
+	ret = in && out ? vv_job_run(r->argv, env, 0, status, &r->ctx->err) : vv_fail_nomem(&r->ctx->err);
 	free(in);
 	free(out);
 	return ret ? ret : stop(r);

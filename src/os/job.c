@@ -6,18 +6,19 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <unistd.h>
 
 static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
 /* A handler can be told nothing else than what is global. */
-static volatile sig_atomic_t caught, group;
+static volatile sig_atomic_t caught, target; /* as kill takes it; 0: nobody */
 static struct sigaction before[VV_COUNT(signals)];
 
 static void on_signal(int sig)
 {
 	int sys = errno;
 
-	if (group > 0)
-		kill(-(pid_t)group, caught ? SIGKILL : sig);
+	if (target)
+		kill((pid_t)target, caught ? SIGKILL : sig);
 	caught = sig;
 	errno = sys;
 }
@@ -26,7 +27,7 @@ void vv_job_begin(void)
 {
 	struct sigaction now = {.sa_handler = on_signal};
 
-	caught = group = 0;
+	caught = target = 0;
 	sigemptyset(&now.sa_mask);
 	for (size_t i = 0; i < VV_COUNT(signals); i++)
 		/* What is ignored, as nohup does it, stays so. */
@@ -39,20 +40,21 @@ int vv_job_caught(void)
 	return caught;
 }
 
-int vv_job_run(const char *const *argv, const char *const *env, int *status, struct vv_err *err)
+int vv_job_run(const char *const *argv, const char *const *env, unsigned flags, int *status, struct vv_err *err)
 {
 	struct vv_child c = VV_CHILD_INIT;
-	int ret = vv_child_start(&c, argv, env, VV_CHILD_GROUP | VV_CHILD_TALK, err);
+	bool apart = !(flags & VV_CHILD_INHERIT) || !isatty(STDIN_FILENO);
+	int ret = vv_child_start(&c, argv, env, flags | VV_CHILD_TALK | (apart ? VV_CHILD_GROUP : 0), err);
 
 	if (ret)
 		return ret;
-	group = c.pid;
-	if (caught) /* before there was a group */
-		kill(-(pid_t)group, caught);
+	target = apart ? -c.pid : c.pid;
+	if (caught) /* before there was a job */
+		kill((pid_t)target, caught);
 	ret = vv_child_wait(&c, status, err);
-	if (caught)
-		kill(-(pid_t)group, SIGKILL);
-	group = 0;
+	if (caught && apart)
+		kill((pid_t)target, SIGKILL);
+	target = 0;
 	return ret;
 }
 

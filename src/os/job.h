@@ -12,10 +12,12 @@ void vv_job_begin(void);
 /* The signal that came, or 0. */
 int vv_job_caught(void);
 /*
- * Runs argv to its end, its output on our standard error, nothing to read. A signal goes to its whole group, a second
- * one kills that; what is left of the group then is killed. *status as in os/child.h.
+ * Runs argv to its end, its output on our standard error. `flags` is 0, or VV_CHILD_INHERIT: it reads what we would. A signal
+ * goes to its whole group, a second one kills that; what is left of the group then is killed. Only a job that reads from
+ * a terminal stays in our group, which the terminal knows: it gets the signals alone. *status as in os/child.h.
  */
-VV_MUST_CHECK int vv_job_run(const char *const *argv, const char *const *env, int *status, struct vv_err *err);
+VV_MUST_CHECK int vv_job_run(
+	const char *const *argv, const char *const *env, unsigned flags, int *status, struct vv_err *err);
 /* Signals do again what they did; then the one that was caught, if any, is raised. */
 void vv_job_end(void);
 

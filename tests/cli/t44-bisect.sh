@@ -84,7 +84,17 @@ status_is 129 varve bisect run --good good; ok "no command"
 status_is 129 varve bisect start; ok "only run"
 git tag same "$(git commit-tree -p HEAD -m same "HEAD^{tree}")"; status_is 128 varve bisect run --good HEAD --bad same -- true && err 'no model differs'; ok "no model differs"
 status_is 0 varve bisect run --good good -- sh -c 'cd "$(git rev-parse --show-toplevel)" && git merge-base --is-ancestor spoiled HEAD && exit 1; exit 0'; ok "git works in there"
-(varve bisect run --good good -- sleep 5 >"$T/out" 2>&1 & p=$!; sleep 1; kill -TERM $p; wait $p); for _ in 1 2 3 4 5 6 7 8 9 10; do [ "$(git worktree list | wc -l)" = 1 ] && break; sleep 1; done; untouched; ok "interrupted: it is cleared away"
+running() { rm -f "$T/pid"; varve bisect run --good good -- sh -c 'echo $$ >"$0.new"; mv "$0.new" "$0"; exec sleep 60' "$T/pid" >"$T/out" 2>&1 </dev/null & p=$!; for _ in $(seq 200); do [ -e "$T/pid" ] && break; sleep 0.1; done; [ -e "$T/pid" ]; }
+gone() { for _ in $(seq 50); do grep -qs '^State:[[:space:]]*[^Z]' "/proc/$1/status" || return 0; sleep 0.1; done; echo "# $1 runs on"; false; }
+for s in TERM:143 HUP:129; do
+	running && kill -"${s%:*}" $p; wait $p; [ $? = "${s#*:}" ] && gone "$(cat "$T/pid")" && untouched; ok "SIG${s%:*} ends git and the command; it is cleared away"
+done
+left() { [ "$(git worktree list | wc -l)" = 2 ]; }
+running && varve gc -q && left && kill -0 "$(cat "$T/pid")"; ok "gc leaves one that runs"
+kill -KILL $p; wait $p 2>/dev/null; kill -KILL "$(cat "$T/pid")"; gone "$(cat "$T/pid")"; settled; varve gc -q --dry-run; left; ok "after SIGKILL it is left"
+varve gc -q; untouched; ok "gc removes it"
+running && kill -KILL $p; wait $p 2>/dev/null; kill -KILL "$(cat "$T/pid")"; settled; left && status_is 0 varve bisect run --good good -- sh -c 'git merge-base --is-ancestor spoiled HEAD && exit 1; exit 0' && untouched; ok "the next bisect, too"
+echo yes | status_is 128 varve bisect run --good good -- sh -c 'read x && [ "$x" = yes ] || exit 1; exit 200' && said_err 'bisect run'; ok "the command reads what bisect would"
 status_is 128 varve bisect run --good good --file typo.safetensors -- true && err 'typo.safetensors: no model, neither in the bad commit nor in a good one' && one_line && untouched; ok "a model that is nowhere"
 git branch -q linked; git worktree add -q "$T/linked" linked; git config alias.find '!varve bisect run'; cd "$T/linked"; echo kept >>code.txt; was=$(git rev-parse HEAD; git symbolic-ref HEAD; git status --porcelain; cat .git; git for-each-ref)
 status_is 0 git find --good good -- sh -c 'git merge-base --is-ancestor spoiled HEAD && exit 1; exit 0' && said 'spoiled$' && [ "$(git rev-parse HEAD; git symbolic-ref HEAD; git status --porcelain; cat .git; git for-each-ref)" = "$was" ] && ! git bisect log >/dev/null 2>&1; ok "an alias in a linked worktree, for which git sets GIT_DIR"

@@ -2,10 +2,13 @@
 #include "os/job.h"
 
 #include "base/compiler.h"
+#include "os/child.h"
 #include "tap.h"
 #include "tempdir.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,7 +19,7 @@ static int sh(const char *script, int *status)
 {
 	const char *argv[] = {"sh", "-c", script, NULL};
 
-	return vv_job_run(argv, NULL, status, &err);
+	return vv_job_run(argv, NULL, 0, status, &err);
 }
 
 static void test_run(void)
@@ -30,7 +33,7 @@ static void test_run(void)
 	/* It leads its group, and has nothing to read. */
 	CHECK_OK(sh("[ \"$(cut -d' ' -f5 /proc/$$/stat)\" = $$ ] && ! read x", &status), &err);
 	CHECK_INT(status, 0);
-	CHECK_INT(vv_job_run(no, NULL, &status, &err), VV_ENOTFOUND);
+	CHECK_INT(vv_job_run(no, NULL, 0, &status, &err), VV_ENOTFOUND);
 	CHECK_INT(vv_job_caught(), 0);
 	vv_job_end();
 }
@@ -85,10 +88,38 @@ static void test_signal(const char *script, int sig, int times)
 	CHECK(!alive);
 }
 
+/* In a terminal of its own: a job that reads it stays in our group. */
+static void test_terminal(void)
+{
+	int master = posix_openpt(O_RDWR | O_NOCTTY), st = -1;
+	pid_t pid;
+
+	CHECK(master >= 0 && !grantpt(master) && !unlockpt(master));
+	pid = fork();
+	if (!pid) {
+		static const char *const argv[] = {
+			"sh", "-c", "read x && [ $x = hi ] && [ \"$(cut -d' ' -f5 /proc/$$/stat)\" != $$ ]", NULL};
+		int status = -1, fd;
+
+		setsid();
+		fd = open(ptsname(master), O_RDWR);
+		dup2(fd, STDIN_FILENO);
+		vv_job_begin();
+		if (vv_job_run(argv, NULL, VV_CHILD_INHERIT, &status, &err))
+			status = 99;
+		_exit(status);
+	}
+	CHECK_INT(write(master, "hi\n", 3), 3);
+	waitpid(pid, &st, 0);
+	CHECK_INT(st, 0);
+	close(master);
+}
+
 int main(void)
 {
 	tempdir_enter();
 	test_run();
+	test_terminal();
 	test_signal("", SIGTERM, 1);
 	test_signal("", SIGHUP, 1);
 	/* One that does not listen is killed at the second. */
