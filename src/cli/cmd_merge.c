@@ -246,17 +246,20 @@ static int merge_models(
 	return ret;
 }
 
+#define NO_RANK UINT64_MAX
+
 /* One adapter made, or some added to one model. */
 static int adapters(struct vv_ctx *ctx, const struct vv_mergeset *set, const struct vv_opt_list *lora, uint64_t rank,
 	char *const *models, size_t n, const char *file, bool dry_run)
 {
 	struct vv_mergeset rest = *set;
+	bool extract = rank != NO_RANK;
 
 	rest.dtype = NULL;
-	if (says_how(&rest) || set->seed || (rank && lora->n))
-		return vv_fail(&ctx->err, VV_EUSAGE, "%s goes with -o, --dtype%s and no other option", rank ? "--extract-lora" : "--lora",
-			rank ? "" : ", --dry-run");
-	if (!rank)
+	if (says_how(&rest) || set->seed || (extract && lora->n))
+		return vv_fail(&ctx->err, VV_EUSAGE, "%s goes with -o, --dtype%s and no other option",
+			extract ? "--extract-lora" : "--lora", extract ? "" : ", --dry-run");
+	if (!extract)
 		return n == 1 ? merge_lora(ctx, models[0], lora, set->dtype, file, dry_run)
 			      : vv_fail(&ctx->err, VV_EUSAGE, "--lora takes one model, that adapters are added to");
 	if (n != 2 || dry_run)
@@ -269,7 +272,7 @@ int cmd_merge(struct vv_ctx *ctx, int argc, char **argv)
 	const char *file = NULL, *check = NULL;
 	struct vv_mergeset set = {0};
 	struct vv_opt_list lora = {0};
-	uint64_t rank = 0;
+	uint64_t rank = NO_RANK;
 	bool dry_run = false;
 	const struct vv_opt opts[] = {
 		{'o', "output", VV_OPT_TEXT, &file, "OUT", "the new file, or folder"},
@@ -298,7 +301,7 @@ int cmd_merge(struct vv_ctx *ctx, int argc, char **argv)
 		ret = verify(ctx, check, argv + 1, n);
 	else if (!ret && (!n || (!file && !dry_run)))
 		ret = vv_fail(&ctx->err, VV_EUSAGE, "merge takes models or a recipe, and -o OUT");
-	else if (!ret && (lora.n || rank))
+	else if (!ret && (lora.n || rank != NO_RANK))
 		ret = adapters(ctx, &set, &lora, rank, argv + 1, n, file, dry_run);
 	else if (!ret)
 		ret = merge_models(ctx, &set, argv + 1, n, file, dry_run);

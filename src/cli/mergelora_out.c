@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static int find_type(struct vv_ctx *ctx, const char *dtype, enum vv_dtype *out)
 {
@@ -15,7 +16,7 @@ static int find_type(struct vv_ctx *ctx, const char *dtype, enum vv_dtype *out)
 	return 0;
 }
 
-/* The weights come last: a folder that has them is whole. */
+/* The weights come last: a folder that has them is whole. A new one without them goes again. */
 static int write_folder(struct vv_ctx *ctx, const char *folder, struct vv_extract_plan *plan, const struct vv_extract *x,
 	const struct vv_mergein *in, uint64_t *bytes)
 {
@@ -23,6 +24,7 @@ static int write_folder(struct vv_ctx *ctx, const char *folder, struct vv_extrac
 	struct vv_outfile out = {.fd = -1, .temp = VV_TEMP_INIT};
 	struct vv_buf text = VV_BUF_INIT(VV_MAX_TEXT);
 	struct vv_fd_sink sink;
+	bool made = !vv_exists(folder);
 	int ret = weights && config ? vv_extract_config(plan, x, &text, &ctx->err) : vv_fail_nomem(&ctx->err);
 
 	if (!ret)
@@ -42,6 +44,10 @@ static int write_folder(struct vv_ctx *ctx, const char *folder, struct vv_extrac
 	if (!ret)
 		ret = vv_outfile_commit(&out, &ctx->err);
 	vv_outfile_release(&out);
+	if (ret && made && config) {
+		unlink(config);
+		rmdir(folder);
+	}
 	vv_buf_release(&text);
 	free(weights);
 	free(config);

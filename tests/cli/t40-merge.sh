@@ -157,6 +157,9 @@ out varve merge --json --extract-lora 4 a.safetensors l.safetensors -o back && j
 	py 's, t = load("l.safetensors")[1], load("again.safetensors")[1]; assert all(np.abs(s[k].astype("f8") - t[k]).max() < 1e-4 for k in s)'; ok "--extract-lora finds it, and adding that gives the model"
 out varve merge --extract-lora 2 base.safetensors a.safetensors -o back2 && err 'back2: rank 2 of 4 matrices, .* of the change is lost' && err '1 changed tensor is left out, "model.embed.weight" first'; ok "what an adapter cannot have is counted"
 no 129 'a rank has to be from 1 to' --extract-lora 5000 a.safetensors b.safetensors
+no 129 'a rank has to be from 1 to' --extract-lora 0 a.safetensors b.safetensors
+no 128 'nan.safetensors.* NaN' --extract-lora 2 a.safetensors nan.safetensors
+mkdir mine; status_is 128 varve merge --extract-lora 2 a.safetensors nan.safetensors -o mine && [ -d mine ] && [ -z "$(ls -A mine)" ]; ok "a folder that was there stays"
 no 128 'a.safetensors and a.safetensors differ in no matrix' --extract-lora 4 a.safetensors a.safetensors
 no 129 'takes a base and what became of it' --extract-lora 4 a.safetensors
 no 129 'lora goes with -o, --dtype' --extract-lora 4 -m ties a.safetensors b.safetensors
