@@ -9,7 +9,8 @@ static const char head[] = "varve resolution ";
 
 static const char *const words[] = {[VV_MERGE_CLEAN] = "clean", [VV_MERGE_BOTH_CHANGED] = "both-changed",
 	[VV_MERGE_REMOVED_CHANGED] = "removed-changed", [VV_MERGE_CHANGED_REMOVED] = "changed-removed",
-	[VV_MERGE_BOTH_ADDED] = "both-added", [VV_MERGE_METADATA] = "metadata", [VV_MERGE_WHOLE] = "whole"};
+	[VV_MERGE_BOTH_ADDED] = "both-added", [VV_MERGE_RENAMED] = "renamed",
+	[VV_MERGE_METADATA] = "metadata", [VV_MERGE_WHOLE] = "whole"};
 
 const char *vv_merge_reason_word(enum vv_merge_reason reason)
 {

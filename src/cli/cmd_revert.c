@@ -74,6 +74,8 @@ static const char *reason_text(enum vv_merge_reason reason)
 		return "was new then, changed since";
 	case VV_MERGE_BOTH_ADDED:
 		return "was removed then, added anew since";
+	case VV_MERGE_RENAMED:
+		return "renamed or removed since";
 	default:
 		return "changed since";
 	}

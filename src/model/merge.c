@@ -20,6 +20,8 @@ const char *vv_merge_reason_text(enum vv_merge_reason reason)
 		return "changed here, removed there";
 	case VV_MERGE_BOTH_ADDED:
 		return "both sides added it, differently";
+	case VV_MERGE_RENAMED:
+		return "renamed on one side, renamed otherwise or removed on the other";
 	case VV_MERGE_METADATA:
 		return "both sides changed the metadata";
 	case VV_MERGE_WHOLE:
@@ -56,13 +58,9 @@ static struct vv_merge_item decide(const struct vv_lineup *l, size_t row)
 
 /* --- renamed on one side --- */
 
-/* Does the row's tensor in version `side` stand beside no other of that name? */
-static bool only_in(const struct vv_lineup_row *row, size_t side)
+static bool new_in(const struct vv_lineup_row *row, size_t side)
 {
-	for (size_t i = 0; i < 3; i++)
-		if (row->at[i].there != (i == side))
-			return false;
-	return true;
+	return !row->at[VV_MERGE_BASE].there && row->at[side].there;
 }
 
 static bool gone_in(const struct vv_lineup_row *row, size_t side)
@@ -98,16 +96,20 @@ static void release_renames(struct renames *r)
 	free(r->to[VV_MERGE_THEIRS]);
 }
 
-/* Of the tensors that `side` removed, those that it has by a new name, with the same bytes, if neither name has a rival. */
+/*
+ * Of the tensors that `side` removed, those that it has by a new name, with the same bytes, if neither name has a rival and
+ * the other side does not have that name.
+ */
 static int find_renames(const struct vv_lineup *l, enum vv_merge_side side, struct renames *r, struct vv_err *err)
 {
+	enum vv_merge_side other = side == VV_MERGE_OURS ? VV_MERGE_THEIRS : VV_MERGE_OURS;
 	struct vv_map added = {0}; /* id → row; NO_ROW: several */
 	size_t *claims = calloc(l->n + 1, sizeof(*claims)), *to = calloc(l->n + 1, sizeof(*to));
 	int ret = claims && to ? 0 : vv_fail_nomem(err);
 
 	r->to[side] = to;
 	for (size_t i = 0; i < l->n && !ret; i++) {
-		const struct vv_id *id = only_in(&l->rows[i], side) ? id_at(l, i, side) : NULL;
+		const struct vv_id *id = new_in(&l->rows[i], side) ? id_at(l, i, side) : NULL;
 		bool first = true;
 		uint64_t *at = id ? vv_map_put(&added, vv_span(id, sizeof(*id)), i, &first) : NULL;
 
@@ -127,11 +129,20 @@ static int find_renames(const struct vv_lineup *l, enum vv_merge_side side, stru
 		}
 	}
 	for (size_t i = 0; i < l->n && !ret; i++)
-		if (to[i] != NO_ROW && claims[to[i]] > 1)
+		if (to[i] != NO_ROW && (claims[to[i]] > 1 || l->rows[to[i]].at[other].there))
 			to[i] = NO_ROW;
 	vv_map_release(&added);
 	free(claims);
 	return ret;
+}
+
+/* Gone from both sides, but for a new name: neither name alone says what became of it. */
+static void doubt_renames(struct vv_merge *m, const struct renames *r, size_t row)
+{
+	vv_merge_unsettle_item(m, &m->items[row], VV_MERGE_RENAMED);
+	for (enum vv_merge_side side = VV_MERGE_OURS; side <= VV_MERGE_THEIRS; side++)
+		if (r->to[side][row] != NO_ROW)
+			vv_merge_unsettle_item(m, &m->items[r->to[side][row]], VV_MERGE_RENAMED);
 }
 
 /* What the other side made of a tensor goes where this one renamed it to. */
@@ -144,11 +155,15 @@ static void follow_renames(struct vv_merge *m, const struct renames *r)
 		for (enum vv_merge_side side = VV_MERGE_OURS; side <= VV_MERGE_THEIRS; side++) {
 			size_t to = r->to[side][i];
 
-			if (to == NO_ROW || m->items[i].reason != reasons[side])
+			if (to == NO_ROW)
 				continue;
-			vv_merge_settle_item(m, &m->items[i], side);
-			m->items[to].row = i;
-			m->items[to].take = side == VV_MERGE_OURS ? VV_MERGE_THEIRS : VV_MERGE_OURS;
+			if (gone_in(&m->lineup->rows[i], VV_MERGE_OURS) && gone_in(&m->lineup->rows[i], VV_MERGE_THEIRS)) {
+				doubt_renames(m, r, i);
+			} else if (m->items[i].reason == reasons[side]) {
+				vv_merge_settle_item(m, &m->items[i], side);
+				m->items[to].row = i;
+				m->items[to].take = side == VV_MERGE_OURS ? VV_MERGE_THEIRS : VV_MERGE_OURS;
+			}
 		}
 }
 

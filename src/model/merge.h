@@ -17,6 +17,7 @@ enum vv_merge_reason {
 	VV_MERGE_REMOVED_CHANGED, /* ours removed it, theirs changed it */
 	VV_MERGE_CHANGED_REMOVED, /* ours changed it, theirs removed it */
 	VV_MERGE_BOTH_ADDED,      /* in different ways */
+	VV_MERGE_RENAMED,         /* a side renamed it, the other did so otherwise or removed it: told of the old and the new names */
 	VV_MERGE_METADATA,        /* both changed what surrounds the tensors, in different ways */
 	VV_MERGE_WHOLE,           /* the file's format, or this pair of formats, merges only as a whole */
 };
@@ -52,7 +53,8 @@ struct vv_merge {
 
 /*
  * Per tensor: changed on one side only, take that; changed alike, take it; else a conflict. One that a
- * side renamed, its bytes as they were, is what the other side made of it, under the new name. The
+ * side renamed, its bytes as they were, is what the other side made of it, under the new name; removing
+ * it, or another new name, is a conflict. The
  * bytes around the tensors are the format's business as far as they follow from the tensors; what
  * else they hold (metadata) merges as one piece. `base` is NULL when there is none: what both have
  * and differs is then added by both. Versions are borrowed until the release.

@@ -151,4 +151,17 @@ for words in '--ours --theirs' '--method exec' '--method slerp' '--set t=1' '--t
 	[ "$(status_of varve resolve $words)" = 129 ]; ok "varve resolve $words"
 done
 [ "$(status_of varve resolve --ours nothing.safetensors)" = 128 ] && said 'no conflict'; ok "a file that is in none"
+
+# One tensor, two new names; a new name, and none.
+newname() { LC_ALL=C sed "s/\"$1\"/\"$2\"/" m.safetensors >"$T/m" && touch -d '10 seconds ago' "$T/m" && mv "$T/m" m.safetensors; }
+has() { varve show --json m.safetensors | grep -q "\"$1\""; }
+rm -rf "$T/r"; cd "$T" && new_repo "$T/r"; model m.safetensors n=3; git add .; git commit -q -m base
+git switch -q -c side; newname t0 v0; git commit -q -am side; git switch -q -c gone main; model m.safetensors n=3 drop=t0; git commit -q -am gone
+git switch -q main; newname t0 u0; git commit -q -am main
+fails git merge --no-edit side && said 'CONFLICT in m.safetensors: u0: renamed on one side, renamed otherwise' && said ' t0: renamed' && said ' v0: renamed'; ok "renamed on both sides: a conflict"
+varve status --json | grep -q '"renamed"'; ok "as JSON"
+varve resolve -q --theirs && has v0 && ! has u0 && ! has t0; ok "theirs takes their name"
+git merge --abort; git merge -q --no-edit side >/dev/null 2>&1; varve resolve -q --base && has t0 && ! has u0 && ! has v0; ok "the base the old one"
+git merge --abort; fails git merge --no-edit gone && has u0; ok "renamed and removed: a conflict"
+varve resolve -q --theirs && ! has u0; ok "theirs removes it"
 plan_end

@@ -40,12 +40,12 @@ static bool eq(struct content a, struct content b)
 static const struct content none;
 
 /* New names in one side for these bytes, in whatever shape: more than one, and none is the renamed one. */
-static size_t only_have(const struct model *have, const struct model *b, const struct model *c, struct content x, size_t *at)
+static size_t new_names(const struct model *have, const struct model *b, struct content x, size_t *at)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < NAMES; i++)
-		if (have->t[i].there && !b->t[i].there && !c->t[i].there && have->t[i].dtype == x.dtype && have->t[i].value == x.value) {
+		if (have->t[i].there && !b->t[i].there && have->t[i].dtype == x.dtype && have->t[i].value == x.value) {
 			*at = i;
 			n++;
 		}
@@ -61,6 +61,15 @@ static size_t lost(const struct model *base, const struct model *by, struct cont
 	return n;
 }
 
+/* Does one side have the base's tensor `i` by another name, that it alone has? */
+static bool renamed(const struct model *base, const struct model *by, const struct model *other, size_t i, size_t *u)
+{
+	struct content b = base->t[i];
+
+	return b.there && !by->t[i].there && new_names(by, base, b, u) == 1 && eq(by->t[*u], b) && lost(base, by, b) == 1 &&
+		!other->t[*u].there;
+}
+
 /* `base` of no tensors is none. */
 static struct meant merge(const struct model *base, const struct model *ours, const struct model *theirs)
 {
@@ -73,16 +82,21 @@ static struct meant merge(const struct model *base, const struct model *ours, co
 		r.conflict[i] = !eq(o, t) && !eq(o, b) && !eq(t, b);
 	}
 	for (size_t i = 0; i < NAMES; i++) {
-		struct content b = base->t[i], o = ours->t[i], t = theirs->t[i];
-		const struct model *by = o.there ? theirs : ours, *other = o.there ? ours : theirs;
+		struct content o = ours->t[i], t = theirs->t[i];
+		const struct model *side[] = {ours, theirs};
 		size_t u = 0;
 
-		/* One side lost it and the other changed it: is it there by another name? */
-		if (r.conflict[i] && b.there && (!o.there || !t.there) && only_have(by, base, other, b, &u) == 1 &&
-			eq(by->t[u], b) && lost(base, by, b) == 1) {
-			r.conflict[i] = 0;
-			r.m.t[i] = none;
-			r.m.t[u] = o.there ? o : t;
+		for (size_t k = 0; k < 2; k++) {
+			if (!renamed(base, side[k], side[!k], i, &u))
+				continue;
+			if (!o.there && !t.there) { /* lost on both sides, and renamed: ours, till one is taken */
+				r.conflict[i] = r.conflict[u] = 1;
+				r.m.t[u] = ours->t[u];
+			} else if (r.conflict[i]) { /* renamed here and changed there */
+				r.conflict[i] = 0;
+				r.m.t[i] = none;
+				r.m.t[u] = o.there ? o : t;
+			}
 		}
 	}
 	r.m.meta = ours->meta == base->meta ? theirs->meta : ours->meta;

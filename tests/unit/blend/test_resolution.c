@@ -12,7 +12,7 @@ static struct vv_err err;
 static void test_strict(void)
 {
 	static const char text[] = HEAD "rule \"*\" \"linear weight=1,2\"\nrule \"h.\\u200b*\" \"ours\"\nleft \"(metadata)\" metadata\n"
-					"left \"t\" both-changed\nleft \"u\" removed-changed\nleft \"v\" changed-removed\nleft \"w\" both-added\n";
+					"left \"t\" both-changed\nleft \"u\" removed-changed\nleft \"v\" changed-removed\nleft \"w\" both-added\nleft \"x\" renamed\n";
 	static const char *const bad[] = {"", "varve", "varve resolution 1", "varve resolution 1\n", "varve resolution 1\npath \"a\"\n",
 		"varve resolution 1\npath a\nbase -\n", "varve resolution 1\npath \"a\" \nbase -\n",
 		"varve resolution 1\npath \"\"\nbase -\n", HEAD "rule \"*\"\n", HEAD "rule \"*\" \"exec\"\n", HEAD "rule \"*\"  \"ours\"\n",
@@ -33,9 +33,10 @@ static void test_strict(void)
 	CHECK_INT(r.rules.n, 2);
 	CHECK_STR(r.rules.v[1].pattern, "h.\xe2\x80\x8b*");
 	CHECK(r.rules.v[0].of_model[1][VV_BP_WEIGHT] == 2);
-	CHECK_INT(r.n_left, 5);
+	CHECK_INT(r.n_left, 6);
 	CHECK_INT(r.left[0].reason, VV_MERGE_METADATA);
 	CHECK_STR(r.left[4].name, "w");
+	CHECK_INT(r.left[5].reason, VV_MERGE_RENAMED);
 	CHECK_OK(vv_resolution_emit(&r, &again, &err), &err);
 	CHECK_STR((char *)again.ptr, text);
 	vv_resolution_release(&r);

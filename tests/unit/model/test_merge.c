@@ -257,7 +257,11 @@ static void test_table(void)
 		{"a=1 k=0", "b=1 k=0", "a=2 k=0", "b=2 k=0", 0},      /* renamed and changed */
 		{"a=1 k=0", "a=2 k=0", "b=1 k=0", "b=2 k=0", 0},
 		{"a=1 k=0", "b=1 k=1", "b=1 k=0 j=1", "b=1 k=1 j=1", 0}, /* alike on both */
-		{"a=1 k=0", "b=1 k=1", "c=1 k=0", "c=1 b=1 k=1", 0},  /* to two names: both stay */
+		{"a=1 k=0", "b=1 k=1", "c=1 k=0", "b=1 k=1", 3},      /* to two names */
+		{"a=1 k=0", "b=1 k=1", "k=0", "b=1 k=1", 2},          /* renamed and removed */
+		{"a=1 k=0", "k=1", "b=1 k=0", "k=1", 2},
+		{"a=1 k=0", "b=1 k=1", "c=2 k=0", "c=2 b=1 k=1", 2},  /* one of them with other bytes */
+		{"a=1 k=0", "b=1 c=1 k=1", "k=0", "b=1 c=1 k=1", 0},  /* copied, no renaming */
 		{"a=1 k=0", "b=1 c=1 k=0", "a=2 k=0", "b=1 c=1 k=0", 1}, /* which of them is not known */
 		{"a=1 b=1 k=0", "c=1 k=0", "a=2 b=2 k=0", "c=1 k=0", 2},
 		{"a=1 k=0", "b=3 k=0", "a=2 k=0", "b=3 k=0", 1},      /* renamed with other bytes is removed and added */
@@ -282,6 +286,35 @@ static void test_table(void)
 		fclose(f);
 		drop(&t);
 	}
+}
+
+/* Renamed on both sides: a side's name is taken with it, or the old one. */
+static void test_renamed_twice(void)
+{
+	static const struct {
+		enum vv_merge_side side;
+		const char *merged[2];
+	} rows[] = {
+		{VV_MERGE_OURS, {"b=1 k=1 j=2", "b=1 k=1 j=2"}},
+		{VV_MERGE_THEIRS, {"c=1 k=1 j=2", "k=1 j=2"}},
+		{VV_MERGE_BASE, {"a=1 k=1 j=2", "a=1 k=1 j=2"}},
+	};
+	struct vv_err err = VV_ERR_INIT;
+	struct three t;
+	size_t n = 0;
+
+	for (size_t i = 0; i < VV_COUNT(rows); i++)
+		for (size_t k = 0; k < 2; k++) {
+			make(&t, NULL, "a=1 k=0 j=0", NULL, "b=1 k=1 j=0", NULL, k ? "k=0 j=2" : "c=1 k=0 j=2");
+			CHECK_INT(reason(&t, "a"), VV_MERGE_RENAMED);
+			CHECK_INT(reason(&t, "b"), VV_MERGE_RENAMED);
+			CHECK_INT(vv_merge_write(&t.m, -1, "model.x", NULL, &err), VV_ECONFLICT);
+			vv_err_clear(&err);
+			CHECK_OK(vv_merge_settle(&t.m, NULL, rows[i].side, &n, &err), &err);
+			CHECK_INT(n, 3 - k);
+			check_written(&t, NULL, rows[i].merged[k]);
+			drop(&t);
+		}
 }
 
 /* A tensor of another shape or type is another tensor, be the bytes the same. */
@@ -438,6 +471,7 @@ int main(void)
 	test_some_renamed();
 	test_metadata();
 	test_table();
+	test_renamed_twice();
 	test_reshaped();
 	test_outcome();
 	test_reads();
