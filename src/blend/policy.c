@@ -277,6 +277,7 @@ static void apply_frame(const struct vv_policy *p, const char *path, struct vv_m
 		if (whole)
 			m->result = side == VV_MERGE_OURS ? VV_MERGE_IS_OURS : VV_MERGE_IS_THEIRS;
 		vv_merge_settle_item(m, &m->frame, side);
+		p->v[k].settled++;
 	}
 }
 
@@ -296,6 +297,7 @@ int vv_policy_apply(
 			if (!ret && fit) {
 				vv_merge_settle_item(m, &m->items[i], p->v[k].side);
 				m->items[i].mix = k;
+				p->v[k].settled++;
 			}
 		}
 	*n = before - m->n_conflicts;
@@ -337,10 +339,16 @@ int vv_policy_mix(const struct vv_policy *p, const struct vv_merge *m, struct vv
 	return ret;
 }
 
-void vv_policy_unmix(struct vv_merge *m)
+void vv_policy_unmix(struct vv_policy *p, struct vv_merge *m)
 {
+	size_t kept = 0;
+
 	for (size_t i = 0; i < m->n; i++)
 		if (m->items[i].take == VV_MERGE_MIXED)
 			vv_merge_unsettle_item(
 				m, &m->items[i], m->lineup->rows[i].at[VV_MERGE_BASE].there ? VV_MERGE_BOTH_CHANGED : VV_MERGE_BOTH_ADDED);
+	for (size_t k = 0; k < p->n; k++)
+		if (p->v[k].side != VV_MERGE_MIXED || !p->v[k].settled)
+			p->v[kept++] = p->v[k];
+	p->n = kept;
 }

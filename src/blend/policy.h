@@ -27,6 +27,8 @@ struct vv_rule {
 	const struct vv_blend_method *method;
 	double p[VV_BP_COUNT], of_model[2][VV_BP_COUNT]; /* ours, theirs */
 	uint64_t seed;
+	const char *from; /* for people: where it was found; NULL when that is not known */
+	size_t settled;   /* conflicts that it settled, by vv_policy_apply */
 };
 struct vv_policy {
 	struct vv_arena arena; /* owns all below; a zeroed policy has no rules */
@@ -44,7 +46,7 @@ bool vv_policy_is_method(struct vv_span name);
 /*
  * Settles conflicts by the rules, from the manifests alone. A rule does not fit a tensor whose shape or type its method
  * does not take, or when it needs a common version that there is not: then the next one is asked. *n: how many it
- * settled. `path` is the file's. Fails only when memory is gone.
+ * settled; each rule counts its own. `path` is the file's. Fails only when memory is gone.
  */
 VV_MUST_CHECK int vv_policy_apply(
 	const struct vv_policy *p, const char *path, struct vv_merge *m, size_t *n, struct vv_err *err);
@@ -53,7 +55,10 @@ size_t vv_policy_mixes(const struct vv_merge *m);
 /* Writes a safetensors file of them, for m->mixed. VV_EFORMAT: a NaN is among the numbers; the tensor is named. */
 VV_MUST_CHECK int vv_policy_mix(const struct vv_policy *p, const struct vv_merge *m, struct vv_pool *pool,
 	struct vv_sink *out, struct vv_err *err);
-/* Makes conflicts again of what was to be mixed. */
-void vv_policy_unmix(struct vv_merge *m);
+/*
+ * The numbers cannot be mixed: makes conflicts again of what was to be, and drops the rules that asked for it, as ones that
+ * do not fit this file. vv_policy_apply then asks those behind them.
+ */
+void vv_policy_unmix(struct vv_policy *p, struct vv_merge *m);
 
 #endif

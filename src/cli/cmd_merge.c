@@ -156,7 +156,7 @@ static int replay(struct vv_ctx *ctx, const struct vv_record *rec, const struct 
 }
 
 /* What git merged is told by the note on its manifest. */
-static int verify_note(struct vv_ctx *ctx, const char *name, const struct vv_resolution *res)
+static int verify_note(struct vv_ctx *ctx, const char *name, struct vv_resolution *res)
 {
 	static const char *const sides[] = {"ours", "theirs", "base"};
 	json_t *inputs = json_array();

@@ -27,7 +27,7 @@ static int fill(struct vv_threeway *t, const struct vv_merge_words *w, struct vv
 
 static int make_base(struct vv_threeway *t, const struct vv_merge_words *w, struct vv_err *err)
 {
-	const struct vv_policy none = {.n = 0};
+	struct vv_policy none = {.n = 0};
 	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
 	size_t n;
 	bool based = t->side[VV_MERGE_BASE].m.format && t->side[VV_MERGE_OURS].m.format && t->side[VV_MERGE_THEIRS].m.format;

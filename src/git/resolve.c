@@ -55,6 +55,8 @@ static int find_result(struct vv_resolve *s, struct vv_err *err)
 
 	if (!ret)
 		vv_git_blob_oid(vv_buf_view(&text), s->t.repo->sha256, s->res.result);
+	/* The configuration's rules did not fit: they are dropped, and what they left is settled now. */
+	vv_err_clear(&s->t.unmixed);
 	vv_buf_release(&text);
 	return ret;
 }
@@ -347,7 +349,7 @@ int vv_resolve_finish(struct vv_resolve *s, bool *staged, struct vv_sync_report 
 }
 
 int vv_resolution_replay(
-	struct vv_repo *r, const struct vv_resolution *res, bool *same, struct vv_id sha256[3], struct vv_err *err)
+	struct vv_repo *r, struct vv_resolution *res, bool *same, struct vv_id sha256[3], struct vv_err *err)
 {
 	const struct vv_unmerged u = {res->path, {[VV_MERGE_OURS] = res->ours, [VV_MERGE_THEIRS] = res->theirs,
 		[VV_MERGE_BASE] = res->base[0] ? res->base : NULL}};

@@ -39,7 +39,7 @@ VV_MUST_CHECK int vv_resolve_left(
  * Merges the three versions again, by the same rules. *same: that makes the manifest that it made then. `sha256`: of the
  * sides' files, by vv_merge_side.
  */
-VV_MUST_CHECK int vv_resolution_replay(struct vv_repo *r, const struct vv_resolution *res, bool *same,
+VV_MUST_CHECK int vv_resolution_replay(struct vv_repo *r, struct vv_resolution *res, bool *same,
 	struct vv_id sha256[3], struct vv_err *err);
 
 #endif

@@ -237,9 +237,10 @@ struct mixed {
 	struct vv_version v;
 };
 
-static int mix(struct vv_threeway *t, const struct vv_policy *p, struct mixed *x, struct vv_err *err)
+static int mix(struct vv_threeway *t, struct vv_policy *p, struct mixed *x, struct vv_err *err)
 {
 	struct vv_fd_sink sink;
+	size_t n;
 	int ret = vv_temp_open_private(&x->temp, t->repo->state_dir, err);
 
 	if (ret)
@@ -252,8 +253,9 @@ static int mix(struct vv_threeway *t, const struct vv_policy *p, struct mixed *x
 			*err = t->unmixed;
 			return ret;
 		}
-		vv_policy_unmix(&t->plan);
-		return 0;
+		vv_policy_unmix(p, &t->plan);
+		vv_temp_release(&x->temp);
+		return vv_policy_apply(p, t->path, &t->plan, &n, err);
 	}
 	ret = vv_file_open_temp(&x->file, &x->temp, err);
 	if (!ret)
@@ -282,7 +284,7 @@ static int assemble(struct vv_threeway *t, struct vv_buf *text, struct vv_err *e
 	return ret;
 }
 
-static int make(struct vv_threeway *t, const struct vv_policy *p, struct mixed *x, struct vv_buf *text,
+static int make(struct vv_threeway *t, struct vv_policy *p, struct mixed *x, struct vv_buf *text,
 	struct vv_err *err)
 {
 	enum vv_merge_result outcome = vv_merge_outcome(&t->plan);
@@ -297,7 +299,7 @@ static int make(struct vv_threeway *t, const struct vv_policy *p, struct mixed *
 			ret = fetch(t, &w, err);
 		if (!ret)
 			ret = vv_repo_state(t->repo, err);
-		if (!ret && vv_policy_mixes(&t->plan))
+		while (!ret && !t->plan.mixed && vv_policy_mixes(&t->plan))
 			ret = mix(t, p, x, err);
 		if (ret)
 			return ret;
@@ -310,7 +312,7 @@ static int make(struct vv_threeway *t, const struct vv_policy *p, struct mixed *
 }
 
 int vv_threeway_make(
-	struct vv_threeway *t, const struct vv_policy *p, struct vv_buf *text, struct vv_err *err)
+	struct vv_threeway *t, struct vv_policy *p, struct vv_buf *text, struct vv_err *err)
 {
 	struct mixed x = {.temp = VV_TEMP_INIT, .file = {.fd = -1}, .text = VV_BUF_INIT(VV_MAX_MANIFEST)};
 	int ret = t->dirs ? make_dirs(t, text, err) : make(t, p, &x, text, err);

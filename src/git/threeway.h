@@ -33,10 +33,10 @@ bool vv_threeway_is_dir(const struct vv_threeway *t, enum vv_merge_side side);
 VV_MUST_CHECK int vv_threeway_plan(struct vv_threeway *t, struct vv_err *err);
 /*
  * Makes the file, into the store: its manifest's text. Conflicts that are left are ours in it. What is read is fetched
- * before, and nothing else. Where numbers cannot be mixed (a NaN) there are conflicts again, and t->unmixed. VV_ECONFLICT: a
- * file of one side lies where the other has a folder.
+ * before, and nothing else. Where numbers cannot be mixed (a NaN) the rules that mix are dropped from `p`, the others are
+ * asked again, and t->unmixed tells why. VV_ECONFLICT: a file of one side lies where the other has a folder.
  */
 VV_MUST_CHECK int vv_threeway_make(
-	struct vv_threeway *t, const struct vv_policy *p, struct vv_buf *text, struct vv_err *err);
+	struct vv_threeway *t, struct vv_policy *p, struct vv_buf *text, struct vv_err *err);
 
 #endif

@@ -71,6 +71,10 @@ d = bytearray(d); d[8+n+o:8+n+o+4] = struct.pack('<f', float('nan')); open('new'
 P
 touch -d '10 seconds ago' new; mv new m.safetensors; git commit -q -am nan
 fails merge -c varve.merge='* linear'; said 'NaN' && said 't0: both'; ok "a NaN makes a conflict, and is told"
+varve resolve -q --theirs --tensor t0; varve resolve -q --method linear --tensor t1 && git commit -q --no-edit && clean; ok "it is settled like any other"
+note && said '^rule "t0" "theirs"$' && said '^rule "t1" "linear"$' && varve merge -q --verify HEAD:m.safetensors; ok "without the rule that did not fit"
+nan() { git reset -q --hard HEAD^1; merge "$@"; }
+nan -c varve.merge='* linear' -c varve.merge='t0 theirs'; [ $? = 1 ] && ! grep -q 't0: both' "$T/out" && said 't1: both'; ok "the next rule is asked"
 git merge --abort; clean; ok "and can be aborted"
 
 # Several merge bases: each side merged the other, and settled t0 its own way.

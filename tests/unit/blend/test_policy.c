@@ -155,11 +155,16 @@ static void test_fits(void)
 	CHECK_INT(item(&t, "gone")->take, VV_MERGE_THEIRS);
 	CHECK_INT(item(&t, "s")->reason, VV_MERGE_BOTH_ADDED);
 	CHECK(vv_policy_mixes(&t.m));
-	vv_policy_unmix(&t.m);
+	vv_policy_unmix(&t.p, &t.m);
 	CHECK(!vv_policy_mixes(&t.m));
 	CHECK_INT(item(&t, "w")->reason, VV_MERGE_BOTH_CHANGED);
 	CHECK_INT(item(&t, "new")->reason, VV_MERGE_BOTH_ADDED);
 	CHECK_INT(t.m.n_conflicts, 3);
+	/* Nobody follows them again. */
+	CHECK_INT(t.p.n, 1);
+	CHECK(!strcmp(t.p.v[0].how, "theirs"));
+	CHECK_INT(t.p.v[0].settled, 2);
+	CHECK_INT(apply(&t, "m.st"), 1);
 	end(&t);
 	/* The first that matches, and only in such files. */
 	fill(&t);
