@@ -77,6 +77,16 @@ int vv_conflict_save(const struct vv_repo *r, const struct vv_resolution *res, s
 	return ret;
 }
 
+int vv_conflict_over(const struct vv_repo *r, const struct vv_resolution *res, struct vv_err *err)
+{
+	char *file = file_of(r, res->path, res->ours, res->theirs);
+	bool there = file && vv_exists(file);
+	int ret = file ? 0 : vv_fail_nomem(err);
+
+	free(file);
+	return there ? vv_conflict_save(r, res, err) : ret;
+}
+
 int vv_conflict_load(
 	const struct vv_repo *r, const struct vv_unmerged *u, struct vv_resolution *out, struct vv_err *err)
 {

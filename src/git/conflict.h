@@ -17,6 +17,11 @@ struct vv_unmerged {
 bool vv_unmerged_next(const struct vv_entries *e, size_t *i, struct vv_unmerged *out);
 
 VV_MUST_CHECK int vv_conflict_save(const struct vv_repo *r, const struct vv_resolution *res, struct vv_err *err);
+/*
+ * The merge was made once more (git checkout -m) and nothing is left: a record of it that there is says so. Without one
+ * none is made.
+ */
+VV_MUST_CHECK int vv_conflict_over(const struct vv_repo *r, const struct vv_resolution *res, struct vv_err *err);
 /* VV_ENOTFOUND: there is none of these versions of the file. */
 VV_MUST_CHECK int vv_conflict_load(
 	const struct vv_repo *r, const struct vv_unmerged *u, struct vv_resolution *out, struct vv_err *err);

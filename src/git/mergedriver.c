@@ -99,8 +99,10 @@ static int merge_file(struct vv_threeway *t, const struct vv_merge_words *w, str
 		ret = vv_resolution_left(&res, &t->plan, err);
 		if (!ret)
 			ret = vv_conflict_save(t->repo, &res, err);
-	} else if (!ret && !t->plan.n_conflicts && asked && !is_for_show()) {
-		ret = vv_resolution_note(t->repo, &res, err);
+	} else if (!ret && !is_for_show()) {
+		ret = vv_conflict_over(t->repo, &res, err);
+		if (!ret && asked)
+			ret = vv_resolution_note(t->repo, &res, err);
 	}
 	if (!ret)
 		ret = write_result(w, vv_buf_view(&text), err);
