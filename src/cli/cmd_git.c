@@ -123,6 +123,11 @@ static void say_conflict(void *arg, const char *name, const char *reason)
 	free(tensor);
 }
 
+static void say_note(void *arg VV_UNUSED, const char *text)
+{
+	vv_say(text);
+}
+
 int cmd_merge_driver(struct vv_ctx *ctx, int argc, char **argv)
 {
 	bool virtual_base = argc == 7 && !strcmp(argv[1], "--virtual");
@@ -135,7 +140,7 @@ int cmd_merge_driver(struct vv_ctx *ctx, int argc, char **argv)
 		return vv_fail(&ctx->err, VV_EUSAGE, "merge-driver takes five words from git");
 	s.path = word[5];
 	w = (struct vv_merge_words){.base = word[1], .ours = word[2], .theirs = word[3], .path = word[5],
-		.virtual_base = virtual_base, .conflict = say_conflict, .arg = &s};
+		.virtual_base = virtual_base, .conflict = say_conflict, .note = say_note, .arg = &s};
 	ret = vv_merge_driver(&ctx->repo, &w, &ctx->err);
 	if (s.n > CONFLICTS_SAID)
 		vv_warn("%s: and %zu more conflicts; 'varve status' lists them", w.path, s.n - CONFLICTS_SAID);

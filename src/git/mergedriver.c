@@ -6,6 +6,8 @@
 #include "os/file.h"
 #include "os/sys.h"
 
+#include <stdio.h>
+
 static int write_result(const struct vv_merge_words *w, struct vv_span text, struct vv_err *err)
 {
 	/* git made this file for us and reads it afterwards: its name must stay the same file. */
@@ -79,15 +81,33 @@ static void name_sides(struct vv_resolution *res, const struct vv_threeway *t)
 	memcpy(res->theirs, t->side[VV_MERGE_THEIRS].oid, sizeof(res->theirs));
 }
 
+/* A rule decides without asking: nobody shall have to guess that it did. */
+static void tell_rules(const struct vv_merge_words *w, const struct vv_policy *p)
+{
+	char text[512];
+
+	for (size_t k = 0; k < p->n; k++) {
+		const struct vv_rule *r = &p->v[k];
+		if (!r->settled)
+			continue;
+		snprintf(text, sizeof(text), "%.200s: %zu conflict%s settled by the rule '%.80s %.80s' (%s)", w->path, r->settled,
+			r->settled == 1 ? "" : "s", r->pattern, r->how, r->from ? r->from : "varve.merge");
+		w->note(w->arg, text);
+	}
+}
+
 static int merge_file(struct vv_threeway *t, const struct vv_merge_words *w, struct vv_err *err)
 {
 	struct vv_resolution res = {.path = w->path};
 	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
+	struct vv_err foreign = VV_ERR_INIT;
 	size_t asked = 0;
 	int ret = vv_threeway_plan(t, err);
 
-	if (!ret && t->plan.n_conflicts && (ret = vv_merge_policy(t->repo, w->path, &res.rules, err)))
+	if (!ret && t->plan.n_conflicts && (ret = vv_merge_policy(t->repo, w->path, &res.rules, &foreign, err)))
 		vv_err_in(err, "%s", w->path);
+	if (foreign.code)
+		w->note(w->arg, foreign.msg);
 	if (!ret)
 		ret = vv_policy_apply(&res.rules, w->path, &t->plan, &asked, err);
 	name_sides(&res, t);
@@ -106,6 +126,8 @@ static int merge_file(struct vv_threeway *t, const struct vv_merge_words *w, str
 	}
 	if (!ret)
 		ret = write_result(w, vv_buf_view(&text), err);
+	if (!ret)
+		tell_rules(w, &res.rules);
 	if (!ret && t->plan.n_conflicts) {
 		tell(w, &t->plan, &t->unmixed);
 		ret = vv_fail(err, VV_ECONFLICT, "%s: %zu conflicts", w->path, t->plan.n_conflicts);

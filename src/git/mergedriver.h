@@ -13,6 +13,8 @@ struct vv_merge_words {
 	 */
 	bool virtual_base;
 	void (*conflict)(void *arg, const char *tensor, const char *reason);
+	/* One line for people: a rule that settled something, or one that is not followed. */
+	void (*note)(void *arg, const char *text);
 	void *arg;
 };
 /*

@@ -33,13 +33,14 @@ static int load_texts(struct vv_threeway *t, const struct vv_unmerged *u, struct
 static int begin(struct vv_resolve *s, struct vv_repo *r, const struct vv_unmerged *u, struct vv_err *err)
 {
 	const struct vv_threeway_side *side = s->t.side;
+	struct vv_err foreign = VV_ERR_INIT; /* a conflict: it is listed */
 	int ret;
 
 	s->res = (struct vv_resolution){.path = u->path};
 	memcpy(s->res.base, side[VV_MERGE_BASE].oid, sizeof(s->res.base));
 	memcpy(s->res.ours, side[VV_MERGE_OURS].oid, sizeof(s->res.ours));
 	memcpy(s->res.theirs, side[VV_MERGE_THEIRS].oid, sizeof(s->res.theirs));
-	ret = vv_merge_policy(r, u->path, &s->res.rules, err);
+	ret = vv_merge_policy(r, u->path, &s->res.rules, &foreign, err);
 	if (ret == VV_EUSAGE || ret == VV_ELIMIT) {
 		vv_err_clear(err);
 		ret = 0;

@@ -63,6 +63,23 @@ git switch -q main
 again; merge -c varve.merge='t0 theirs'; [ $? = 1 ] && ! grep -q 't0:' "$T/out" && said 't1: both'; ok "what no rule matches is left"
 varve resolve -q --method linear; made t1 -m linear && git commit -q --no-edit && note && said '"t0" "theirs"' && said '"\*" "linear"' && varve merge -q --verify HEAD:m.safetensors; ok "settled by hand, both are noted"
 
+again; git config varve.merge 't0 theirs'; merge; said "m.safetensors: 1 conflict settled by the rule 't0 theirs' (varve.merge, local)"; ok "what a rule settled is told"
+again; attr varve-merge=theirs; merge; said "2 conflicts settled by the rule '\* theirs' (the attribute varve-merge)"; ok "of an attribute, too"
+
+# Attributes come with branches: another one's decide nothing.
+git reset -q --hard start; git switch -q -c evil side; echo '*.safetensors varve-merge=ours' >>.gitattributes; git commit -q -am evil; git switch -q main
+fails git rebase -q evil; settled; said 'varve-merge=ours is not of your side before this: not followed'; ok "a rebase does not follow the other branch's attribute"
+varve resolve >"$T/out" 2>&1; said 't0: both'; ok "there are conflicts"
+rm -rf .git/varve/conflicts; varve resolve >"$T/out" 2>&1; said 't0: both'; ok "without the record, too"
+varve resolve -q --theirs && git rebase --continue >/dev/null 2>&1; settled; is; ok "the commit is not lost"
+! ls .git/varve/attributes.* >/dev/null 2>&1; ok "no index stays behind"
+git reset -q --hard start; fails git merge --no-edit evil; rm -rf .git/varve/conflicts
+varve resolve >"$T/out" 2>&1; said 't0: both'; ok "varve resolve does not follow a merged branch's"
+git checkout -q -m m.safetensors >"$T/out" 2>&1; said 'not followed' && varve resolve | grep -q 't0: both'; ok "nor does git checkout -m"
+git merge --abort; git reset -q --hard base; attr varve-merge=ours; git cherry-pick start >/dev/null 2>&1; settled
+git rebase -q evil >"$T/out" 2>&1; settled; said "2 conflicts settled by the rule .* ours"; ok "what both sides say is followed"
+git reset -q --hard start; git clean -fdq
+
 # A rule that does not fit; numbers that are none.
 again; python3 - <<'P'
 import struct, json
