@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { NOTE_TRIES = 20, NOTE_PAUSE_MS = 50 };
-
 bool vv_unmerged_next(const struct vv_entries *e, size_t *i, struct vv_unmerged *out)
 {
 	static const enum vv_merge_side sides[] = {[1] = VV_MERGE_BASE, [2] = VV_MERGE_OURS, [3] = VV_MERGE_THEIRS};
@@ -155,6 +153,21 @@ void vv_conflict_prune(const struct vv_repo *r, const struct vv_entries *all)
 	free(dir);
 }
 
+/* git reads the notes before it locks them: of two that write at once one would be lost. */
+static int lock_notes(const struct vv_repo *r, struct vv_lock *lock, struct vv_err *err)
+{
+	char *dir = vv_join(r->common_dir, "varve"), *file = dir ? vv_join(dir, "notes.lock") : NULL;
+	int ret = file ? vv_repo_state(r, err) : vv_fail_nomem(err);
+
+	if (!ret)
+		ret = vv_mkdirs(dir, err);
+	if (!ret)
+		ret = vv_lock(lock, file, VV_LOCK_EXCLUSIVE, err);
+	free(dir);
+	free(file);
+	return ret;
+}
+
 int vv_resolution_note(
 	const struct vv_repo *r, const struct vv_resolution *res, struct vv_err *err)
 {
@@ -162,6 +175,7 @@ int vv_resolution_note(
 	static const char *const nobody[] = {"GIT_AUTHOR_NAME=varve", "GIT_AUTHOR_EMAIL=varve", "GIT_COMMITTER_NAME=varve",
 		"GIT_COMMITTER_EMAIL=varve", NULL};
 	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST), said = VV_BUF_INIT(VV_MAX_TEXT);
+	struct vv_lock lock = VV_LOCK_INIT;
 	char blob[VV_OID_HEX_MAX + 1];
 	const char *const note[] = {"notes", "--ref=varve-merge", "add", "-f", "-C", blob, res->result, NULL};
 	int status = 0, ret = vv_resolution_emit(res, &text, err);
@@ -171,16 +185,17 @@ int vv_resolution_note(
 		ret = vv_git_status(r, hash, NULL, vv_buf_view(&text), &said, &status, err);
 	if (!ret && status)
 		ret = vv_fail(err, VV_EGIT, "git hash-object: %.300s", vv_git_said(&said));
-	/* Another worktree may be writing its own just now; and a note needs an author where git knows of none. */
+	if (!ret)
+		ret = lock_notes(r, &lock, err);
+	/* A note needs an author where git knows of none. */
 	status = 1;
-	for (int i = 0; i < NOTE_TRIES && !ret && status; i++) {
-		if (i)
-			usleep(NOTE_PAUSE_MS * 1000);
+	for (int i = 0; i < 2 && !ret && status; i++) {
 		vv_buf_clear(&said);
 		ret = vv_git_status(r, note, i ? nobody : NULL, vv_span(NULL, 0), &said, &status, err);
 	}
 	if (!ret && status)
 		ret = vv_fail(err, VV_EGIT, "git notes: %.300s", vv_git_said(&said));
+	vv_unlock(&lock);
 	vv_buf_release(&text);
 	vv_buf_release(&said);
 	return ret;

@@ -30,7 +30,7 @@ void vv_conflict_prune(const struct vv_repo *r, const struct vv_entries *all);
 
 /*
  * Keeps how res->result was merged, as a note of git's on it (refs/notes/varve-merge): what was merged by rule or by
- * hand can be made again from it.
+ * hand can be made again from it. Worktrees take turns. The merge stands without it: a failure is worth a warning.
  */
 VV_MUST_CHECK int vv_resolution_note(
 	const struct vv_repo *r, const struct vv_resolution *res, struct vv_err *err);

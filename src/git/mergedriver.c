@@ -100,7 +100,7 @@ static int merge_file(struct vv_threeway *t, const struct vv_merge_words *w, str
 {
 	struct vv_resolution res = {.path = w->path};
 	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
-	struct vv_err foreign = VV_ERR_INIT;
+	struct vv_err foreign = VV_ERR_INIT, unnoted = VV_ERR_INIT;
 	size_t asked = 0;
 	int ret = vv_threeway_plan(t, err);
 
@@ -121,8 +121,8 @@ static int merge_file(struct vv_threeway *t, const struct vv_merge_words *w, str
 			ret = vv_conflict_save(t->repo, &res, err);
 	} else if (!ret && !is_for_show()) {
 		ret = vv_conflict_over(t->repo, &res, err);
-		if (!ret && asked)
-			ret = vv_resolution_note(t->repo, &res, err);
+		if (!ret && asked && vv_resolution_note(t->repo, &res, &unnoted))
+			w->note(w->arg, unnoted.msg);
 	}
 	if (!ret)
 		ret = write_result(w, vv_buf_view(&text), err);

@@ -311,6 +311,14 @@ static int stage(struct vv_resolve *s, struct vv_span text, const char *oid, str
 	return ret;
 }
 
+static void note(struct vv_resolve *s, const struct vv_sync_report *report)
+{
+	struct vv_err why = VV_ERR_INIT;
+
+	if (vv_resolution_note(s->t.repo, &s->res, &why) && report->kept)
+		report->kept(report->arg, s->t.path, &why);
+}
+
 int vv_resolve_finish(struct vv_resolve *s, bool *staged, struct vv_sync_report *report, struct vv_err *err)
 {
 	struct target g = {.place = VV_PLACE_INIT, .root = -1};
@@ -341,8 +349,8 @@ int vv_resolve_finish(struct vv_resolve *s, bool *staged, struct vv_sync_report 
 		ret = vv_conflict_save(s->t.repo, &s->res, err);
 	*staged = !ret && !s->t.plan.n_conflicts;
 	if (*staged)
-		ret = vv_resolution_note(s->t.repo, &s->res, err);
-	if (*staged && !ret)
+		note(s, report);
+	if (*staged)
 		ret = stage(s, vv_buf_view(&text), oid, err);
 	target_release(&g);
 	vv_buf_release(&text);

@@ -25,7 +25,8 @@ VV_MUST_CHECK int vv_resolve_rule(struct vv_resolve *s, struct vv_span pattern, 
 	size_t *settled, struct vv_err *err);
 /*
  * Puts the model, or a directory's files, into the worktree, and stages it when nothing is left (*staged). VV_ECHANGED:
- * what stands there is neither what the merge put there nor one of its sides. Nothing is changed before the new model is in
+ * what stands there is neither what the merge put there nor one of its sides. A note that cannot be written is told
+ * report->kept. Nothing is changed before the new model is in
  * the store.
  */
 VV_MUST_CHECK int vv_resolve_finish(

@@ -125,6 +125,27 @@ varve resolve -q --theirs && git commit -q --no-edit && clean; ok "settled there
 cd "$T/r"; git worktree remove --force "$T/linked"
 rm -rf "$T/bare.git"
 
+# Worktrees that merge at once keep all their notes; one that cannot be written is no reason to stop.
+build
+for i in 1 2 3 4; do git switch -q -c s$i side~1; model m.safetensors seed=1 set=t0:$i; git commit -q -am s$i; git worktree add -q -b o$i "$T/w$i" side~1; ( cd "$T/w$i" && model m.safetensors seed=1 set=t0:9$i set=t1:$i; git commit -q -am o$i ); done
+for i in 1 2 3 4; do ( cd "$T/w$i" && exec git -c varve.merge='* theirs' merge -q --no-edit s$i >/dev/null 2>&1 ) & done; wait
+for i in 1 2 3 4; do git notes --ref=varve-merge show $(git rev-parse o$i:m.safetensors) || false; done >/dev/null 2>&1 && [ "$(git notes --ref=varve-merge list | wc -l)" = 4 ]; ok "four worktrees that merge at once: four notes"
+for i in 1 2 3 4; do git worktree remove --force "$T/w$i"; done
+build; git update-ref refs/notes/varve-merge/origin HEAD
+git -c varve.merge='* theirs' merge -q --no-edit side >"$T/out" 2>&1; ok "a merge whose note cannot be written"
+said 'git notes:' && mkmodel "$T/x" seed=1 $MAIN $SIDE && same m.safetensors "$(sum "$T/x")"; ok "is made, with a warning"
+git reset -q --hard HEAD~1; fails git merge --no-edit side; varve resolve --ours >"$T/out" 2>&1; ok "so is one by hand"
+said 'git notes:' && ! unmerged && in_index; ok "which is staged"
+
+# One version is the model itself, from somebody without varve: the files behind it are settled.
+build; model z.safetensors seed=1; git add .; git commit -q -m z; git switch -q -c far side~1; model z.safetensors seed=1 set=t0:5; git add .; model m.safetensors seed=1 set=t0:6; git commit -q -am far; git switch -q main
+model z.safetensors seed=1 set=t0:4; git commit -q -am z2
+mkmodel "$T/raw" seed=1 set=t0:9; git update-index --cacheinfo "100644,$(git hash-object -w --no-filters "$T/raw"),m.safetensors"; git commit -q -m raw; git reset -q --hard
+fails git merge --no-edit far; [ "$(status_of varve resolve)" = 1 ] && said 'm.safetensors: ours' && said 'z.safetensors: '; ok "varve resolve lists what it can"
+[ "$(status_of varve resolve --theirs)" = 1 ] && said 'z.safetensors: 1 settled, staged' && unmerged; ok "and settles it"
+[ "$(status_of varve resolve --theirs m.safetensors)" = 128 ]; ok "by name it is refused"
+git reset -q --hard
+
 # All that has no rules: removed and changed, added twice, metadata, another format.
 build; git switch -q -c gone side~1; model m.safetensors seed=1 drop=t0 set=new:1 meta=a; git commit -q -am gone
 git switch -q -c changed side~1; model m.safetensors seed=1 set=t0:5 set=new:2 meta=b; git commit -q -am changed
