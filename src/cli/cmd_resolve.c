@@ -56,10 +56,10 @@ static void report(struct resolving *v, const struct vv_resolution *res, size_t 
 	free(path);
 }
 
-/* A file that is not settled by tensors: told, when it was not asked for by name. */
+/* A file that is not settled by tensors, or has a version that is no manifest: told, when it was not asked for by name. */
 static int skip(struct resolving *v, int ret, bool named)
 {
-	if (ret != VV_ENOTSUP || named)
+	if ((ret != VV_ENOTSUP && ret != VV_EFORMAT && ret != VV_ENOTFOUND) || named)
 		return ret;
 	vv_warn("%s", v->ctx->err.msg);
 	vv_err_clear(&v->ctx->err);
