@@ -178,7 +178,7 @@ static uint8_t *in_type(float *f, size_t n, enum vv_dtype to)
 		m = n - i < VV_BLEND_CHUNK ? n - i : VV_BLEND_CHUNK;
 		for (size_t k = 0; k < m; k++)
 			d[k] = (double)f[i + k];
-		vv_blend_narrow(to, d, m, out + i * vv_dtype_width(to));
+		(void)vv_blend_narrow(to, d, m, out + i * vv_dtype_width(to));
 	}
 	free(f);
 	return out;

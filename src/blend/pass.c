@@ -154,7 +154,10 @@ static int run_block(void *arg, size_t job, unsigned worker, struct vv_err *err)
 			continue;
 		}
 		j->t->method->mix(j, &p, s->out);
-		vv_blend_narrow(j->t->to, s->out, m, ps->out + (job * VV_BLEND_BLOCK + i) * vv_dtype_width(j->t->to));
+		/* No input has one. It would be in every number that the model computes. */
+		if (vv_blend_narrow(j->t->to, s->out, m, ps->out + (job * VV_BLEND_BLOCK + i) * vv_dtype_width(j->t->to)))
+			ret = vv_fail(err, VV_EFORMAT, "tensor \"%s\": %s makes a NaN of it; are its numbers infinite, or too large?", j->t->name,
+				j->t->method->name);
 	}
 	return ret;
 }
@@ -347,17 +350,20 @@ static float to_odd(double v)
 	return f;
 }
 
-VV_CLONES void vv_blend_narrow(enum vv_dtype to, const double *v, size_t n, uint8_t *out)
+VV_CLONES bool vv_blend_narrow(enum vv_dtype to, const double *v, size_t n, uint8_t *out)
 {
 	float f[VV_BLEND_CHUNK];
 	double d[VV_BLEND_CHUNK];
+	uint64_t nan = 0;
 
 	for (size_t i = 0; i < n; i += VV_BLEND_CHUNK) {
 		size_t m = n - i < VV_BLEND_CHUNK ? n - i : VV_BLEND_CHUNK;
 
 		/* Infinite less infinite is a NaN of either sign, as the processor likes. */
-		for (size_t k = 0; k < m; k++)
+		for (size_t k = 0; k < m; k++) {
 			d[k] = v[i + k] == v[i + k] ? v[i + k] : (double)NAN;
+			nan |= (uint64_t)(v[i + k] != v[i + k]);
+		}
 		if (to == VV_DT_F64) {
 			memcpy(out + i * 8, d, m * 8);
 			continue;
@@ -373,4 +379,5 @@ VV_CLONES void vv_blend_narrow(enum vv_dtype to, const double *v, size_t n, uint
 		else
 			vv_narrow_to(VV_DT_F32, to, (const uint8_t *)f, out + i * 2, m);
 	}
+	return nan != 0;
 }

@@ -58,8 +58,8 @@ const double *vv_blend_delta(const struct vv_blend_piece *p, size_t k, double *r
 void vv_blend_sums(const struct vv_blend_job *j, const double *parts, size_t width, double *out);
 /* The sum of a[i] * b[i], in an order that is the same everywhere. */
 double vv_blend_dot(const double *a, const double *b, size_t n);
-/* Doubles to f64, f32, f16 or bf16: rounded once, to nearest, ties to even. */
-void vv_blend_narrow(enum vv_dtype to, const double *v, size_t n, uint8_t *out);
+/* Doubles to f64, f32, f16 or bf16: rounded once, to nearest, ties to even. True when a NaN is among them. */
+bool vv_blend_narrow(enum vv_dtype to, const double *v, size_t n, uint8_t *out);
 
 /*
  * The element of each rank among keys: the largest has rank 0. Keys are the bits of floats that are not negative, so they

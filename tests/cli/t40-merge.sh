@@ -24,6 +24,8 @@ for n in "abc":
 odd = dict(base); odd["lm_head.weight"] = np.zeros((41, 30), "f4"); save("odd.safetensors", odd)
 odd = dict(base); del odd["steps"]; save("less.safetensors", odd)
 odd = dict(base); odd["lm_head.weight"] = base["lm_head.weight"].copy(); odd["lm_head.weight"][3, 3] = np.nan; save("nan.safetensors", odd)
+for s in (1, -1):
+    odd["lm_head.weight"] = base["lm_head.weight"].copy(); odd["lm_head.weight"][3, 3] = s * np.inf; save("inf%+d.safetensors" % s, odd)
 os.mkdir("folder"); os.rename("c.safetensors", "folder/model.safetensors")
 for f in ("config.json", "tokenizer.json", "merges.txt", "notes.md", "model.safetensors.index.json"): open("folder/" + f, "w").write(f)
 P
@@ -107,6 +109,7 @@ no 128 'tensor "lm_head.weight" of odd.safetensors has another shape than .* of 
 no 128 'less.safetensors has no tensor "steps"' a.safetensors less.safetensors
 no 128 'less.safetensors has no tensor "steps", which a.safetensors has' less.safetensors a.safetensors
 no 128 'nan.safetensors: tensor "lm_head.weight" has a NaN' a.safetensors nan.safetensors
+no 128 'tensor "lm_head.weight": linear makes a NaN of it' -m linear inf+1.safetensors inf-1.safetensors
 no 129 'linear takes no base' -b base.safetensors a.safetensors b.safetensors
 no 129 'ties needs a base model' -m ties a.safetensors b.safetensors
 no 129 'slerp needs the parameter t' -m slerp a.safetensors b.safetensors

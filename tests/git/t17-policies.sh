@@ -93,6 +93,15 @@ note && said '^rule "t0" "theirs"$' && said '^rule "t1" "linear"$' && varve merg
 nan() { git reset -q --hard HEAD^1; merge "$@"; }
 nan -c varve.merge='* linear' -c varve.merge='t0 theirs'; [ $? = 1 ] && ! grep -q 't0: both' "$T/out" && said 't1: both'; ok "the next rule is asked"
 git merge --abort; clean; ok "and can be aborted"
+put() { python3 - "$1" <<'P'
+import struct, json, sys
+d = open('m.safetensors', 'rb').read(); n = struct.unpack('<Q', d[:8])[0]; h = json.loads(d[8:8+n]); o = h['t0']['data_offsets'][0]
+d = bytearray(d); d[8+n+o:8+n+o+4] = struct.pack('<f', float(sys.argv[1])); open('new', 'wb').write(d)
+P
+touch -d '10 seconds ago' new; mv new m.safetensors; git commit -q -am "put $1"; }
+git reset -q --hard start; put inf; git switch -q -c minus side; put -inf; git switch -q main
+fails git -c varve.merge='* linear' merge --no-edit minus; said 't0.: linear makes a NaN' && said 't0: both'; ok "so does a NaN that merging would make"
+git merge --abort; clean; ok "nothing of it is kept"
 
 # Several merge bases: each side merged the other, and settled t0 its own way.
 build; git branch other side

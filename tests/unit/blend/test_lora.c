@@ -159,13 +159,21 @@ static void test_nan(void)
 	static const struct part parts[] = {{A("w"), {2, 3}, VV_DT_F32}, {B("w"), {2, 2}, VV_DT_F32}};
 	struct vv_pool *pool = vv_pool_new(1);
 	struct vv_blend_job j = {0};
-	float nan = NAN;
+	float nan = NAN, inf[] = {INFINITY, -INFINITY};
+	uint8_t out[64];
 
 	init(parts, 2);
 	memcpy(adapter.bytes.ptr + 4, &nan, 4);
 	CHECK_OK(make("", ""), &err);
 	CHECK_INT(vv_blend_begin(&j, &plan.t[0], pool, &err), VV_EFORMAT);
 	CHECK_STR(err.msg, "AD: tensor \"" A("w") "\" has a NaN");
+	vv_blend_end(&j);
+	/* One that the sum makes, of infinite numbers in a column. */
+	memcpy(adapter.bytes.ptr + 4, &inf[0], 4);
+	memcpy(adapter.bytes.ptr + 16, &inf[1], 4);
+	CHECK_OK(vv_blend_begin(&j, &plan.t[0], pool, &err), &err);
+	CHECK_INT(vv_blend_make(&j, 0, 1, out, &err), VV_EFORMAT);
+	CHECK(strstr(err.msg, "tensor \"w.weight\": lora makes a NaN") != NULL);
 	vv_blend_end(&j);
 	vv_pool_free(pool);
 	end();

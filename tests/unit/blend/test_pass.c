@@ -39,9 +39,10 @@ static void test_narrow(void)
 	/* A NaN has one form, of whatever sign the processor makes it. */
 	static const double nans[] = {-(double)NAN, INFINITY, -INFINITY, 1e300};
 	uint8_t wide[32];
-	vv_blend_narrow(VV_DT_F64, nans, 1, wide);
+	CHECK(vv_blend_narrow(VV_DT_F64, nans, 1, wide));
 	CHECK(!(wide[7] & 0x80) && isnan(vv_dtype_value(VV_DT_F64, wide)));
-	vv_blend_narrow(VV_DT_BF16, nans, 4, wide);
+	CHECK(!vv_blend_narrow(VV_DT_F32, nans + 1, 3, wide));
+	CHECK(vv_blend_narrow(VV_DT_BF16, nans, 4, wide));
 	CHECK(!(wide[1] & 0x80) && isnan(vv_dtype_value(VV_DT_BF16, wide)));
 	CHECK(vv_dtype_value(VV_DT_BF16, wide + 2) == INFINITY && vv_dtype_value(VV_DT_BF16, wide + 4) == -INFINITY &&
 		vv_dtype_value(VV_DT_BF16, wide + 6) == INFINITY);
