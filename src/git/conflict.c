@@ -111,6 +111,40 @@ int vv_conflict_load(
 	return ret;
 }
 
+struct visiting {
+	const char *dir;
+	int (*fn)(void *arg, const struct vv_resolution *res, struct vv_err *err);
+	void *arg;
+};
+
+static int visit(void *arg, const char *name, struct vv_err *err)
+{
+	const struct visiting *v = arg;
+	struct vv_buf text = VV_BUF_INIT(VV_MAX_MANIFEST);
+	struct vv_resolution res = {.path = NULL};
+	struct vv_err ignore = VV_ERR_INIT;
+	char *file = vv_join(v->dir, name);
+	int ret = file ? 0 : vv_fail_nomem(err);
+
+	if (!ret && !vv_read_file(&text, file, &ignore) && !vv_resolution_parse(&res, vv_buf_view(&text), &ignore))
+		ret = v->fn(v->arg, &res, err);
+	vv_resolution_release(&res);
+	vv_buf_release(&text);
+	free(file);
+	return ret;
+}
+
+int vv_conflict_each(const struct vv_repo *r,
+	int (*fn)(void *arg, const struct vv_resolution *res, struct vv_err *err), void *arg, struct vv_err *err)
+{
+	char *dir = folder(r);
+	struct visiting v = {dir, fn, arg};
+	int ret = !dir ? vv_fail_nomem(err) : vv_exists(dir) ? vv_each_name(dir, visit, &v, err) : 0;
+
+	free(dir);
+	return ret;
+}
+
 struct pruning {
 	const char *dir;
 	struct vv_map keep;

@@ -25,6 +25,9 @@ VV_MUST_CHECK int vv_conflict_over(const struct vv_repo *r, const struct vv_reso
 /* VV_ENOTFOUND: there is none of these versions of the file. */
 VV_MUST_CHECK int vv_conflict_load(
 	const struct vv_repo *r, const struct vv_unmerged *u, struct vv_resolution *out, struct vv_err *err);
+/* Calls fn with each record that can be read, in no order. Stops when it fails. */
+VV_MUST_CHECK int vv_conflict_each(const struct vv_repo *r,
+	int (*fn)(void *arg, const struct vv_resolution *res, struct vv_err *err), void *arg, struct vv_err *err);
 /* Removes those that are not of an unmerged path in `all`, which are all entries that varve keeps. */
 void vv_conflict_prune(const struct vv_repo *r, const struct vv_entries *all);
 

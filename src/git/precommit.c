@@ -6,6 +6,7 @@
 #include "git/precommit.h"
 
 #include "git/clean.h"
+#include "git/conflict.h"
 #include "git/diradd.h"
 #include "os/file.h"
 
@@ -101,12 +102,35 @@ static int look_at_dirs(struct warning *w, struct vv_err *err)
 	return ret;
 }
 
+/* 'git commit -a' stages a file as it is, with ours wherever nobody has decided. */
+static int look_at_conflict(void *arg, const struct vv_resolution *res, struct vv_err *err)
+{
+	struct warning *w = arg;
+	struct vv_err why = VV_ERR_INIT;
+	char *name = NULL, *oid = NULL;
+
+	if (!res->n_left)
+		return 0;
+	if (asprintf(&name, ":0:%s", res->path) < 0)
+		return vv_fail_nomem(err);
+	if (!vv_git_line(w->r, &oid, &why, (const char *const[]){"rev-parse", "--quiet", "--verify", name, NULL}) &&
+		!strcmp(oid, res->result)) {
+		(void)vv_fail(&why, VV_ECONFLICT,
+			"%zu conflicts are committed as ours, undecided; 'git checkout -m -- %s' brings them back", res->n_left, res->path);
+		w->warn(w->arg, res->path, &why);
+	}
+	free(oid);
+	free(name);
+	return 0;
+}
+
 int vv_precommit(struct vv_repo *r, void (*warn)(void *arg, const char *path, const struct vv_err *why), void *arg,
 	struct vv_err *err)
 {
 	static const char *const args[] = {
 		"diff-index", "--cached", "--name-only", "--no-renames", "--diff-filter=d", "-z", "HEAD", NULL};
 	struct checking c = {.r = r, .blobs = VV_BLOBS_INIT};
+	struct warning w = {r, warn, arg};
 	struct vv_buf paths = VV_BUF_INIT(VV_MAX_MANIFEST);
 	int status = 0, ret = vv_git_status(r, args, NULL, vv_span(NULL, 0), &paths, &status, err);
 
@@ -116,7 +140,9 @@ int vv_precommit(struct vv_repo *r, void (*warn)(void *arg, const char *path, co
 	if (c.open)
 		vv_blobs_close(&c.blobs);
 	if (!ret && r->top)
-		ret = look_at_dirs(&(struct warning){r, warn, arg}, err);
+		ret = look_at_dirs(&w, err);
+	if (!ret && warn)
+		ret = vv_conflict_each(r, look_at_conflict, &w, err);
 	vv_buf_release(&paths);
 	return ret;
 }

@@ -146,6 +146,13 @@ fails git merge --no-edit far; [ "$(status_of varve resolve)" = 1 ] && said 'm.s
 [ "$(status_of varve resolve --theirs m.safetensors)" = 128 ]; ok "by name it is refused"
 git reset -q --hard
 
+# A commit of what nobody has decided.
+build; git merge -q --no-edit side >/dev/null 2>&1; git commit -q -a -m oops >"$T/out" 2>&1; ok "git commit -a in a conflict"
+said "m.safetensors: 2 conflicts are committed as ours" && said "git checkout -m -- m.safetensors"; ok "is warned of, with the way back"
+git checkout -q -m -- m.safetensors 2>/dev/null && unmerged && varve resolve -q --theirs && git commit -q --amend --no-edit >"$T/out" 2>&1; ok "which works"
+! said 'undecided' >/dev/null && mkmodel "$T/x" seed=1 $MAIN $SIDE && same m.safetensors "$(sum "$T/x")" && clean; ok "and has what was chosen"
+git reset -q --hard HEAD~1; git merge -q --no-edit side >/dev/null 2>&1; varve resolve -q --ours; git commit -q --no-edit >"$T/out" 2>&1; ! said undecided >/dev/null; ok "ours by choice is no reason to warn"
+
 # All that has no rules: removed and changed, added twice, metadata, another format.
 build; git switch -q -c gone side~1; model m.safetensors seed=1 drop=t0 set=new:1 meta=a; git commit -q -am gone
 git switch -q -c changed side~1; model m.safetensors seed=1 set=t0:5 set=new:2 meta=b; git commit -q -am changed
