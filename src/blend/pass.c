@@ -156,8 +156,8 @@ static int run_block(void *arg, size_t job, unsigned worker, struct vv_err *err)
 		j->t->method->mix(j, &p, s->out);
 		/* No input has one. It would be in every number that the model computes. */
 		if (vv_blend_narrow(j->t->to, s->out, m, ps->out + (job * VV_BLEND_BLOCK + i) * vv_dtype_width(j->t->to)))
-			ret = vv_fail(err, VV_EFORMAT, "tensor \"%s\": %s makes a NaN of it; are its numbers infinite, or too large?", j->t->name,
-				j->t->method->name);
+			ret = vv_fail(err, VV_EFORMAT, "tensor \"%s\": %s makes a NaN of it; are its numbers infinite, or too large?",
+				j->t->name, j->t->method->name);
 	}
 	return ret;
 }

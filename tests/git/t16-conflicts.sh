@@ -129,7 +129,7 @@ rm -rf "$T/bare.git"
 build
 for i in 1 2 3 4; do git switch -q -c s$i side~1; model m.safetensors seed=1 set=t0:$i; git commit -q -am s$i; git worktree add -q -b o$i "$T/w$i" side~1; ( cd "$T/w$i" && model m.safetensors seed=1 set=t0:9$i set=t1:$i; git commit -q -am o$i ); done
 for i in 1 2 3 4; do ( cd "$T/w$i" && exec git -c varve.merge='* theirs' merge -q --no-edit s$i >/dev/null 2>&1 ) & done; wait
-for i in 1 2 3 4; do git notes --ref=varve-merge show $(git rev-parse o$i:m.safetensors) || false; done >/dev/null 2>&1 && [ "$(git notes --ref=varve-merge list | wc -l)" = 4 ]; ok "four worktrees that merge at once: four notes"
+for i in 1 2 3 4; do git notes --ref=varve-merge show "$(git rev-parse o$i:m.safetensors)" || false; done >/dev/null 2>&1 && [ "$(git notes --ref=varve-merge list | wc -l)" = 4 ]; ok "four worktrees that merge at once: four notes"
 for i in 1 2 3 4; do git worktree remove --force "$T/w$i"; done
 build; git update-ref refs/notes/varve-merge/origin HEAD
 git -c varve.merge='* theirs' merge -q --no-edit side >"$T/out" 2>&1; ok "a merge whose note cannot be written"
