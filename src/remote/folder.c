@@ -1,6 +1,7 @@
 /* A folder that has a store: on this machine, or on a disk that many share. */
 #include "remote/depot.h"
 #include "remote/remote.h"
+#include "remote/taking.h"
 
 #include "base/check.h"
 
@@ -17,30 +18,14 @@ static int list(struct vv_remote *r, int (*fn)(void *, const struct vv_id *, uin
 	return vv_depot_list(&((struct folder *)r)->depot, fn, arg, err);
 }
 
-struct taking {
-	int (*take)(void *arg, size_t i, uint64_t off, struct vv_span bytes, struct vv_err *err);
-	void *arg;
-	size_t i;
-	uint64_t off;
-};
-
-static int take_piece(void *arg, struct vv_span bytes, struct vv_err *err)
-{
-	struct taking *t = arg;
-	int ret = t->take(t->arg, t->i, t->off, bytes, err);
-
-	t->off += bytes.len;
-	return ret;
-}
-
 static int get(struct vv_remote *r, const struct vv_extent *parts, size_t n,
 	int (*take)(void *, size_t, uint64_t, struct vv_span, struct vv_err *), void *arg, struct vv_err *err)
 {
 	int ret = 0;
 
 	for (size_t i = 0; i < n && !ret; i++) {
-		struct taking t = {take, arg, i, parts[i].off};
-		ret = vv_depot_read(&((struct folder *)r)->depot, &parts[i], take_piece, &t, err);
+		struct vv_taking t = {take, arg, i, parts[i].off};
+		ret = vv_depot_read(&((struct folder *)r)->depot, &parts[i], vv_take_piece, &t, err);
 	}
 	return ret;
 }

@@ -1,6 +1,7 @@
 /* The near end of a pipe: docs/format/pipe.md. Requests for parts are sent ahead of the answers. */
 #define _GNU_SOURCE
 #include "remote/remote.h"
+#include "remote/taking.h"
 #include "remote/wire.h"
 
 #include "base/check.h"
@@ -159,22 +160,6 @@ static int list(struct vv_remote *r, int (*fn)(void *, const struct vv_id *, uin
 
 /* --- parts --- */
 
-struct taking {
-	int (*take)(void *arg, size_t i, uint64_t off, struct vv_span bytes, struct vv_err *err);
-	void *arg;
-	size_t i;
-	uint64_t off;
-};
-
-static int take_piece(void *arg, struct vv_span bytes, struct vv_err *err)
-{
-	struct taking *t = arg;
-	int ret = t->take(t->arg, t->i, t->off, bytes, err);
-
-	t->off += bytes.len;
-	return ret;
-}
-
 static int ask(struct far *f, const struct vv_extent *p, struct vv_err *err)
 {
 	char hex[VV_ID_HEX + 1];
@@ -191,7 +176,7 @@ static int get(struct vv_remote *r, const struct vv_extent *parts, size_t n,
 	int ret = alive(f, err);
 
 	for (size_t i = 0; i < n && !ret; i++) {
-		struct taking t = {take, arg, i, parts[i].off};
+		struct vv_taking t = {take, arg, i, parts[i].off};
 
 		while (asked < n && asked < i + AHEAD && !ret)
 			ret = ended(f, ask(f, &parts[asked++], err));
@@ -201,7 +186,7 @@ static int get(struct vv_remote *r, const struct vv_extent *parts, size_t n,
 			ret = ended(f, vv_fail(err, VV_EFORMAT, "%s: sends %" PRIu64 " bytes where %" PRIu64 " were asked for", r->name,
 				len, parts[i].len));
 		if (!ret)
-			ret = ended(f, vv_wire_bytes(&f->wire, len, take_piece, &t, err));
+			ret = ended(f, vv_wire_bytes(&f->wire, len, vv_take_piece, &t, err));
 	}
 	return ret;
 }
