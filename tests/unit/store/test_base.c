@@ -30,7 +30,8 @@ static void test_other_types(size_t kind)
 {
 	enum vv_dtype dtype = kinds[kind].dtype;
 
-	for (size_t i = 0; i < VV_COUNT(copies); i++) {
+	/* Of what is quantised, a few: the bytes are read by the same function. */
+	for (size_t i = 0; i < VV_COUNT(copies); i += kind < 2 ? 1 : 3) {
 		struct fixture from, to;
 		struct vv_id base, child, twin;
 		const uint8_t *raw = kinds[kind].raw;
