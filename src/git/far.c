@@ -9,6 +9,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 struct vv_far {
 	struct vv_far *next;
@@ -115,16 +116,6 @@ void vv_far_close(struct vv_repo *r)
 
 /* --- fetching --- */
 
-static size_t missing(struct vv_repo *r, const struct vv_id *ids, size_t n, struct vv_id *out)
-{
-	size_t k = 0;
-
-	for (size_t i = 0; i < n; i++)
-		if (!vv_store_has(r->store, &ids[i]))
-			out[k++] = ids[i];
-	return k;
-}
-
 /* From what is known of it; when that is not enough, or out of date, again after asking: gc there may move packs twice. */
 static int fetch_from(struct vv_repo *r, struct vv_far *f, struct vv_id *ids, size_t *n, struct vv_progress *prog,
 	struct vv_err *err)
@@ -144,7 +135,7 @@ static int fetch_from(struct vv_repo *r, struct vv_far *f, struct vv_id *ids, si
 			vv_err_clear(err);
 			ret = 0;
 		}
-		*n = missing(r, ids, *n, ids);
+		*n = vv_missing(r, ids, *n, ids);
 		if (ask && !gone)
 			break;
 	}
@@ -189,7 +180,7 @@ int vv_far_fetch(struct vv_repo *r, const struct vv_id *ids, size_t n, struct vv
 	int status = 0, ret = f.ids ? 0 : vv_fail_nomem(err);
 
 	if (!ret)
-		f.n = missing(r, ids, n, f.ids);
+		f.n = vv_missing(r, ids, n, f.ids);
 	if (!ret && f.n)
 		ret = vv_git_status(r, args, NULL, vv_span(NULL, 0), &urls, &status, err);
 	for (char *p = (char *)urls.ptr, *end = p ? p + urls.len : p; !ret && !status && p < end && f.n;) {
@@ -228,22 +219,32 @@ bool vv_far_unwanted(struct vv_repo *r, const char *remote)
 	return none;
 }
 
-/* What is known of what was sent there counts for nothing once something is gone. */
-int vv_far_check(struct vv_repo *r, const char *remote, const char *git_url, const char *notes, struct vv_err *err)
+/* The mirror of what lies there, up to date. VV_EIO when it did not answer before either. */
+static int open_mirror(struct vv_repo *r, const char *remote, const char *git_url, struct vv_mirror **m, struct vv_err *err)
 {
-	struct vv_mirror *m = NULL;
 	struct vv_far *f = NULL;
 	char *url = NULL;
 	int ret = store_url(r, remote, git_url, &url, err);
 
 	if (!ret)
 		ret = far_of(r, url, &f, err);
-	if (!ret && f)
-		ret = vv_mirror_open(&m, f->remote, r->store, r->pool, true, err);
-	if (!ret && m && vv_mirror_lost(m))
+	if (!ret && !f)
+		ret = vv_fail(err, VV_EIO, "%s: did not answer", url);
+	if (!ret)
+		ret = vv_mirror_open(m, f->remote, r->store, r->pool, true, err);
+	free(url);
+	return ret;
+}
+
+/* What is known of what was sent there counts for nothing once something is gone. */
+int vv_far_check(struct vv_repo *r, const char *remote, const char *git_url, const char *notes, struct vv_err *err)
+{
+	struct vv_mirror *m = NULL;
+	int ret = open_mirror(r, remote, git_url, &m, err);
+
+	if (!ret && vv_mirror_lost(m))
 		vv_sent_clear(notes);
 	vv_mirror_close(m);
-	free(url);
 	return ret;
 }
 
@@ -270,20 +271,11 @@ int vv_far_push(struct vv_repo *r, const char *remote, const char *git_url, cons
 	struct vv_progress *prog, struct vv_err *err)
 {
 	struct vv_mirror *m = NULL;
-	struct vv_far *f = NULL;
-	char *url = NULL;
-	int ret = store_url(r, remote, git_url, &url, err);
+	int ret = open_mirror(r, remote, git_url, &m, err);
 
-	if (!ret)
-		ret = far_of(r, url, &f, err);
-	if (!ret && !f)
-		ret = vv_fail(err, VV_EIO, "%s: did not answer", url);
-	if (!ret)
-		ret = vv_mirror_open(&m, f->remote, r->store, r->pool, true, err);
 	if (!ret)
 		ret = vv_mirror_push(m, ids, n, NULL, prog, err);
 	vv_mirror_close(m);
-	free(url);
 	return ret;
 }
 
@@ -306,6 +298,30 @@ static char *at_home(const char *path)
 	return out ? out : strdup(path);
 }
 
+/* core.sharedRepository, as git reads it: who else may write what we make, and read it. Their group is the folder's. */
+static int share(const char *git_dir, struct vv_err *err)
+{
+	const char *args[] = {"--git-dir", git_dir, "config", "--get", "core.sharedRepository", NULL};
+	struct vv_buf out = VV_BUF_INIT(VV_MAX_TEXT);
+	int status = 0, ret = vv_git_status(NULL, args, NULL, vv_span(NULL, 0), &out, &status, err);
+	mode_t mask = umask(077);
+	struct vv_span v = vv_buf_view(&out);
+
+	if (v.len && v.ptr[v.len - 1] == '\n')
+		v.len--;
+	if (!ret && !status) {
+		if (vv_span_is(v, "group") || vv_span_is(v, "true") || vv_span_is(v, "1"))
+			mask &= (mode_t)~070;
+		else if (vv_span_is(v, "all") || vv_span_is(v, "world") || vv_span_is(v, "everybody") || vv_span_is(v, "2"))
+			mask &= (mode_t)~075;
+		else if (v.len == 4 && v.ptr[0] == '0')
+			mask = (mode_t)(0777 & ~strtoul((char *)out.ptr, NULL, 8) & ~0111u);
+	}
+	umask(mask);
+	vv_buf_release(&out);
+	return ret;
+}
+
 int vv_far_find(const char *path, char **store_dir, struct vv_err *err)
 {
 	char *at = path[0] == '~' ? at_home(path) : strdup(path), *format = at ? vv_join(at, "format") : NULL, *git_dir = NULL;
@@ -320,6 +336,8 @@ int vv_far_find(const char *path, char **store_dir, struct vv_err *err)
 		*err = why;
 	} else if (!(*store_dir = vv_join(git_dir, "varve"))) {
 		ret = vv_fail_nomem(err);
+	} else {
+		ret = share(git_dir, err);
 	}
 	free(at);
 	free(format);

@@ -25,7 +25,10 @@ VV_MUST_CHECK int vv_far_push(struct vv_repo *r, const char *remote, const char 
 /* Is remote.<name>.varve "none": manifests go there without their bytes? */
 bool vv_far_unwanted(struct vv_repo *r, const char *remote);
 void vv_far_close(struct vv_repo *r);
-/* The store of the git repository, or the store, at `path`; "~" and "~user" begin a home. Owned by the caller. */
+/*
+ * The store of the git repository, or the store, at `path`; "~" and "~user" begin a home. Owned by the caller. What this
+ * process makes from here on is for those with whom the repository is shared.
+ */
 VV_MUST_CHECK int vv_far_find(const char *path, char **store_dir, struct vv_err *err);
 
 #endif

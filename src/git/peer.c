@@ -70,7 +70,7 @@ int vv_peer_open(struct vv_repo *r, const char *url, bool create, struct vv_stor
 	return ret;
 }
 
-static size_t missing(struct vv_repo *r, const struct vv_id *ids, size_t n, struct vv_id *out)
+size_t vv_missing(struct vv_repo *r, const struct vv_id *ids, size_t n, struct vv_id *out)
 {
 	size_t k = 0;
 
@@ -152,7 +152,7 @@ static int fetch_from(void *arg, struct vv_store *peer, struct vv_err *err)
 	free(have);
 	if (ret)
 		return ret;
-	f->n = missing(f->r, f->ids, f->n, f->ids);
+	f->n = vv_missing(f->r, f->ids, f->n, f->ids);
 	return f->n == 0;
 }
 
@@ -164,7 +164,7 @@ int vv_peers_fetch(
 
 	if (!f.ids)
 		return vv_fail_nomem(err);
-	f.n = missing(r, ids, n, f.ids);
+	f.n = vv_missing(r, ids, n, f.ids);
 	if (f.n)
 		ret = vv_peers_each(r, fetch_from, &f, err);
 	if (!ret && f.n)

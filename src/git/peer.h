@@ -13,6 +13,8 @@
  */
 VV_MUST_CHECK int vv_peers_each(struct vv_repo *r, int (*fn)(void *arg, struct vv_store *peer, struct vv_err *err),
 	void *arg, struct vv_err *err);
+/* Those of `ids` that are not in our store, to `out`, which may be `ids`; how many there are. */
+size_t vv_missing(struct vv_repo *r, const struct vv_id *ids, size_t n, struct vv_id *out);
 /*
  * Copies what is missing of `ids` from the stores of local remotes, and of their local remotes, four
  * deep, then from those of other remotes (git/far.h). What none of them has stays missing: the caller looks again.

@@ -74,6 +74,11 @@ head -c 1000 /dev/zero >"$T/central.git/varve/incoming/y" && (cd "$T/central.git
 cd "$T/ann" && rm -rf "$T/central.git/varve" && git branch again && git push -q origin again 2>"$T/err"; ok "a push after the server lost its store"
 git clone -q "$url" "$T/eve" 2>"$T/err"; same "$T/eve/m.safetensors" "$want"; ok "brings all back"
 
+# A repository that a group shares: all of them may write into its store, whatever their umask is.
+git init -q --bare --shared=group "$T/shared.git" && (umask 077; cd "$T/ann" && git push -q "ssh://127.0.0.1:$port$T/shared.git" main 2>"$T/err"); ok "a push to a shared repository"
+(cd "$T/shared.git/varve" && [ -n "$(find packs incoming -type d)" ] && [ -z "$(find . -type d ! -perm -g+rwx; find . -name lock ! -perm -g+rw; find . -name '*.pack' ! -perm -g+r)" ]); ok "is open to its group"
+git init -q --bare "$T/own.git" && (cd "$T/ann" && git push -q "ssh://127.0.0.1:$port$T/own.git" main 2>"$T/err") && [ -z "$(find "$T/own.git/varve" -type d -perm -g+w)" ]; ok "another is not"
+
 # Nowhere to put them: a host that varve cannot talk to.
 echo "refs/heads/main $(git rev-parse main) refs/heads/main $(git hash-object /dev/null | tr '0-9a-f' 0)" >"$T/refs"
 r=$(sh "$(git rev-parse --git-path hooks)/pre-push" web https://host/x.git <"$T/refs" >"$T/out" 2>&1; echo $?); [ "$r" != 0 ] && said 'remote.web.varve'; ok "no manifests where no bytes can go"
