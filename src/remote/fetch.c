@@ -1,6 +1,6 @@
 /*
  * Fetching. A pack of which nearly all is wanted comes as it is; of others the records come, side by side ones in one
- * request, into the mirror's sparse file, and are copied from there, each checked.
+ * request, into thin copies of their packs, and are copied from there, each checked.
  */
 #define _GNU_SOURCE
 #include "remote/depot.h"
@@ -15,10 +15,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum {
-	WHOLE_OF = 10, WHOLE = 9,
-	GAP = 32 << 10,  /* bytes that are cheaper to read than a request */
-};
+enum { GAP = 32 << 10 }; /* bytes that are cheaper to read than a request */
 
 struct fetch {
 	struct vv_mirror *m;
@@ -87,13 +84,13 @@ static int fetch_packs(struct fetch *f, const struct vv_id *ids, size_t n, struc
 		x.n = 0;
 		ret = vv_store_wanted(m->store, m->local, ids, n, &x, err);
 		vv_extents_join(&x, 0);
-		for (size_t i = 0, j; i < x.n && !ret; i = j) {
-			uint64_t wanted = 0, size = 0;
+		for (size_t i = 0; i < x.n && !ret; i++) {
+			uint64_t size = 0;
 			bool yes = false;
 
-			for (j = i; j < x.n && vv_id_eq(&x.v[j].pack, &x.v[i].pack); j++)
-				wanted += x.v[j].len;
-			if (!mirror_has(m, &x.v[i].pack, &size) || wanted / WHOLE < size / WHOLE_OF)
+			if (i && vv_id_eq(&x.v[i].pack, &x.v[i - 1].pack))
+				continue;
+			if (!mirror_has(m, &x.v[i].pack, &size) || !nearly_all(vv_extents_of(&x, &x.v[i].pack), size))
 				continue;
 			ret = vv_store_suits(m->local, m->store, &x.v[i].pack, &yes, err);
 			if (!ret && yes)

@@ -18,6 +18,12 @@ struct vv_mirror {
 	bool lost; /* a pack that was there is gone */
 };
 
+/* Is so much of a pack wanted that it goes as it is? Nine bytes of ten. */
+static inline bool nearly_all(uint64_t wanted, uint64_t size)
+{
+	return wanted / 9 >= size / 10;
+}
+
 /* The remote has this pack too. */
 VV_MUST_CHECK int mirror_note(struct vv_mirror *m, const struct vv_id *pack, uint64_t size, struct vv_err *err);
 bool mirror_has(const struct vv_mirror *m, const struct vv_id *pack, uint64_t *size);

@@ -6,21 +6,15 @@
 
 #include <stdlib.h>
 
-/* Whole packs are sent when so much of them is wanted: 9 of 10 bytes. */
-enum { WHOLE_OF = 10, WHOLE = 9 };
-
 struct push {
 	struct vv_mirror *m;
 	struct vv_transfer *stats;
 	struct vv_progress *prog;
-	uint64_t wanted;           /* bytes, of the pack that is looked at */
-	const struct vv_extents *x;
-	struct vv_extents packs;   /* names, and sizes as len, of what is to be sent or kept */
-	char **paths;
-	size_t cap_paths;
+	const struct vv_extents *x; /* what is wanted */
+	struct vv_extents packs;    /* names, and sizes as len, of what is to be sent or kept */
 };
 
-static int send(struct push *p, const struct vv_id *name, uint64_t size, const char *path, struct vv_err *err)
+static int put_pack(struct push *p, const struct vv_id *name, uint64_t size, const char *path, struct vv_err *err)
 {
 	struct vv_mirror *m = p->m;
 	int ret = m->remote->ops->put(m->remote, name, path, p->prog, err);
@@ -39,18 +33,15 @@ static int send(struct push *p, const struct vv_id *name, uint64_t size, const c
 static int consider(void *arg, const struct vv_pack_info *info, struct vv_err *err)
 {
 	struct push *p = arg;
-	uint64_t wanted = 0, size;
+	uint64_t wanted = vv_extents_of(p->x, &info->name), size;
 	bool yes = false;
 	int ret = 0;
 
-	for (size_t i = 0; i < p->x->n; i++)
-		if (vv_id_eq(&p->x->v[i].pack, &info->name))
-			wanted += p->x->v[i].len;
-	if (wanted / WHOLE < info->size / WHOLE_OF || !wanted || mirror_has(p->m, &info->name, &size))
+	if (!wanted || !nearly_all(wanted, info->size) || mirror_has(p->m, &info->name, &size))
 		return 0;
 	ret = vv_store_suits(p->m->store, p->m->local, &info->name, &yes, err);
 	if (!ret && yes)
-		ret = send(p, &info->name, info->size, info->path, err);
+		ret = put_pack(p, &info->name, info->size, info->path, err);
 	return !ret && yes ? vv_store_refresh(p->m->store, err) : ret;
 }
 
@@ -93,7 +84,7 @@ static int send_rest(struct push *p, const struct vv_id *ids, size_t n, struct v
 		ret = vv_store_each_pack(m->store, note_new, p, err);
 	for (size_t i = 0; i < p->packs.n && !ret; i++) {
 		char *path = vv_thin_path(m->dir, &p->packs.v[i].pack);
-		ret = path ? send(p, &p->packs.v[i].pack, p->packs.v[i].len, path, err) : vv_fail_nomem(err);
+		ret = path ? put_pack(p, &p->packs.v[i].pack, p->packs.v[i].len, path, err) : vv_fail_nomem(err);
 		free(path);
 	}
 	return ret;

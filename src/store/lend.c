@@ -6,34 +6,35 @@
 
 #include <stdlib.h>
 
+/* Pack i, with a path of our own; false: there are no more. */
+static bool pack_at(struct vv_store *s, size_t i, struct vv_pack_info *info, bool *used)
+{
+	bool there;
+
+	pthread_mutex_lock(&s->lock);
+	there = i < s->n_packs;
+	if (there) {
+		const struct pack *p = s->packs[i];
+		*used = !p->trashed && !p->corrupt;
+		*info = (struct vv_pack_info){p->name, p->size, strdup(p->path), p->touched};
+	}
+	pthread_mutex_unlock(&s->lock);
+	return there;
+}
+
 int vv_store_each_pack(struct vv_store *s, int (*fn)(void *, const struct vv_pack_info *, struct vv_err *), void *arg,
 	struct vv_err *err)
 {
+	struct vv_pack_info info;
+	bool used;
 	int ret = 0;
 
-	/* Packs live as long as the handle; only their list may grow meanwhile. */
-	for (size_t i = 0; !ret; i++) {
-		struct vv_pack_info info;
-		char *path = NULL;
-		bool used = false;
-
-		pthread_mutex_lock(&s->lock);
-		if (i < s->n_packs) {
-			struct pack *p = s->packs[i];
-			path = strdup(p->path);
-			used = !p->trashed && !p->corrupt;
-			info = (struct vv_pack_info){p->name, p->size, path, p->touched};
-		} else {
-			i = SIZE_MAX - 1;
-		}
-		pthread_mutex_unlock(&s->lock);
-		if (i == SIZE_MAX - 1)
-			break;
-		if (!path)
+	for (size_t i = 0; !ret && pack_at(s, i, &info, &used); i++) {
+		if (!info.path)
 			ret = vv_fail_nomem(err);
 		else if (used)
 			ret = fn(arg, &info, err);
-		free(path);
+		free((char *)(uintptr_t)info.path);
 	}
 	return ret;
 }
@@ -212,7 +213,7 @@ static int verify_entry(void *arg, size_t i, unsigned worker, struct vv_err *err
 	if (!ret)
 		ret = object_verify(o, a->scratch[worker], err);
 	object_free(o);
-	return ret == VV_ENOTFOUND ? vv_fail(err, VV_ECORRUPT, "%s", "it goes against what is not here") : ret;
+	return ret == VV_ENOTFOUND ? vv_fail(err, VV_ECORRUPT, "pack %s: an object goes against what is not here", a->pack->hex) : ret;
 }
 
 /* That the file is what its name says proves nothing of the objects in it: each is decoded and hashed. */

@@ -29,8 +29,8 @@ struct vv_store;
 
 enum vv_store_flags {
 	VV_STORE_CREATE = 1,   /* make it when missing */
-	VV_STORE_MIRROR = 4,   /* its packs are thin (store/thin.h): they are never put together */
 	VV_STORE_READONLY = 2, /* never writes, also not to revive from the trash */
+	VV_STORE_MIRROR = 4,   /* its packs are thin (store/thin.h): they are never put together */
 };
 
 /*

@@ -51,6 +51,23 @@ void vv_extents_join(struct vv_extents *x, uint64_t gap)
 	x->n = kept;
 }
 
+uint64_t vv_extents_of(const struct vv_extents *x, const struct vv_id *pack)
+{
+	size_t lo = 0, hi = x->n;
+	uint64_t sum = 0;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		if (vv_id_cmp(&x->v[mid].pack, pack) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (; lo < x->n && vv_id_eq(&x->v[lo].pack, pack); lo++)
+		sum += x->v[lo].len;
+	return sum;
+}
+
 void vv_extents_release(struct vv_extents *x)
 {
 	free(x->v);

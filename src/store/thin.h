@@ -21,6 +21,8 @@ VV_MUST_CHECK int vv_extents_add(
 	struct vv_extents *x, const struct vv_id *pack, uint64_t off, uint64_t len, struct vv_err *err);
 /* Sorts by pack and offset, and joins what lies less than `gap` bytes apart. */
 void vv_extents_join(struct vv_extents *x, uint64_t gap);
+/* How many bytes of that pack are in it, once joined. */
+uint64_t vv_extents_of(const struct vv_extents *x, const struct vv_id *pack);
 void vv_extents_release(struct vv_extents *x);
 
 /* A thin pack in the making, a temporary file in the mirror's packs/. */

@@ -11,7 +11,7 @@ static void test_extents(void)
 {
 	struct vv_extents x = {0};
 	struct vv_err err = VV_ERR_INIT;
-	struct vv_id p = {{1}}, q = {{2}};
+	struct vv_id p = {{1}}, q = {{2}}, none = {{3}};
 
 	CHECK_OK(vv_extents_add(&x, &q, 10, 10, &err), &err);
 	CHECK_OK(vv_extents_add(&x, &p, 100, 50, &err), &err);
@@ -23,6 +23,9 @@ static void test_extents(void)
 	CHECK(vv_id_eq(&x.v[0].pack, &p) && x.v[0].off == 0 && x.v[0].len == 40);
 	CHECK(x.v[1].off == 60 && x.v[1].len == 90);
 	CHECK(vv_id_eq(&x.v[2].pack, &q));
+	CHECK_INT(vv_extents_of(&x, &p), 130);
+	CHECK_INT(vv_extents_of(&x, &q), 10);
+	CHECK_INT(vv_extents_of(&x, &none), 0);
 	vv_extents_join(&x, 20);
 	CHECK_INT(x.n, 2);
 	CHECK(x.v[0].off == 0 && x.v[0].len == 150);
