@@ -1,6 +1,7 @@
 /* Conflicts of a merge, listed and settled: a tensor is taken from a side, or made of both by a method. */
 #include "cli/cli.h"
 
+#include "cli/names.h"
 #include "git/resolve.h"
 
 #include <stdlib.h>
@@ -16,27 +17,6 @@ struct resolving {
 	json_t *list;
 };
 
-static json_t *left_json(const struct vv_resolution *res)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < res->n_left; i++)
-		json_array_append_new(list, json_pack("{s:o,s:s}", "tensor", vv_json_name(res->left[i].name), "reason",
-			vv_merge_reason_word(res->left[i].reason)));
-	return list;
-}
-
-static void print_left(const struct vv_resolution *res)
-{
-	for (size_t i = 0; i < res->n_left && i < NAMES_SHOWN; i++) {
-		char *name = vv_safe(res->left[i].name);
-		printf("  %s: %s\n", name, vv_merge_reason_text(res->left[i].reason));
-		free(name);
-	}
-	if (res->n_left > NAMES_SHOWN)
-		printf("  and %zu more\n", res->n_left - NAMES_SHOWN);
-}
-
 static void report(struct resolving *v, const struct vv_resolution *res, size_t settled, bool staged)
 {
 	struct vv_ctx *ctx = v->ctx;
@@ -46,13 +26,13 @@ static void report(struct resolving *v, const struct vv_resolution *res, size_t 
 	vv_progress_end();
 	if (ctx->json)
 		json_array_append_new(v->list, json_pack("{s:o,s:I,s:o,s:b}", "path", vv_json_name(res->path), "settled",
-			(json_int_t)settled, "left", left_json(res), "staged", staged));
+			(json_int_t)settled, "left", vv_left_json(res), "staged", staged));
 	else if (!ctx->quiet && v->how)
 		printf("%s: %zu settled, %s\n", path, settled, staged ? "staged" : "not all");
 	else if (!ctx->quiet)
 		printf("%s: %zu conflict%s\n", path, res->n_left, res->n_left == 1 ? "" : "s");
 	if (!ctx->json && !ctx->quiet)
-		print_left(res);
+		vv_print_left(res, "  ", NAMES_SHOWN);
 	free(path);
 }
 

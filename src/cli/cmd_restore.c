@@ -4,6 +4,7 @@
 
 #include "cli/bytes.h"
 #include "cli/gitlines.h"
+#include "cli/names.h"
 #include "cli/partial.h"
 #include "cli/putback.h"
 #include "git/dirsync.h"
@@ -45,13 +46,7 @@ static void print_names(const char *path, const json_t *names, const struct vv_d
 	else
 		printf("%s: %s\n", safe, d->same_file ? "is that version already" : "its tensors are those already");
 	free(safe);
-	for (size_t i = 0; i < n && i < NAMES_SHOWN; i++) {
-		safe = vv_safe(json_string_value(json_array_get(names, i)));
-		printf("  %s\n", safe);
-		free(safe);
-	}
-	if (n > NAMES_SHOWN)
-		printf("  and %zu more\n", n - NAMES_SHOWN);
+	vv_print_names(names, NAMES_SHOWN);
 }
 
 /* What became different by it; `was` NULL: there was nothing, or nothing is known of it. */

@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 
 #include "cli/bytes.h"
+#include "cli/names.h"
 #include "cli/partial.h"
 #include "cli/putback.h"
 #include "diff/diff.h"
@@ -106,13 +107,7 @@ static void say_names(const struct one *o, const json_t *names)
 	else
 		printf("%s: %zu tensor%s as before\n", safe, n, n == 1 ? "" : "s");
 	free(safe);
-	for (size_t i = 0; i < n && i < NAMES_SHOWN; i++) {
-		safe = vv_safe(json_string_value(json_array_get(names, i)));
-		printf("  %s\n", safe);
-		free(safe);
-	}
-	if (n > NAMES_SHOWN)
-		printf("  and %zu more\n", n - NAMES_SHOWN);
+	vv_print_names(names, NAMES_SHOWN);
 }
 
 static void say(struct reverter *r, const struct one *o, json_t *names, json_t *conflicts, bool written)

@@ -5,6 +5,7 @@
 #include "base/map.h"
 #include "cli/dirs.h"
 #include "cli/gitlines.h"
+#include "cli/names.h"
 #include "cli/shelf.h"
 #include "git/diradd.h"
 #include "git/resolve.h"
@@ -108,27 +109,6 @@ static bool is_text(const char *full, uint64_t size)
 	return yes;
 }
 
-static json_t *conflicts_json(const struct vv_resolution *left)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; left && i < left->n_left; i++)
-		json_array_append_new(list, json_pack("{s:o,s:s}", "tensor", vv_json_name(left->left[i].name), "reason",
-			vv_merge_reason_word(left->left[i].reason)));
-	return list;
-}
-
-static void print_conflicts(const struct vv_resolution *left)
-{
-	for (size_t i = 0; i < left->n_left && i < CONFLICTS_SHOWN; i++) {
-		char *name = vv_safe(left->left[i].name);
-		printf("      %s: %s\n", name, vv_merge_reason_text(left->left[i].reason));
-		free(name);
-	}
-	if (left->n_left > CONFLICTS_SHOWN)
-		printf("      and %zu more\n", left->n_left - CONFLICTS_SHOWN);
-}
-
 static void print_row(struct looking *l, const char *path, const struct row *row)
 {
 	struct vv_ctx *ctx = l->ctx;
@@ -141,7 +121,7 @@ static void print_row(struct looking *l, const char *path, const struct row *row
 				state_names[row->state], "staged", row->staged, "tensors_changed", (json_int_t)row->changed,
 				"tensors", (json_int_t)row->total, "size", (json_int_t)row->size, "objects_new",
 				(json_int_t)row->objects_new, "bytes_new", (json_int_t)row->bytes_new, "conflicts",
-				conflicts_json(row->left)));
+				vv_left_json(row->left)));
 	} else if (row->state != CLEAN) {
 		printf("  %s%-9s%s %s", vv_color(ctx, row->state == STAGED ? VV_GREEN : VV_RED), state_names[row->state],
 			vv_color(ctx, VV_PLAIN), name);
@@ -154,7 +134,7 @@ static void print_row(struct looking *l, const char *path, const struct row *row
 			printf("  %zu tensor%s", row->left->n_left, row->left->n_left == 1 ? "" : "s");
 		putchar('\n');
 		if (row->left)
-			print_conflicts(row->left);
+			vv_print_left(row->left, "      ", CONFLICTS_SHOWN);
 	}
 	free(name);
 }
@@ -208,7 +188,7 @@ static void print_dir(struct looking *l, const char *dir, enum state state, bool
 		json_array_append_new(l->dirs, json_pack("{s:o,s:s,s:b,s:I,s:I,s:I,s:I,s:I,s:o}", "path", vv_json_name(dir), "state",
 			state_names[state], "staged", staged, "files", (json_int_t)files, "new", (json_int_t)k->added, "changed",
 			(json_int_t)k->changed, "deleted", (json_int_t)k->deleted, "bytes", (json_int_t)k->bytes, "conflicts",
-			conflicts_json(left)));
+			vv_left_json(left)));
 	} else if (state != CLEAN) {
 		printf("  %s%-9s%s %s/", vv_color(ctx, state == STAGED ? VV_GREEN : VV_RED), state_names[state],
 			vv_color(ctx, VV_PLAIN), name);
@@ -218,7 +198,7 @@ static void print_dir(struct looking *l, const char *dir, enum state state, bool
 			printf("  %s", vv_human(k->bytes, bytes));
 		putchar('\n');
 		if (left)
-			print_conflicts(left);
+			vv_print_left(left, "      ", CONFLICTS_SHOWN);
 	}
 	free(name);
 }
