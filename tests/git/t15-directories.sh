@@ -49,7 +49,7 @@ varve checkout d >"$T/out" && said '5 files written' && is d/sub/s5 'sub 5'; ok 
 rm d/other; mkdir d/f2x; rm d/f2; mkdir d/f2; put d/f2/x mine; git switch -q two 2>"$T/out"; said 'd/f2: something else is in its place' && is d/f2/x mine; ok "a folder in the way"
 rm -r d/f2 d/f2x; varve checkout >/dev/null; is d/f2 changed; ok "and away again"
 ln -s "$T/home" d/lnk; rm -r d/sub; ln -s "$T/home" d/sub; git switch -q main 2>"$T/out"; [ -z "$(ls "$T/home" | grep '^s[0-9]')" ]; ok "no way through a link"
-fails varve add d && said 'd: lnk: a symbolic link'; ok "a link is refused"
+fails varve add d && said 'd: [a-z]*: a symbolic link'; ok "a link is refused"
 rm d/lnk d/sub; varve checkout d >/dev/null; [ "$(files d)" = "$one" ]; ok "back"
 mkfifo d/pipe; fails varve add d && said 'pipe: a named pipe'; ok "a pipe is refused"; rm d/pipe
 git init -q d/nested; fails varve add d && said 'nested/.git: a git repository'; ok "a repository inside is refused"; rm -rf d/nested
